@@ -1,0 +1,39 @@
+/**
+ * 2. Contract: what differs from kind to kind on the write path. Pure: no I/O; clock, random and allocators come in
+ * through `StrategyContext`. Validation never mutates. All hooks are optional; the generic registry calls them in the
+ * order prepare -> validate -> (store) and owns `metadata` entirely.
+ */
+import type { FieldError } from '../../src/api/errors.js';
+import type { KubeObject } from '../../src/api/types.js';
+
+export interface StrategyContext {
+  now: Date;
+  /** Who writes; `metadata` ownership and node restrictions may depend on it. */
+  user: string;
+  dryRun: boolean;
+}
+
+/** `T` is the stored, defaulted object. Hooks may return a changed copy; they never change their arguments. */
+export interface Strategy<T extends KubeObject = KubeObject> {
+  /** Fills what is left out, before validation, on create and on update alike (Kubernetes defaulting). */
+  default?(object: T): T;
+  /** On create: drop status, set initial values. */
+  prepareForCreate?(context: StrategyContext, object: T): T;
+  /** On update of the main resource: keep status and what users may not change; generation is the registry's job. */
+  prepareForUpdate?(context: StrategyContext, object: T, old: T): T;
+  /** On update of `/status`: by default spec and metadata (but labels/annotations of old) are kept from `old`. */
+  prepareForStatusUpdate?(context: StrategyContext, object: T, old: T): T;
+  validate?(object: T): FieldError[];
+  validateUpdate?(object: T, old: T): FieldError[];
+  validateStatusUpdate?(object: T, old: T): FieldError[];
+  warnings?(object: T, old: T | undefined): string[];
+  /** The fields that make `generation` grow when they change; `spec` by default; `false` for kinds without generation. */
+  generation?: 'spec' | false;
+  /** Values for field selectors, besides metadata.name and metadata.namespace. */
+  fields?(object: T): Record<string, string>;
+  /**
+   * Graceful deletion: how many seconds to wait for the agent, 0 to remove at once. Pods return their grace period;
+   * kinds without the hook are removed at once (finalizers permitting).
+   */
+  gracePeriodSeconds?(object: T, asked: number | undefined): number;
+}

@@ -1,0 +1,26 @@
+/**
+ * 5. Contract: what a controller is. Queues carry keys, never events; `reconcile` reads the present from caches.
+ */
+import type { Logger } from '../host/log.js';
+
+export interface ReconcileContext {
+  /** Aborts when the controller stops. */
+  signal: AbortSignal;
+  /** Carries controller, key and reconcileId. */
+  log: Logger;
+}
+
+export type ReconcileResult = undefined | { requeueAfterMs: number };
+
+export interface Reconciler {
+  /**
+   * Makes the world match what the object under `key` asks for. Returning is success; `requeueAfterMs` asks to be
+   * called again then; a throw is retried with backoff; a thrown `TerminalError` is reported and waits for a change.
+   */
+  reconcile(key: string, context: ReconcileContext): Promise<ReconcileResult>;
+}
+
+/** Retrying cannot help: report it and wait until the object changes. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+}
