@@ -48,7 +48,7 @@ function markersOf(comments: readonly string[]): Record<string, string[]> {
   const markers: Record<string, string[]> = {};
   for (const line of comments) {
     const match = /^\+([\w:.-]+)(?:=(.*))?$/.exec(line);
-    if (match?.[1]) (markers[match[1]] ??= []).push((match[2] ?? '').trim());
+    if (match?.[1]) markers[match[1]] = [...(markers[match[1]] ?? []), (match[2] ?? '').trim()];
   }
   return markers;
 }
@@ -58,16 +58,16 @@ function tagsOf(text: string): Record<string, string> {
 }
 
 function fieldOf(line: string, comments: readonly string[]): GoField | undefined {
-  const match = /^\s+(?:\w+\s+)?([\w.*[\]{}]+)\s+`(.*)`/.exec(line);
+  const match = /^\s+(?:(\w+)\s+)?([\w.*[\]{}]+)\s+`(.*)`/.exec(line);
   if (!match) return undefined;
-  const tags = tagsOf(match[2] ?? '');
-  const [name = '', ...options] = (tags['json'] ?? '').split(',');
+  const tags = tagsOf(match[3] ?? '');
+  const [name = '', ...options] = (tags['json'] ?? match[1] ?? '').split(',');
   if (tags['json'] === undefined && tags['protobuf'] === undefined) return undefined;
   const markers = markersOf(comments);
   const number = Number((tags['protobuf'] ?? '').split(',')[1]);
   return {
     json: options.includes('inline') ? '' : name,
-    goType: match[1] ?? '',
+    goType: match[2] ?? '',
     optional: options.includes('omitempty') || options.includes('omitzero') || 'optional' in markers,
     number: Number.isInteger(number) && number > 0 ? number : undefined,
     tags,

@@ -94,7 +94,10 @@ export interface ModelType {
 export class Model {
   readonly packages: { path: string; group: string; version: string; prefix: string; go: GoPackage }[];
   readonly types: ModelType[] = [];
+  /** `type RestartPolicy string` and the like: scalars, lists and maps with a Go name. */
+  readonly aliases: ModelType[] = [];
   readonly #names = new Map<string, string>();
+  readonly #aliasNames = new Map<string, string>();
 
   constructor(root: string) {
     this.packages = packages.map((row) => ({ ...row, go: readPackage(join(root, row.path)) }));
@@ -113,16 +116,36 @@ export class Model {
         this.types.push({ name, goName: go.name, packageIndex, go });
       }
     }
+    for (const [packageIndex, row] of this.packages.entries()) {
+      for (const go of row.go.types.values()) {
+        if (
+          go.fields ||
+          row.go.messages.has(go.name) ||
+          go.alias === 'metav1.List' ||
+          go.alias === 'watch.Event'
+        )
+          continue;
+        const name = taken.has(go.name) ? row.prefix + go.name : go.name;
+        if (taken.has(name)) throw new Error(`type name ${name} is taken twice`);
+        taken.add(name);
+        this.#aliasNames.set(`${row.path}.${go.name}`, name);
+        this.aliases.push({ name, goName: go.name, packageIndex, go });
+      }
+    }
   }
 
-  /** Resolves a Go type, as written in package `index`, to a schema type: `[]Container`, `{}Quantity`, `string`. */
-  resolve(goType: string, index: number): string {
-    if (goType.startsWith('*')) return this.resolve(goType.slice(1), index);
+  /**
+   * Resolves a Go type, as written in package `index`, to a schema type: `[]Container`, `{}Quantity`, `string`.
+   * Named scalars resolve to what they stand for, or stay named with `keepAliases`.
+   */
+  resolve(goType: string, index: number, keepAliases = false): string {
+    const resolve = (type: string, at = index): string => this.resolve(type, at, keepAliases);
+    if (goType.startsWith('*')) return resolve(goType.slice(1));
     const scalar = scalars[goType];
     if (scalar) return scalar.ir;
-    if (goType.startsWith('[]')) return `[]${this.resolve(goType.slice(2), index)}`;
+    if (goType.startsWith('[]')) return `[]${resolve(goType.slice(2))}`;
     const map = /^map\[([\w.]+)\](.+)$/.exec(goType);
-    if (map?.[2]) return `{}${this.resolve(map[2], index)}`;
+    if (map?.[2]) return `{}${resolve(map[2])}`;
     const row = this.packages[index];
     if (!row) throw new Error(`no package ${index}`);
     const dot = goType.indexOf('.');
@@ -131,10 +154,11 @@ export class Model {
     const foreign = scalars[`${path}.${name}`];
     if (foreign) return foreign.ir;
     const target = this.packages.findIndex((p) => `k8s.io/${p.path}` === path);
-    const named = this.#names.get(`${path?.slice('k8s.io/'.length)}.${name}`);
+    const key = `${path?.slice('k8s.io/'.length)}.${name}`;
+    const named = this.#names.get(key) ?? (keepAliases ? this.#aliasNames.get(key) : undefined);
     if (named) return named;
     const alias = this.packages[target]?.go.types.get(name)?.alias;
-    if (alias) return this.resolve(alias, target);
+    if (alias) return resolve(alias, target);
     throw new Error(`unknown Go type ${goType} in ${row.path}`);
   }
 
@@ -190,8 +214,96 @@ function typesFile(model: Model): string {
   return head + parts.join('\n');
 }
 
+/** What the protobuf definition must say for a schema type, without the package of a message. */
+function protoType(model: Model, ir: string): string {
+  if (ir.startsWith('[]')) return `repeated ${protoType(model, ir.slice(2))}`;
+  if (ir.startsWith('{}')) return `map<string, ${protoType(model, ir.slice(2))}>`;
+  return model.types.find((t) => t.name === ir)?.goName ?? ir;
+}
+
+/** Stops the run when the fields of a message and of the Go struct are not the same. */
+function checkAgainstProto(model: Model, type: ModelType): void {
+  const message = model.packages[type.packageIndex]?.go.messages.get(type.goName);
+  if (!message || !type.go.fields) return;
+  const numbers = new Set<number>();
+  for (const field of type.go.fields) {
+    if (field.number === undefined) continue;
+    numbers.add(field.number);
+    const found = message.get(field.number);
+    const bare = found?.type.replace(/\.?k8s\.io\.[\w.]+\.(\w+)/g, '$1') ?? 'nothing';
+    const actual = found?.label === 'repeated' ? `repeated ${bare}` : bare;
+    const expected = protoType(model, model.resolve(field.goType, type.packageIndex));
+    if (actual !== expected) throw new Error(`${type.name}.${field.json}: proto ${actual}, Go ${expected}`);
+  }
+  const missing = [...message.keys()].filter((n) => !numbers.has(n));
+  if (missing.length > 0) throw new Error(`${type.name}: proto fields ${missing} are not in the Go struct`);
+}
+
+/** `[type, protobuf number or 0, required, {options}?]`; the options are explained in `src/api/schema/table.ts`. */
+function fieldRow(model: Model, type: ModelType, field: GoField): unknown[] {
+  const marker = (name: string) => field.markers[name]?.[0];
+  const literal = marker('default');
+  const listKeys = field.markers['listMapKey'];
+  const options = {
+    ...(marker('listType') && { l: marker('listType') }),
+    ...(listKeys && { k: listKeys }),
+    ...(field.tags['patchStrategy'] && { s: field.tags['patchStrategy'] }),
+    ...(field.tags['patchMergeKey'] && { m: field.tags['patchMergeKey'] }),
+    ...((marker('mapType') === 'atomic' || marker('structType') === 'atomic') && { a: 1 }),
+    ...(literal && !literal.startsWith('ref(') && { d: JSON.parse(literal) }),
+  };
+  const row = [
+    model.resolve(field.goType, type.packageIndex, true),
+    field.number ?? 0,
+    field.optional ? 0 : 1,
+  ];
+  return Object.keys(options).length > 0 ? [...row, options] : row;
+}
+
+function typeRow(model: Model, type: ModelType): Record<string, unknown> {
+  const fields = (type.go.fields ?? []).filter((f) => f.json !== '-');
+  const inlined = fields.filter((f) => f.json === '' && !/(^|\.)TypeMeta$/.test(f.goType));
+  const constants = model.packages[type.packageIndex]?.go.constants.get(type.goName);
+  return {
+    p: type.packageIndex,
+    ...(type.name !== type.goName && { g: type.goName }),
+    ...(model.isTopLevel(type) && { o: 1 }),
+    ...(unions[type.goName] && { u: 1 }),
+    ...((type.go.markers['structType'] ?? type.go.markers['mapType'])?.[0] === 'atomic' && { t: 1 }),
+    ...(type.go.alias !== undefined && { a: model.resolve(type.go.alias, type.packageIndex, true) }),
+    ...(type.go.alias !== undefined && model.types.includes(type) && { w: 1 }),
+    ...('enum' in type.go.markers && constants && { e: constants.sort() }),
+    ...(inlined.length > 0 && {
+      i: inlined.map((f) => [model.resolve(f.goType, type.packageIndex), f.number ?? 0]),
+    }),
+    ...(type.go.fields && {
+      f: Object.fromEntries(
+        fields.filter((f) => f.json !== '').map((f) => [f.json, fieldRow(model, type, f)]),
+      ),
+    }),
+  };
+}
+
+function tableFile(model: Model): string {
+  const names = model.packages.map(({ path, group, version }) => [
+    `io.k8s.${path.replaceAll('/', '.')}`,
+    group,
+    version,
+  ]);
+  const rows = [...model.types, ...model.aliases].map(
+    (t) => `"${t.name}":${JSON.stringify(typeRow(model, t))}`,
+  );
+  const text = `{"packages":${JSON.stringify(names)},\n"types":{\n${rows.join(',\n')}\n}}`;
+  if (/[`\\]|\$\{/.test(text)) throw new Error('the table needs escaping');
+  return `// Written by scripts/generate-schema.ts from the Kubernetes 0.36.4 Go packages. Do not edit.
+// Read by src/api/schema/table.ts, which says what the letters mean. Text, because JSON.parse loads it fastest.
+export const schemaText = \`${text}\`;\n`;
+}
+
 const root = process.argv[2];
 if (!root) throw new Error('usage: generate-schema.ts <folder of k8s.io Go packages>');
 const model = new Model(root);
+for (const type of model.types) checkAgainstProto(model, type);
 const out = join(import.meta.dirname, '../src/api/generated');
 writeFileSync(join(out, 'types.ts'), typesFile(model));
+writeFileSync(join(out, 'schema.ts'), tableFile(model));
