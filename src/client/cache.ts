@@ -31,4 +31,6 @@ export type Indexers<T extends KubeObject> = Record<string, (object: T) => reado
 export interface Source<T extends KubeObject> extends Cache<T> {
   /** Calls the handler for every change from now on, after replaying the present as additions. Returns unsubscribe. */
   onChange(handler: (change: Change<T>) => void): () => void;
+  /** Resolves once `hasSynced`; rejects with the signal's reason when it aborts before. */
+  whenSynced(signal: AbortSignal): Promise<void>;
 }

@@ -63,9 +63,20 @@ export interface Client {
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
   /** Replaces; with `metadata.resourceVersion` set it fails with `Conflict` when somebody wrote in between. */
   update<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
-  patch<T extends KubeObject>(type: ResourceType<T>, ref: ObjectRef, patch: Patch, options?: WriteOptions): Promise<T>;
+  patch<T extends KubeObject>(
+    type: ResourceType<T>,
+    ref: ObjectRef,
+    patch: Patch,
+    options?: WriteOptions,
+  ): Promise<T>;
   /** POST to a subresource: `binding`, `eviction`, `token`. */
-  post<R>(type: ResourceType, ref: ObjectRef, subresource: string, body: unknown, options?: CallOptions): Promise<R>;
+  post<R>(
+    type: ResourceType,
+    ref: ObjectRef,
+    subresource: string,
+    body: unknown,
+    options?: CallOptions,
+  ): Promise<R>;
   delete<T extends KubeObject>(type: ResourceType<T>, ref: ObjectRef, options?: DeleteOptions): Promise<void>;
   deleteCollection(type: ResourceType, list: ListOptions, options?: DeleteOptions): Promise<void>;
   /**
