@@ -184,7 +184,12 @@ export interface ContainerStats {
 }
 
 export interface Runtime {
-  version(): Promise<{ name: string; version: string; apiVersion: string; cgroupDriver: 'cgroupfs' | 'systemd' }>;
+  version(): Promise<{
+    name: string;
+    version: string;
+    apiVersion: string;
+    cgroupDriver: 'cgroupfs' | 'systemd';
+  }>;
 
   /** Makes the built-in sandbox image present; nothing is pulled for it. */
   ensureSandboxImage(): Promise<void>;
