@@ -1,0 +1,24 @@
+/** An administrator's client out of a kubeconfig file, for commands that talk to a running master. */
+import { existsSync } from 'node:fs';
+import type { Client } from '../client/client.js';
+import { loadKubeconfig } from '../client/kubeconfig.js';
+import { createRestClient } from '../client/rest.js';
+
+export interface Admin {
+  client: Client;
+  /** `https://host:port` as the kubeconfig names it. */
+  server: string;
+  /** The cluster's CA certificate. */
+  caPem: string;
+}
+
+/** Rejects with what to do about it when there is no usable kubeconfig. */
+export async function openAdmin(kubeconfig: string): Promise<Admin> {
+  if (!existsSync(kubeconfig))
+    throw new Error(
+      `${kubeconfig} does not exist: start the master first, or name another with --kubeconfig`,
+    );
+  const access = await loadKubeconfig(kubeconfig);
+  if (!access.ca) throw new Error(`${kubeconfig} holds no certificate authority`);
+  return { client: createRestClient(access), server: access.server, caPem: access.ca };
+}

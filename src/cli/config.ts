@@ -1,0 +1,119 @@
+/**
+ * Flags and configuration files. Every flag of `master` and `agent` may stand in the YAML file that `--config` names,
+ * under the flag's own name; a flag on the command line wins. Secrets (the join token) belong into the file, which
+ * process lists do not show. What the values mean is checked by `parseMasterOptions` and `parseAgentOptions`.
+ */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { parse } from 'yaml';
+
+export interface Flag {
+  /** Without the dashes: `data-dir`. */
+  name: string;
+  /** What the help shows for the value: `dir`. */
+  value: string;
+  description: string;
+}
+
+const common: readonly Flag[] = [
+  { name: 'data-dir', value: 'dir', description: 'where everything is kept (/var/lib/wherry)' },
+  { name: 'bind-address', value: 'ip', description: 'address to listen on (0.0.0.0)' },
+  { name: 'cluster-cidr', value: 'cidr', description: 'addresses of pods (10.244.0.0/16)' },
+  { name: 'service-cidr', value: 'cidr', description: 'addresses of Services (10.96.0.0/12)' },
+  { name: 'log-level', value: 'level', description: 'debug, info, warn or error (info)' },
+];
+
+export const masterFlags: readonly Flag[] = [
+  ...common,
+  { name: 'secure-port', value: 'port', description: 'HTTPS port of the API (6443)' },
+  {
+    name: 'advertise-address',
+    value: 'ip',
+    description: "address at which others reach the API (the default route's)",
+  },
+  {
+    name: 'admin-kubeconfig',
+    value: 'file',
+    description: "where the administrator's kubeconfig is written (/etc/wherry/admin.kubeconfig)",
+  },
+  { name: 'store', value: 'url', description: 'file (default)' },
+  {
+    name: 'service-node-port-range',
+    value: 'from-to',
+    description: 'ports of NodePort Services (30000-32767)',
+  },
+  {
+    name: 'node-monitor-grace-period',
+    value: 'duration',
+    description: 'silence after which a node is NotReady (40s)',
+  },
+  {
+    name: 'default-eviction-timeout',
+    value: 'duration',
+    description: 'how long pods without a toleration of their own stay on a NotReady node (300s)',
+  },
+];
+
+export const agentFlags: readonly Flag[] = [
+  ...common,
+  { name: 'server', value: 'url', description: 'the master: https://HOST:6443' },
+  {
+    name: 'token',
+    value: 'token',
+    description: 'join token from `wherry token create`; needed for the first start only',
+  },
+  { name: 'node-name', value: 'name', description: 'name of this node (the host name)' },
+  { name: 'node-ip', value: 'ip', description: 'address of this node (the one that reaches the master)' },
+  { name: 'node-labels', value: 'list', description: 'labels to register with: key=value,...' },
+  {
+    name: 'register-with-taints',
+    value: 'list',
+    description: 'taints to register with: key=value:effect,...',
+  },
+  { name: 'runtime', value: 'name', description: 'docker (default)' },
+  { name: 'runtime-endpoint', value: 'url', description: 'unix:///var/run/docker.sock' },
+  { name: 'agent-port', value: 'port', description: 'HTTPS port of the agent (10250)' },
+  { name: 'cgroup-root', value: 'path', description: 'cgroup under which pods live (/kubepods)' },
+  {
+    name: 'cni-conf-dir',
+    value: 'dir',
+    description: 'a network configuration found here replaces the built-in one (/etc/cni/net.d)',
+  },
+  { name: 'max-pods', value: 'number', description: 'how many pods this node takes (110)' },
+];
+
+export type RawOptions = Record<string, string>;
+
+const camel = (name: string): string =>
+  name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+export function addFlags(command: Command, flags: readonly Flag[]): Command {
+  command.option('--config <file>', 'YAML file with these flags as keys');
+  for (const flag of flags) command.option(`--${flag.name} <${flag.value}>`, flag.description);
+  return command;
+}
+
+/** File and command line in one: values by camel-case name, all strings. Throws with the file's name on bad input. */
+export function loadConfig(given: Record<string, unknown>, flags: readonly Flag[]): RawOptions {
+  const file = typeof given['config'] === 'string' ? readConfig(given['config'], flags) : {};
+  const own = flags.flatMap(({ name }) => {
+    const value = given[camel(name)];
+    return typeof value === 'string' ? [[camel(name), value] as const] : [];
+  });
+  return { ...file, ...Object.fromEntries(own) };
+}
+
+function readConfig(path: string, flags: readonly Flag[]): RawOptions {
+  const parsed: unknown = parse(readFileSync(path, 'utf8')) ?? {};
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Error(`${path}: must hold "flag: value" lines`);
+  const known = new Set(flags.map((flag) => flag.name));
+  return Object.fromEntries(
+    Object.entries(parsed).map(([name, value]) => {
+      if (!known.has(name))
+        throw new Error(`${path}: unknown setting "${name}"; known are ${[...known].join(', ')}`);
+      if (typeof value === 'object') throw new Error(`${path}: "${name}" must be a single value`);
+      return [camel(name), String(value)];
+    }),
+  );
+}

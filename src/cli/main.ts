@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+/**
+ * The `wherry` command: one binary for every role. This file only names the commands; each lives in a file of its own
+ * and is loaded when it is asked for, so that an agent never loads the master's code and `wherry version` loads nothing.
+ */
+import { Command } from 'commander';
+import { addFlags, agentFlags, loadConfig, masterFlags } from './config.js';
+import { paths } from './paths.js';
+import { version } from './version.js';
+
+/** Prints what went wrong without a stack and exits 1; a `cause` chain is printed in full with WHERRY_DEBUG set. */
+function report(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`wherry: ${message}\n`);
+  if (process.env['WHERRY_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = 1;
+}
+
+const program = new Command('wherry')
+  .description('A small Kubernetes you can read.')
+  .version(version, '-V, --version')
+  .showHelpAfterError('(run the command with --help for its flags)');
+
+program
+  .command('version')
+  .description('print the version of Wherry and of the Kubernetes API it serves')
+  .action(async () => (await import('./version.js')).printVersion());
+
+addFlags(
+  program.command('master').description('run the control plane: API server, store, controllers, scheduler'),
+  masterFlags,
+).action(async (flags) => (await import('./roles.js')).runMaster(loadConfig(flags, masterFlags)));
+
+const agent = addFlags(
+  program.command('agent').description('run the node agent; with --server and --token it joins first'),
+  agentFlags,
+);
+agent.action(async (flags) => (await import('./roles.js')).runAgent(loadConfig(flags, agentFlags)));
+
+addFlags(
+  program
+    .command('cleanup')
+    .description('remove everything an agent left on this host; it must not be running'),
+  agentFlags,
+)
+  .option('--purge', 'remove its data and credentials too')
+  .action(async (flags) =>
+    (await import('./roles.js')).cleanUpAgent(loadConfig(flags, agentFlags), flags.purge === true),
+  );
+
+const token = program.command('token').description('tokens with which further hosts join');
+token
+  .command('create')
+  .description('print the command that joins a further host')
+  .option('--kubeconfig <file>', 'administrator kubeconfig', paths.adminKubeconfig)
+  .option(
+    '--server <url>',
+    'address of the master as the new host sees it; default: the one the master advertises',
+  )
+  .option('--ttl <duration>', 'how long the token works: 30m, 24h', '24h')
+  .option('--token-only', 'print the token alone')
+  .action(async (flags) => (await import('./token.js')).createToken(flags));
+
+const store = program.command('store').description('look after the file store while the master is stopped');
+store
+  .command('check')
+  .description('read the whole store and report what is wrong with it')
+  .option('--data-dir <dir>', 'data directory of the master', paths.dataDir)
+  .action(async (flags) => (await import('./store.js')).checkStoreCommand(flags.dataDir));
+
+program
+  .command('up')
+  .description(
+    'install and start master and agent on this host, deploy the nginx example (what `npm run up` runs)',
+  )
+  .option('--node-ip <address>', 'address of this node; default: the one of the default route')
+  .option('--no-example', 'do not deploy the example')
+  .action(async (flags) => (await import('./up/up.js')).up(flags));
+
+program
+  .command('down')
+  .description(
+    'stop master and agent and remove everything they left on this host (what `npm run down` runs)',
+  )
+  .option('--purge', 'remove data, credentials and images too')
+  .action(async (flags) => (await import('./up/down.js')).down({ purge: flags.purge === true }));
+
+program
+  .command('supervise', { hidden: true })
+  .description('keep a role running where no systemd does')
+  .argument('<role>', 'master or agent')
+  .action(async (role) => (await import('./up/supervise.js')).supervise(role));
+
+await program.parseAsync().catch(report);

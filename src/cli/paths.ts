@@ -1,0 +1,17 @@
+/** Where things are on a host, unless a flag says otherwise (design: all of them can be moved). */
+export const paths = {
+  dataDir: '/var/lib/wherry',
+  configDir: '/etc/wherry',
+  adminKubeconfig: '/etc/wherry/admin.kubeconfig',
+  masterConfig: '/etc/wherry/master.yaml',
+  agentConfig: '/etc/wherry/agent.yaml',
+  runDir: '/run/wherry',
+  logDir: '/var/log/wherry',
+  unitDir: '/etc/systemd/system',
+} as const;
+
+/** The two processes, in the order in which they start. */
+export const roles = ['master', 'agent'] as const;
+export type Role = (typeof roles)[number];
+
+export const configOf = (role: Role): string => (role === 'master' ? paths.masterConfig : paths.agentConfig);

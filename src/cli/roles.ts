@@ -1,0 +1,47 @@
+/**
+ * Starts a role as a process. The only file of `src/` that reaches up into `master/` and `agent/`, and only by dynamic
+ * import: an agent's process never loads the control plane.
+ */
+
+import { systemClock } from '../host/clock.js';
+import { runProcess } from '../host/lifecycle.js';
+import { createLogger, type LogLevel } from '../host/log.js';
+import type { RawOptions } from './config.js';
+
+/** Hides the arguments (a join token may be among them) from process lists, before anything else happens. */
+function hideArguments(role: string): void {
+  process.title = `wherry ${role}`;
+}
+
+export async function runMaster(raw: RawOptions): Promise<void> {
+  hideArguments('master');
+  const { parseMasterOptions } = await import('../../master/options.js');
+  const { createMaster } = await import('../../master/main.js');
+  const options = parseMasterOptions(raw);
+  const log = createLogger(options.logLevel).child({ role: 'master' });
+  process.exitCode = await runProcess({
+    component: createMaster(options, { log, clock: systemClock }),
+    clock: systemClock,
+    log,
+  });
+}
+
+export async function runAgent(raw: RawOptions): Promise<void> {
+  hideArguments('agent');
+  const { parseAgentOptions } = await import('../../agent/options.js');
+  const { createAgent } = await import('../../agent/main.js');
+  const options = parseAgentOptions(raw);
+  const log = createLogger(options.logLevel).child({ role: 'agent' });
+  process.exitCode = await runProcess({
+    component: createAgent(options, { log, clock: systemClock }),
+    clock: systemClock,
+    log,
+  });
+}
+
+export async function cleanUpAgent(raw: RawOptions, purge: boolean): Promise<void> {
+  const { parseAgentOptions } = await import('../../agent/options.js');
+  const { cleanUp } = await import('../../agent/cleanup.js');
+  const level: LogLevel = 'warn';
+  await cleanUp(parseAgentOptions(raw), { purge, log: createLogger(level) });
+}

@@ -1,0 +1,27 @@
+/** `wherry down`: stops both roles and removes what they left on this host. Idempotent; works after any crash. */
+import { existsSync, rmSync } from 'node:fs';
+import { agentFlags, loadConfig } from '../config.js';
+import { paths, roles } from '../paths.js';
+import { cleanUpAgent } from '../roles.js';
+import { endJob, roleJob, supervisorJob } from './supervise.js';
+import { hasSystemd, removeUnits } from './systemd.js';
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+export async function down({ purge }: { purge: boolean }): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('needs root: it stops services and cleans the network');
+  if (hasSystemd()) await removeUnits();
+  for (const role of roles.toReversed()) {
+    await endJob(supervisorJob(role));
+    await endJob(roleJob(role));
+  }
+  say('master and agent are stopped');
+  const config = existsSync(paths.agentConfig) ? { config: paths.agentConfig } : {};
+  await cleanUpAgent(loadConfig(config, agentFlags), purge);
+  say('containers, network and cgroups are removed');
+  rmSync(paths.runDir, { recursive: true, force: true });
+  if (!purge) return;
+  for (const dir of [paths.dataDir, paths.configDir, paths.logDir])
+    rmSync(dir, { recursive: true, force: true });
+  say('data is removed');
+}

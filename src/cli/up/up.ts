@@ -1,0 +1,84 @@
+/**
+ * `wherry up`: one host, master and agent, from nothing to an answering example. Every step looks first and acts only on
+ * what is missing, so a second run changes nothing and a run that died in the middle is completed by the next.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { nodes } from '../../api/kinds.js';
+import { isConditionTrue } from '../../api/meta.js';
+import { writeAtomic } from '../../host/files.js';
+import { type Admin, openAdmin } from '../admin.js';
+import { configOf, paths, type Role } from '../paths.js';
+import { deployExample } from './example.js';
+import { startSupervisor } from './supervise.js';
+import { hasSystemd, startUnit } from './systemd.js';
+import { reachServer, waitFor } from './wait.js';
+
+export interface UpFlags {
+  nodeIp?: string;
+  example: boolean;
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+export async function up(flags: UpFlags): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('needs root: it installs services and programs the network');
+  await ensureConfig('master', flags.nodeIp ? { 'advertise-address': flags.nodeIp } : {});
+  await startRole('master');
+  await reachServer(paths.adminKubeconfig, 60_000);
+  const admin = await openAdmin(paths.adminKubeconfig);
+  say(`master   ${admin.server}`);
+
+  if (!existsSync(configOf('agent'))) await ensureConfig('agent', await agentConfig(admin, flags.nodeIp));
+  await startRole('agent');
+  const node = await waitFor(
+    admin.client,
+    nodes,
+    {},
+    (object) => isConditionTrue(object.status?.conditions, 'Ready'),
+    {
+      timeoutMs: 120_000,
+      what: 'the node to become Ready',
+      hint: logHint('agent'),
+    },
+  );
+  const address =
+    node.status?.addresses?.find((candidate) => candidate.type === 'InternalIP')?.address ?? '127.0.0.1';
+  say(`node     ${node.metadata.name} is Ready at ${address}`);
+
+  if (flags.example) {
+    const answer = await deployExample(admin.client, address);
+    say(`example  ${answer.url} answers:\n\n${answer.body.trim()}\n`);
+  }
+  say(`kubectl --kubeconfig ${paths.adminKubeconfig} get pods -o wide`);
+}
+
+async function agentConfig(
+  { client, caPem }: Admin,
+  nodeIp: string | undefined,
+): Promise<Record<string, string>> {
+  const { createBootstrapToken } = await import('../../../master/auth/token.js');
+  const token = await createBootstrapToken(client, { caPem, ttlMs: 3_600_000 });
+  return { server: 'https://127.0.0.1:6443', token, ...(nodeIp && { 'node-ip': nodeIp }) };
+}
+
+/** Writes the role's configuration unless there is one: what an administrator put there stays. */
+async function ensureConfig(role: Role, settings: Record<string, string>): Promise<void> {
+  if (existsSync(configOf(role))) return;
+  mkdirSync(paths.configDir, { recursive: true, mode: 0o755 });
+  const text =
+    Object.keys(settings).length === 0
+      ? '# flags of `wherry master`, one per line: name: value\n'
+      : stringify(settings);
+  await writeAtomic(configOf(role), text, 0o600);
+}
+
+async function startRole(role: Role): Promise<void> {
+  if (hasSystemd()) await startUnit(role);
+  else startSupervisor(role);
+}
+
+function logHint(role: Role): string {
+  return hasSystemd() ? `journalctl -u wherry-${role}` : join(paths.logDir, `${role}.log`);
+}
