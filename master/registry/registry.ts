@@ -56,8 +56,17 @@ export interface DeleteResult<T extends KubeObject = KubeObject> extends Stored<
 export interface Registry {
   readonly resources: readonly Resource[];
   /** With `subresource` (`status`, `scale`) the view of it; `scale` answers an autoscaling/v1 Scale. */
-  get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef, context: RequestContext, subresource?: string): Promise<Stored<T>>;
-  list<T extends KubeObject>(resource: Resource<T>, options: ListOptions, context: RequestContext): Promise<StoredList<T>>;
+  get<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: ObjectRef,
+    context: RequestContext,
+    subresource?: string,
+  ): Promise<Stored<T>>;
+  list<T extends KubeObject>(
+    resource: Resource<T>,
+    options: ListOptions,
+    context: RequestContext,
+  ): Promise<StoredList<T>>;
   /** Ends when `context.signal` aborts or `timeoutSeconds` passed; throws `Expired` for compacted or too slow. */
   watch<T extends KubeObject>(
     resource: Resource<T>,
@@ -91,7 +100,18 @@ export interface Registry {
     options: DeleteOptions,
     context: RequestContext,
   ): Promise<DeleteResult<T>>;
-  deleteCollection(resource: Resource, list: ListOptions, options: DeleteOptions, context: RequestContext): Promise<StoredList>;
+  deleteCollection(
+    resource: Resource,
+    list: ListOptions,
+    options: DeleteOptions,
+    context: RequestContext,
+  ): Promise<StoredList>;
   /** POST to `binding` (later `eviction`, `token`): per-kind actions that are not plain writes. */
-  post(resource: Resource, ref: ObjectRef, subresource: string, body: unknown, context: RequestContext): Promise<unknown>;
+  post(
+    resource: Resource,
+    ref: ObjectRef,
+    subresource: string,
+    body: unknown,
+    context: RequestContext,
+  ): Promise<unknown>;
 }

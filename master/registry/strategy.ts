@@ -36,4 +36,14 @@ export interface Strategy<T extends KubeObject = KubeObject> {
    * kinds without the hook are removed at once (finalizers permitting).
    */
   gracePeriodSeconds?(object: T, asked: number | undefined): number;
+  /** What is wrong with the name; a DNS-1123 subdomain by default. With `prefix` it is a generateName. */
+  validateName?(name: string, prefix: boolean): string[];
+  /** Why the object may not be deleted at all; `undefined` when it may. */
+  forbidDelete?(object: T): string | undefined;
+  /** On the first delete of an object that stays for finalizers or its grace period (Namespace: phase Terminating). */
+  prepareForDelete?(context: StrategyContext, object: T): T;
+  /** What besides metadata.finalizers keeps an object that is being deleted (Namespace: spec.finalizers). */
+  hasOwnFinalizers?(object: T): boolean;
+  /** Updates of further subresources, such as `finalize` and `approval`: takes over from `object` what they may set. */
+  subresourceUpdates?: Record<string, (context: StrategyContext, object: T, old: T) => T>;
 }

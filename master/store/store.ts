@@ -69,7 +69,9 @@ export class RevisionUnavailable extends Error {
   readonly bound: number;
 
   constructor(kind: 'compacted' | 'future', asked: number, bound: number) {
-    super(`revision ${asked} is ${kind === 'compacted' ? `compacted, oldest is ${bound}` : `in the future, newest is ${bound}`}`);
+    super(
+      `revision ${asked} is ${kind === 'compacted' ? `compacted, oldest is ${bound}` : `in the future, newest is ${bound}`}`,
+    );
     this.kind = kind;
     this.bound = bound;
   }

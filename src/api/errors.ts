@@ -130,7 +130,11 @@ export const alreadyExists = (s: Subject): ApiError =>
   new ApiError('AlreadyExists', `${qualified(s)} "${s.name}" already exists`, detailsOf(s));
 
 export const conflict = (s: Subject, why: string): ApiError =>
-  new ApiError('Conflict', `Operation cannot be fulfilled on ${qualified(s)} "${s.name}": ${why}`, detailsOf(s));
+  new ApiError(
+    'Conflict',
+    `Operation cannot be fulfilled on ${qualified(s)} "${s.name}": ${why}`,
+    detailsOf(s),
+  );
 
 /** The wording clients look for when an optimistic update lost its race. */
 export const staleVersion = (s: Subject): ApiError =>
@@ -139,11 +143,25 @@ export const staleVersion = (s: Subject): ApiError =>
 export const expired = (message: string): ApiError => new ApiError('Expired', message);
 
 export const internalError = (cause: unknown): ApiError =>
-  new ApiError('InternalError', `Internal error occurred: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, { cause });
+  new ApiError(
+    'InternalError',
+    `Internal error occurred: ${cause instanceof Error ? cause.message : String(cause)}`,
+    undefined,
+    { cause },
+  );
 
 /** One thing wrong with one field, as `field.Error` of apimachinery. `field` is a path: `spec.ports[0].port`. */
 export interface FieldError {
-  type: 'Required' | 'Invalid' | 'NotSupported' | 'Duplicate' | 'Forbidden' | 'TooLong' | 'TooMany' | 'NotFound' | 'TypeInvalid';
+  type:
+    | 'Required'
+    | 'Invalid'
+    | 'NotSupported'
+    | 'Duplicate'
+    | 'Forbidden'
+    | 'TooLong'
+    | 'TooMany'
+    | 'NotFound'
+    | 'TypeInvalid';
   field: string;
   /** The offending value; printed for the types that Kubernetes prints it for. */
   value?: unknown;
@@ -170,7 +188,10 @@ export function fieldErrorText(e: FieldError): string {
 }
 
 /** 422 naming every field, as kube-apiserver does: `Pod "a" is invalid: spec.x: Required value`. */
-export function invalid(s: { group: string; kind: string; name: string }, errors: readonly FieldError[]): ApiError {
+export function invalid(
+  s: { group: string; kind: string; name: string },
+  errors: readonly FieldError[],
+): ApiError {
   const lines = errors.map((e) => `${e.field}: ${fieldErrorText(e)}`);
   const list = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   const kind = s.group === '' ? s.kind : `${s.kind}.${s.group}`;
@@ -178,6 +199,10 @@ export function invalid(s: { group: string; kind: string; name: string }, errors
     name: s.name,
     ...(s.group && { group: s.group }),
     kind: s.kind,
-    causes: errors.map((e) => ({ reason: fieldReasons[e.type].reason, message: fieldErrorText(e), field: e.field })),
+    causes: errors.map((e) => ({
+      reason: fieldReasons[e.type].reason,
+      message: fieldErrorText(e),
+      field: e.field,
+    })),
   });
 }

@@ -8,8 +8,8 @@ import type {
   CertificateSigningRequest,
   ConfigMap,
   Deployment,
-  Endpoints,
   EndpointSlice,
+  Endpoints,
   Event,
   KubeObject,
   Lease,
@@ -38,7 +38,12 @@ export interface ResourceType<T extends KubeObject = KubeObject> {
 export const apiVersionOf = (type: Pick<ResourceType, 'group' | 'version'>): string =>
   type.group === '' ? type.version : `${type.group}/${type.version}`;
 
-function row<T extends KubeObject>(apiVersion: string, resource: string, kind: string, namespaced: boolean): ResourceType<T> {
+function row<T extends KubeObject>(
+  apiVersion: string,
+  resource: string,
+  kind: string,
+  namespaced: boolean,
+): ResourceType<T> {
   const slash = apiVersion.indexOf('/');
   return {
     group: slash < 0 ? '' : apiVersion.slice(0, slash),
@@ -60,7 +65,12 @@ export const serviceAccounts = row<ServiceAccount>('v1', 'serviceaccounts', 'Ser
 export const events = row<Event>('v1', 'events', 'Event', true);
 export const deployments = row<Deployment>('apps/v1', 'deployments', 'Deployment', true);
 export const replicaSets = row<ReplicaSet>('apps/v1', 'replicasets', 'ReplicaSet', true);
-export const endpointSlices = row<EndpointSlice>('discovery.k8s.io/v1', 'endpointslices', 'EndpointSlice', true);
+export const endpointSlices = row<EndpointSlice>(
+  'discovery.k8s.io/v1',
+  'endpointslices',
+  'EndpointSlice',
+  true,
+);
 export const leases = row<Lease>('coordination.k8s.io/v1', 'leases', 'Lease', true);
 export const certificateSigningRequests = row<CertificateSigningRequest>(
   'certificates.k8s.io/v1',

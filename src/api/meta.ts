@@ -13,7 +13,8 @@ export interface ObjectRef {
 export const keyOf = (object: { metadata: Pick<ObjectMeta, 'namespace' | 'name'> }): string =>
   keyOfRef({ namespace: object.metadata.namespace, name: object.metadata.name ?? '' });
 
-export const keyOfRef = (ref: ObjectRef): string => (ref.namespace ? `${ref.namespace}/${ref.name}` : ref.name);
+export const keyOfRef = (ref: ObjectRef): string =>
+  ref.namespace ? `${ref.namespace}/${ref.name}` : ref.name;
 
 export const refOf = (object: KubeObject): ObjectRef => ({
   namespace: object.metadata.namespace,
@@ -45,8 +46,10 @@ export function controllerRef(owner: KubeObject, type: { apiVersion: string; kin
   };
 }
 
-export const findCondition = <T extends Condition>(conditions: readonly T[] | undefined, type: string): T | undefined =>
-  conditions?.find((condition) => condition.type === type);
+export const findCondition = <T extends Condition>(
+  conditions: readonly T[] | undefined,
+  type: string,
+): T | undefined => conditions?.find((condition) => condition.type === type);
 
 export const isConditionTrue = (conditions: readonly Condition[] | undefined, type: string): boolean =>
   findCondition(conditions, type)?.status === 'True';
@@ -58,7 +61,9 @@ export const isConditionTrue = (conditions: readonly Condition[] | undefined, ty
 export function withCondition<T extends Condition>(conditions: readonly T[] | undefined, next: T): T[] {
   const old = findCondition(conditions, next.type);
   const merged =
-    old?.status === next.status && old.lastTransitionTime ? { ...next, lastTransitionTime: old.lastTransitionTime } : next;
+    old?.status === next.status && old.lastTransitionTime
+      ? { ...next, lastTransitionTime: old.lastTransitionTime }
+      : next;
   if (!old) return [...(conditions ?? []), merged];
   return (conditions ?? []).map((condition) => (condition.type === next.type ? merged : condition));
 }

@@ -32,10 +32,13 @@ export const systemClock: Clock = {
         clearTimeout(timer);
         reject(signal.reason);
       };
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      }, Math.min(Math.max(ms, 0), maxTimerMs));
+      const timer = setTimeout(
+        () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        Math.min(Math.max(ms, 0), maxTimerMs),
+      );
       signal.addEventListener('abort', onAbort, { once: true });
     }),
   after: (ms, run) => {

@@ -32,7 +32,9 @@ export class ExecError extends Error {
   readonly stderr: string;
 
   constructor(file: string, args: readonly string[], result: ExecResult) {
-    super(`${[file, ...args].join(' ')}: exit ${result.code}: ${result.stderr.trim() || result.stdout.trim()}`);
+    super(
+      `${[file, ...args].join(' ')}: exit ${result.code}: ${result.stderr.trim() || result.stdout.trim()}`,
+    );
     this.code = result.code;
     this.stderr = result.stderr;
   }
