@@ -44,6 +44,14 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   prepareForDelete?(context: StrategyContext, object: T): T;
   /** What besides metadata.finalizers keeps an object that is being deleted (Namespace: spec.finalizers). */
   hasOwnFinalizers?(object: T): boolean;
-  /** Updates of further subresources, such as `finalize` and `approval`: takes over from `object` what they may set. */
-  subresourceUpdates?: Record<string, (context: StrategyContext, object: T, old: T) => T>;
+  /**
+   * Updates of further subresources, such as `finalize` and `approval`: takes over from `object` what they may set.
+   * `undefined` for a subresource that the kind cannot update.
+   */
+  prepareForSubresourceUpdate?(
+    subresource: string,
+    context: StrategyContext,
+    object: T,
+    old: T,
+  ): T | undefined;
 }

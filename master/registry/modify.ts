@@ -1,0 +1,199 @@
+/**
+ * 2. The one way an existing object changes: read, let `produce` make the next state, check it, write it back if nobody
+ * wrote in between, else again. PUT, PATCH, scale, binding and finalize are all `produce` functions.
+ */
+import {
+  badRequest,
+  conflict,
+  type FieldError,
+  fieldErrorText,
+  invalid,
+  staleVersion,
+} from '../../src/api/errors.js';
+import type { ObjectRef } from '../../src/api/meta.js';
+import type { KubeObject } from '../../src/api/types.js';
+import type { Resource } from '../resources/resource.js';
+import { CompareFailed } from '../store/store.js';
+import { releaseOf, reserve } from './allocate.js';
+import { isSameJson, restamp, serialise, stamp } from './codec.js';
+import {
+  type Environment,
+  fromStoreError,
+  kindSubjectOf,
+  shared,
+  subjectOf,
+  toStored,
+} from './environment.js';
+import { read } from './get.js';
+import type { RequestContext, Stored, WriteResult } from './registry.js';
+import { mayLeave } from './removal.js';
+import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
+
+const maxAttempts = 10;
+
+export interface Change<T extends KubeObject> {
+  /** The next state; with a resourceVersion it is conditional on that version. Called again after a lost race. */
+  produce(old: T): T | Promise<T>;
+  /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
+  prepare(object: T, old: T): T;
+  validate(object: T, old: T): FieldError[];
+}
+
+/** Rejects with `NotFound`, `BadRequest`, `Conflict`, `Invalid`. */
+export async function modify<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  ref: ObjectRef,
+  context: RequestContext,
+  change: Change<T>,
+): Promise<WriteResult<T>> {
+  let base: Base<T> = { ...(await read(env, resource, ref)), isDurable: true };
+  for (let attempt = 1; ; attempt += 1) {
+    const old = base.stored.object;
+    const produced = await change.produce(old);
+    checkIdentity(resource, ref, produced, old);
+    const object = complete(resource, change, produced, old);
+    try {
+      return { ...(await writeBack(env, resource, { object, base, context })), created: false };
+    } catch (error) {
+      if (!(error instanceof CompareFailed)) throw fromStoreError(error);
+      if (attempt >= maxAttempts) throw staleVersion(subjectOf(resource, ref.name));
+      base = error.current
+        ? {
+            stored: toStored<T>(env, error.current),
+            key: base.key,
+            modRevision: error.current.modRevision,
+            isDurable: false,
+          }
+        : { ...(await read(env, resource, ref)), isDurable: true };
+    }
+  }
+}
+
+interface Base<T extends KubeObject> {
+  stored: Stored<T>;
+  key: string;
+  modRevision: number;
+  /** False for a state that another write is just putting on disk: an answer must not rest on it alone. */
+  isDurable: boolean;
+}
+
+/** The body must be about the object it was sent to. */
+function checkIdentity(resource: Resource, ref: ObjectRef, produced: KubeObject, old: KubeObject): void {
+  const { name, namespace, uid, resourceVersion } = produced.metadata;
+  if (name && name !== ref.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${ref.name})`);
+  }
+  if (resource.type.namespaced && namespace && namespace !== old.metadata.namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  if (uid && uid !== old.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`;
+    throw conflict(subjectOf(resource, ref.name), why);
+  }
+  if (resourceVersion && resourceVersion !== old.metadata.resourceVersion)
+    throw staleVersion(subjectOf(resource, ref.name));
+}
+
+/** The produced object with what only the registry writes, prepared and validated. */
+function complete<T extends KubeObject>(resource: Resource<T>, change: Change<T>, produced: T, old: T): T {
+  const prepared = change.prepare({ ...produced, metadata: ownedMetadata(resource, produced, old) }, old);
+  const object = withGeneration(resource, prepared, old);
+  const errors = [
+    ...validateMetadata(object.metadata, resource),
+    ...validateMetadataUpdate(object.metadata, old.metadata),
+    ...change.validate(object, old),
+  ];
+  if (errors.length > 0) throw invalid(kindSubjectOf(resource, old.metadata.name ?? ''), unique(errors));
+  return object;
+}
+
+function ownedMetadata(
+  resource: Resource,
+  produced: KubeObject,
+  { metadata: old }: KubeObject,
+): KubeObject['metadata'] {
+  const {
+    name: _name,
+    creationTimestamp,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    ...given
+  } = produced.metadata;
+  return {
+    name: old.name,
+    ...given,
+    namespace: resource.type.namespaced ? old.namespace : given.namespace,
+    uid: old.uid,
+    generateName: given.generateName ?? old.generateName,
+    creationTimestamp: creationTimestamp ?? old.creationTimestamp,
+    generation: old.generation,
+    resourceVersion: old.resourceVersion,
+    ...(old.deletionTimestamp
+      ? {
+          deletionTimestamp: old.deletionTimestamp,
+          deletionGracePeriodSeconds: old.deletionGracePeriodSeconds,
+        }
+      : { deletionTimestamp, deletionGracePeriodSeconds }),
+  };
+}
+
+function withGeneration<T extends KubeObject>(resource: Resource<T>, object: T, old: T): T {
+  const generation = old.metadata.generation;
+  if (resource.strategy.generation === false || generation === undefined) return object;
+  if (isSameJson(specOf(object), specOf(old))) return object;
+  return { ...object, metadata: { ...object.metadata, generation: generation + 1 } };
+}
+
+const specOf = (object: KubeObject): unknown => (object as { spec?: unknown }).spec;
+
+function unique(errors: readonly FieldError[]): FieldError[] {
+  const seen = new Set<string>();
+  return errors.filter((error) => {
+    const text = `${error.field}: ${fieldErrorText(error)}`;
+    return !seen.has(text) && seen.add(text);
+  });
+}
+
+interface Write<T extends KubeObject> {
+  object: T;
+  base: Base<T>;
+  context: RequestContext;
+}
+
+async function writeBack<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  write: Write<T>,
+): Promise<Stored<T>> {
+  const { base, context, object } = write;
+  const old = base.stored.object;
+  if (old.metadata.deletionTimestamp && mayLeave(resource, object) && !mayLeave(resource, old)) {
+    return removeInstead(env, resource, write);
+  }
+  for (const warning of resource.strategy.warnings?.(object, old) ?? []) context.warn(warning);
+  return reserve(env, resource, object, old, context, async (allocated) => {
+    if (base.isDurable && isSameJson(allocated, old)) return base.stored;
+    const bytes = serialise(allocated);
+    if (context.dryRun) return shared(env, { bytes: stamp(bytes, base.modRevision), object: allocated });
+    const entry = await env.store.put(base.key, bytes, base.modRevision);
+    if (resource.storageTtlSeconds)
+      env.expiry.written(base.key, entry.modRevision, resource.storageTtlSeconds);
+    return toStored<T>(env, entry);
+  });
+}
+
+/** The last finalizer of an object that waits for deletion is gone: so is the object. */
+async function removeInstead<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  write: Write<T>,
+): Promise<Stored<T>> {
+  const { base, context, object } = write;
+  const last = { bytes: stamp(serialise(object), base.modRevision), object };
+  if (context.dryRun) return shared(env, last);
+  const revision = await env.store.delete(base.key, base.modRevision);
+  env.expiry.removed(base.key);
+  releaseOf(env, resource, base.stored.object);
+  return shared(env, restamp(last, revision) as Stored<T>);
+}

@@ -1,0 +1,90 @@
+/**
+ * 2. POST to a subresource: actions on an object that are not plain writes. `binding` gives a pod its node.
+ */
+import { ApiError, conflict, invalid, type Status } from '../../src/api/errors.js';
+import { type ObjectRef, withCondition } from '../../src/api/meta.js';
+import type { Binding, Pod } from '../../src/api/types.js';
+import { toTime } from '../../src/host/clock.js';
+import type { Resource } from '../resources/resource.js';
+import { readAs } from './body.js';
+import type { Environment } from './environment.js';
+import { modify } from './modify.js';
+import type { RequestContext } from './registry.js';
+import { notSupported, required } from './validation/field.js';
+
+const bindingType = { group: '', version: 'v1', kind: 'Binding' };
+
+/** Answers what goes into the body of the 201. Rejects with `NotFound` for an action the kind does not have. */
+export async function post(
+  env: Environment,
+  resource: Resource,
+  ref: ObjectRef,
+  subresource: string,
+  body: unknown,
+  context: RequestContext,
+): Promise<unknown> {
+  if (subresource === 'binding' && resource.subresources.includes('binding')) {
+    return bind(env, resource as Resource<Pod>, ref, readAs(bindingType, body, context) as Binding, context);
+  }
+  throw new ApiError('NotFound', 'the server could not find the requested resource');
+}
+
+async function bind(
+  env: Environment,
+  resource: Resource<Pod>,
+  ref: ObjectRef,
+  binding: Binding,
+  context: RequestContext,
+): Promise<Status> {
+  checkBinding(ref, binding);
+  const { uid, resourceVersion, annotations } = binding.metadata;
+  await modify(env, resource, ref, context, {
+    produce: (pod) => ({
+      ...bound(ref, pod, binding.target.name ?? '', toTime(env.clock.now())),
+      metadata: {
+        ...pod.metadata,
+        uid: uid || pod.metadata.uid,
+        resourceVersion: resourceVersion || pod.metadata.resourceVersion,
+        annotations: annotations ? { ...pod.metadata.annotations, ...annotations } : pod.metadata.annotations,
+      },
+    }),
+    prepare: (pod) => pod,
+    validate: () => [],
+  });
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+}
+
+function checkBinding(ref: ObjectRef, { metadata, target }: Binding): void {
+  const name = metadata.name ?? '';
+  if (name && name !== ref.name) {
+    throw new ApiError('BadRequest', `name in URL does not match name in Binding object`);
+  }
+  const errors = [
+    ...(target?.kind && target.kind !== 'Node'
+      ? [notSupported('target.kind', target.kind, ['Node', '<empty>'])]
+      : []),
+    ...(target?.name ? [] : [required('target.name')]),
+  ];
+  if (errors.length > 0) throw invalid({ group: '', kind: 'Binding', name: ref.name }, errors);
+}
+
+/** The pod on its node. Rejects with `Conflict` for one that has a node or is on its way out. */
+function bound(ref: ObjectRef, pod: Pod, node: string, now: string): Pod {
+  const subject = { group: '', resource: 'pods/binding', name: ref.name };
+  if (pod.metadata.deletionTimestamp) {
+    throw conflict(subject, `pod ${ref.name} is being deleted, cannot be assigned to a host`);
+  }
+  if (pod.spec?.nodeName) {
+    throw conflict(
+      subject,
+      `pod ${ref.name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
+    );
+  }
+  const spec = { ...(pod.spec ?? { containers: [] }), nodeName: node };
+  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now };
+  return {
+    ...pod,
+    spec,
+    status: { ...pod.status, conditions: withCondition(pod.status?.conditions, scheduled) },
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * 2. The `scale` subresource: an autoscaling/v1 view of anything with `spec.replicas`. Pure.
+ */
+import { ApiError, conflict, invalid, staleVersion } from '../../src/api/errors.js';
+import { selectorOf } from '../../src/api/selectors.js';
+import type { KubeObject, LabelSelector, Scale } from '../../src/api/types.js';
+import type { Resource } from '../resources/resource.js';
+import { subjectOf } from './environment.js';
+import type { Stored } from './registry.js';
+import { nonNegative } from './validation/field.js';
+
+export const scaleType = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+
+/** What Deployment and ReplicaSet have in common. */
+interface Scalable extends KubeObject {
+  spec?: { replicas?: number | undefined; selector?: LabelSelector | undefined } | undefined;
+  status?: { replicas?: number | undefined } | undefined;
+}
+
+/** The view, serialised for this answer: it is not what is stored. */
+export function scaleView(resource: Resource, stored: Stored): Stored<Scale> {
+  if (!resource.subresources.includes('scale')) {
+    throw new ApiError('NotFound', 'the server could not find the requested resource');
+  }
+  const { metadata, spec, status } = stored.object as Scalable;
+  const object: Scale = {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: {
+      name: metadata.name,
+      namespace: metadata.namespace,
+      uid: metadata.uid,
+      resourceVersion: metadata.resourceVersion,
+      creationTimestamp: metadata.creationTimestamp,
+    },
+    spec: { replicas: spec?.replicas ?? 0 },
+    status: { replicas: status?.replicas ?? 0, selector: selectorOf(spec?.selector).toString() },
+  };
+  return { bytes: Buffer.from(JSON.stringify(object)), object };
+}
+
+/** The object with the replicas that a written Scale asks for. Rejects with `Invalid`, `Conflict`. */
+export function applyScale<T extends KubeObject>(resource: Resource<T>, old: T, scale: KubeObject): T {
+  const { metadata, spec } = scale as Scale;
+  const name = old.metadata.name ?? '';
+  const errors = nonNegative('spec.replicas', spec?.replicas);
+  if (errors.length > 0) throw invalid({ group: 'autoscaling', kind: 'Scale', name }, errors);
+  if (metadata.resourceVersion && metadata.resourceVersion !== old.metadata.resourceVersion) {
+    throw staleVersion(subjectOf(resource, name));
+  }
+  if (metadata.uid && metadata.uid !== old.metadata.uid) {
+    const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`;
+    throw conflict(subjectOf(resource, name), why);
+  }
+  const scalable: Scalable = old;
+  return { ...old, spec: { ...scalable.spec, replicas: spec?.replicas ?? 0 } };
+}

@@ -1,0 +1,93 @@
+/**
+ * 2. PUT: replaces an object, or the part of it that a subresource covers.
+ */
+import { ApiError } from '../../src/api/errors.js';
+import type { ObjectRef } from '../../src/api/meta.js';
+import type { KubeObject } from '../../src/api/types.js';
+import type { Resource } from '../resources/resource.js';
+import { readAs, readBody } from './body.js';
+import { type Environment, strategyContext } from './environment.js';
+import { type Change, modify } from './modify.js';
+import type { RequestContext, WriteResult } from './registry.js';
+import { applyScale, scaleType, scaleView } from './scale.js';
+
+export async function update<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  ref: ObjectRef,
+  body: unknown,
+  context: RequestContext,
+  subresource?: string,
+): Promise<WriteResult<T>> {
+  if (subresource === 'scale') {
+    const scale = readAs(scaleType, body, context);
+    return modifyScale(env, resource, ref, context, () => scale);
+  }
+  const object = readBody(resource, body, context);
+  return modify(env, resource, ref, context, {
+    ...rulesOf(env, resource, context, subresource),
+    produce: () => object,
+  });
+}
+
+/** Writes what `produce` makes of the Scale view and answers the view of the result. */
+export async function modifyScale<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  ref: ObjectRef,
+  context: RequestContext,
+  produce: (view: KubeObject) => KubeObject | Promise<KubeObject>,
+): Promise<WriteResult<T>> {
+  const written = await modify(env, resource, ref, context, {
+    ...rulesOf(env, resource, context, undefined),
+    produce: async (old) => {
+      const { object } = scaleView(resource, { bytes: Buffer.alloc(0), object: old });
+      return applyScale(resource, old, await produce(object));
+    },
+  });
+  return { ...scaleView(resource, written), created: false } as unknown as WriteResult<T>;
+}
+
+/** What a write to the object itself, or to one of its subresources, may change and must satisfy. */
+export function rulesOf<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  context: RequestContext,
+  subresource: string | undefined,
+): Pick<Change<T>, 'prepare' | 'validate'> {
+  const { strategy } = resource;
+  const how = strategyContext(env, context);
+  if (subresource === undefined) {
+    return {
+      prepare: (object, old) => {
+        const defaulted = strategy.default?.(object) ?? object;
+        return strategy.prepareForUpdate?.(how, defaulted, old) ?? defaulted;
+      },
+      validate: (object, old) => [
+        ...(strategy.validate?.(object) ?? []),
+        ...(strategy.validateUpdate?.(object, old) ?? []),
+      ],
+    };
+  }
+  if (subresource === 'status' && resource.subresources.includes('status')) {
+    return {
+      prepare: (object, old) =>
+        strategy.prepareForStatusUpdate?.(how, object, old) ?? withStatusOf(object, old),
+      validate: (object, old) => strategy.validateStatusUpdate?.(object, old) ?? [],
+    };
+  }
+  return {
+    prepare: (object, old) => {
+      const prepared = strategy.prepareForSubresourceUpdate?.(subresource, how, object, old);
+      if (!prepared) throw new ApiError('NotFound', 'the server could not find the requested resource');
+      return prepared;
+    },
+    validate: () => [],
+  };
+}
+
+/** The old object with the new status: a status writer owns nothing else. */
+export const withStatusOf = <T extends KubeObject>(object: T, old: T): T => ({
+  ...old,
+  status: (object as { status?: unknown }).status,
+});
