@@ -4,13 +4,24 @@
  * run that dies in the middle is undone all the same. Wherry's own chains, links and mounts: `agent/cleanup.ts`.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail, hasCommand } from './prepare.mjs';
 
-const stateFile = '/var/lib/wherry/host.json';
+/** Where `up` keeps its note; the tests keep theirs elsewhere. */
+const noteOfUp = '/var/lib/wherry/host.json';
 const logFile = '/var/log/wherry/dockerd.log';
 const dockerSocket = '/var/run/docker.sock';
 const sysctls = [
@@ -25,23 +36,25 @@ const sysctls = [
 
 const run = (file, args, options = {}) => spawnSync(file, args, { encoding: 'utf8', ...options });
 const hasSystemd = () => existsSync('/run/systemd/system');
-const readState = () => (existsSync(stateFile) ? JSON.parse(readFileSync(stateFile, 'utf8')) : undefined);
+const readState = (note) => (existsSync(note) ? JSON.parse(readFileSync(note, 'utf8')) : undefined);
 
-function writeState(state) {
-  mkdirSync(dirname(stateFile), { recursive: true, mode: 0o755 });
-  writeFileSync(`${stateFile}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${stateFile}.new`, stateFile);
+function writeState(note, state) {
+  mkdirSync(dirname(note), { recursive: true, mode: 0o755 });
+  writeFileSync(`${note}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${note}.new`, note);
 }
 
 /** Notes the state of the host, once: a second `up` finds the note and leaves it. Call before anything is changed. */
-export function captureHost() {
-  if (readState()) return;
-  writeState({
+export function captureHost(note = noteOfUp) {
+  if (readState(note)) return;
+  writeState(note, {
     dockerInstalled: hasCommand('dockerd'),
     dockerStarted: false,
     nftTables: listTables(),
     forwardPolicy: { iptables: forwardPolicy('iptables'), ip6tables: forwardPolicy('ip6tables') },
-    sysctls: Object.fromEntries(sysctls.flatMap((key) => (existsSync(`/proc/sys/${key}`) ? [[key, readSysctl(key)]] : []))),
+    sysctls: Object.fromEntries(
+      sysctls.flatMap((key) => (existsSync(`/proc/sys/${key}`) ? [[key, readSysctl(key)]] : [])),
+    ),
     cgroups: cgroupDirs(),
   });
 }
@@ -68,7 +81,9 @@ function cgroupDirs() {
   const top = '/sys/fs/cgroup';
   if (!existsSync(top)) return [];
   const dirsIn = (dir) =>
-    readdirSync(dir, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [join(dir, entry.name)] : []));
+    readdirSync(dir, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() ? [join(dir, entry.name)] : [],
+    );
   const isUnified = existsSync(join(top, 'cgroup.controllers'));
   return isUnified ? dirsIn(top) : dirsIn(top).flatMap(dirsIn);
 }
@@ -82,11 +97,11 @@ function answers(socket) {
 }
 
 /** Starts the Docker daemon unless one answers; the daemon started here is stopped by `restoreHost`. */
-export async function startDocker() {
+export async function startDocker(note = noteOfUp) {
   if (await answers(dockerSocket)) return;
   process.stdout.write('starting the Docker daemon\n');
-  const state = readState();
-  writeState({ ...state, dockerStarted: true });
+  const state = readState(note);
+  writeState(note, { ...state, dockerStarted: true });
   if (hasSystemd()) {
     const result = run('systemctl', ['start', 'docker']);
     if (result.status !== 0) fail(`systemctl start docker: ${result.stderr.trim()}`);
@@ -95,32 +110,37 @@ export async function startDocker() {
     const log = openSync(logFile, 'a');
     const daemon = spawn('dockerd', [], { detached: true, stdio: ['ignore', log, log] });
     daemon.unref();
-    writeState({ ...state, dockerStarted: true, dockerPid: daemon.pid });
+    writeState(note, { ...state, dockerStarted: true, dockerPid: daemon.pid });
   }
   for (let tries = 0; tries < 300; tries++) {
     if (await answers(dockerSocket)) return;
     await sleep(100);
   }
-  fail(`the Docker daemon did not come up within 30 s; see ${hasSystemd() ? 'journalctl -u docker' : logFile}`);
+  fail(
+    `the Docker daemon did not come up within 30 s; see ${hasSystemd() ? 'journalctl -u docker' : logFile}`,
+  );
 }
 
 /** Takes back what `captureHost` and `startDocker` prepared for. Idempotent; does nothing without a note. */
-export async function restoreHost({ purge }) {
-  const state = readState();
+export async function restoreHost({ purge, note = noteOfUp }) {
+  const state = readState(note);
   if (!state) return;
   const ours = state.dockerStarted || !state.dockerInstalled;
   if (ours) {
     await stopDocker(state);
     removeDockerLeftovers();
-    for (const command of ['iptables', 'ip6tables']) restoreForwardPolicy(command, state.forwardPolicy[command]);
+    for (const command of ['iptables', 'ip6tables'])
+      restoreForwardPolicy(command, state.forwardPolicy[command]);
   }
   removeNewTables(state.nftTables);
   for (const [key, value] of Object.entries(state.sysctls)) {
     if (existsSync(`/proc/sys/${key}`) && readSysctl(key) !== value) writeFileSync(`/proc/sys/${key}`, value);
   }
   if (ours) removeNewCgroups(new Set(state.cgroups));
-  rmSync(stateFile);
-  if (purge) for (const dir of ['/var/lib/wherry', '/var/log/wherry', '/etc/wherry']) rmSync(dir, { recursive: true, force: true });
+  rmSync(note);
+  if (purge)
+    for (const dir of ['/var/lib/wherry', '/var/log/wherry', '/etc/wherry'])
+      rmSync(dir, { recursive: true, force: true });
 }
 
 async function stopDocker(state) {
@@ -142,7 +162,8 @@ function isDockerd(pid) {
 /** dockerd leaves its bridge, chains and an empty namespace mount behind when it ends. */
 function removeDockerLeftovers() {
   if (existsSync('/sys/class/net/docker0')) run('ip', ['link', 'delete', 'docker0']);
-  for (const mount of mountsUnder('/run/docker/').concat(mountsUnder('/var/lib/docker/'))) run('umount', [mount]);
+  for (const mount of mountsUnder('/run/docker/').concat(mountsUnder('/var/lib/docker/')))
+    run('umount', [mount]);
   for (const family of ['iptables', 'ip6tables']) if (hasCommand(family)) removeDockerChains(family);
 }
 
@@ -159,11 +180,13 @@ function removeDockerChains(family) {
     if (line.startsWith('*') || line === 'COMMIT') restore.push(line);
     const chain = /^:(DOCKER\S*) /.exec(line)?.[1];
     if (chain) restore.push(`-F ${chain}`);
-    if (/^-A (?!DOCKER)/.test(line) && /(-j DOCKER|docker0|172\.17\.0\.0\/16)/.test(line)) restore.push(line.replace('-A', '-D'));
+    if (/^-A (?!DOCKER)/.test(line) && /(-j DOCKER|docker0|172\.17\.0\.0\/16)/.test(line))
+      restore.push(line.replace('-A', '-D'));
     if (line === 'COMMIT') restore.splice(-1, 0, ...chainsOf(restore));
   }
   const result = run(`${family}-restore`, ['--noflush'], { input: `${restore.join('\n')}\n` });
-  if (result.status !== 0) process.stderr.write(`wherry: Docker's ${family} chains stay: ${result.stderr.trim()}\n`);
+  if (result.status !== 0)
+    process.stderr.write(`wherry: Docker's ${family} chains stay: ${result.stderr.trim()}\n`);
 }
 
 /** `-X` lines for the chains flushed since the last table began. */
@@ -189,7 +212,8 @@ function removeNewTables(before) {
 
 function removeNewCgroups(before) {
   for (const dir of cgroupDirs().filter((path) => !before.has(path) && /\/docker$/.test(path))) {
-    for (const child of readdirSync(dir, { withFileTypes: true })) if (child.isDirectory()) removeDir(join(dir, child.name));
+    for (const child of readdirSync(dir, { withFileTypes: true }))
+      if (child.isDirectory()) removeDir(join(dir, child.name));
     removeDir(dir);
   }
 }

@@ -5,7 +5,17 @@
  * installed npm packages; asks the Docker daemon through its API. An image that is there already is left alone.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -36,7 +46,8 @@ const images = {
     packages: ['nginx', 'nginx-common', 'busybox'],
     changes: ['CMD ["nginx", "-g", "daemon off;"]', 'STOPSIGNAL SIGQUIT', 'EXPOSE 80'],
     finish(root) {
-      for (const dir of ['var/lib/nginx', 'var/log/nginx', 'etc/nginx/conf.d']) mkdirSync(join(root, dir), { recursive: true });
+      for (const dir of ['var/lib/nginx', 'var/log/nginx', 'etc/nginx/conf.d'])
+        mkdirSync(join(root, dir), { recursive: true });
       writeFileSync(join(root, 'etc/nginx/nginx.conf'), nginxConf);
       writeFileSync(join(root, 'etc/nginx/conf.d/default.conf'), nginxSite);
     },
@@ -91,7 +102,20 @@ function unpack(packages, root, dir) {
 }
 
 function layOut(root) {
-  for (const dir of ['usr/bin', 'usr/sbin', 'usr/lib', 'usr/lib64', 'etc', 'run', 'tmp', 'proc', 'sys', 'dev', 'root', 'var/log'])
+  for (const dir of [
+    'usr/bin',
+    'usr/sbin',
+    'usr/lib',
+    'usr/lib64',
+    'etc',
+    'run',
+    'tmp',
+    'proc',
+    'sys',
+    'dev',
+    'root',
+    'var/log',
+  ])
     mkdirSync(join(root, dir), { recursive: true });
   for (const dir of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${dir}`, join(root, dir));
   symlinkSync('../run', join(root, 'var/run'));
@@ -108,9 +132,13 @@ function linkApplets(root) {
   const busybox = ['usr/bin/busybox', 'bin/busybox'].map((file) => join(root, file)).find(existsSync);
   if (!busybox) throw new Error('the busybox package holds no busybox');
   const loader = join(root, 'lib64/ld-linux-x86-64.so.2');
-  const libraries = readdirSync(join(root, 'usr/lib'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const libraries = readdirSync(join(root, 'usr/lib'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
   const libraryPath = libraries.map((entry) => join(root, 'usr/lib', entry.name)).join(':');
-  const list = existsSync(loader) ? run(loader, ['--library-path', libraryPath, busybox, '--list']) : run('busybox', ['--list']);
+  const list = existsSync(loader)
+    ? run(loader, ['--library-path', libraryPath, busybox, '--list'])
+    : run('busybox', ['--list']);
   for (const applet of list.split('\n').filter((name) => name !== '' && name !== 'busybox')) {
     const link = join(root, 'usr/bin', applet);
     if (!existsSync(link) && !existsSync(join(root, 'usr/sbin', applet))) symlinkSync('busybox', link);
@@ -119,7 +147,14 @@ function linkApplets(root) {
 
 /** Documentation and translations serve nobody in a container. */
 function slim(root) {
-  for (const dir of ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/lintian', 'var/cache', 'usr/share/info'])
+  for (const dir of [
+    'usr/share/doc',
+    'usr/share/man',
+    'usr/share/locale',
+    'usr/share/lintian',
+    'var/cache',
+    'usr/share/info',
+  ])
     rmSync(join(root, dir), { recursive: true, force: true });
 }
 
@@ -134,11 +169,15 @@ async function build(docker, name) {
     layOut(root);
     unpack(image.packages, root, debs);
     linkApplets(root);
-    for (const file of ['resolv.conf', 'hosts']) if (existsSync(`/etc/${file}`)) copyFileSync(`/etc/${file}`, join(root, 'etc', file));
+    for (const file of ['resolv.conf', 'hosts'])
+      if (existsSync(`/etc/${file}`)) copyFileSync(`/etc/${file}`, join(root, 'etc', file));
     slim(root);
     image.finish(root);
     run('tar', ['-C', root, '--owner=0', '--group=0', '--numeric-owner', '-cf', join(dir, 'root.tar'), '.']);
-    writeFileSync(join(dir, 'Dockerfile'), ['FROM scratch', 'ADD root.tar /', ...image.changes, ''].join('\n'));
+    writeFileSync(
+      join(dir, 'Dockerfile'),
+      ['FROM scratch', 'ADD root.tar /', ...image.changes, ''].join('\n'),
+    );
     const context = join(dir, 'context.tar');
     run('tar', ['-C', dir, '-cf', context, 'Dockerfile', 'root.tar']);
     const stream = await docker.buildImage(context, { t: `${name}:latest`, rm: true, forcerm: true });
@@ -167,7 +206,9 @@ async function isPresent(docker, name) {
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { host: { type: 'string' } } });
 const unknown = positionals.filter((name) => !(name in images));
 if (positionals.length === 0 || unknown.length > 0) {
-  process.stderr.write(`usage: node scripts/images.mjs ${Object.keys(images).join('|')} ... [--host unix:///path]\n`);
+  process.stderr.write(
+    `usage: node scripts/images.mjs ${Object.keys(images).join('|')} ... [--host unix:///path]\n`,
+  );
   process.exit(2);
 }
 const socketPath = (values.host ?? 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');

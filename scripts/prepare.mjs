@@ -75,13 +75,17 @@ export function installPackages(extra = []) {
   const missing = [...needs, ...extra].filter((need) => !need.present()).map((need) => need.package);
   const wished = wishes.filter((wish) => !wish.present()).map((wish) => wish.package);
   if (missing.length + wished.length === 0) return;
-  if (!hasCommand('apt-get')) fail(`please install ${[...missing, ...wished].join(', ')}: this is no Debian or Ubuntu`);
+  if (!hasCommand('apt-get'))
+    fail(`please install ${[...missing, ...wished].join(', ')}: this is no Debian or Ubuntu`);
   process.stdout.write(`installing ${[...missing, ...wished].join(', ')}\n`);
   if (apt(['-qq', 'update']).status !== 0) process.stderr.write('wherry: apt-get update failed; going on\n');
   const install = ['-qq', '-y', '--no-install-recommends', 'install'];
-  if (missing.length > 0 && apt([...install, ...missing]).status !== 0) fail(`cannot install ${missing.join(', ')}`);
+  if (missing.length > 0 && apt([...install, ...missing]).status !== 0)
+    fail(`cannot install ${missing.join(', ')}`);
   if (wished.length > 0 && apt([...install, ...wished]).status !== 0)
-    process.stderr.write(`wherry: no ${wished.join(', ')} in this distribution; get kubectl from dl.k8s.io\n`);
+    process.stderr.write(
+      `wherry: no ${wished.join(', ')} in this distribution; get kubectl from dl.k8s.io\n`,
+    );
 }
 
 const newest = (dir) =>
@@ -96,6 +100,8 @@ export function installAndBuild() {
   if (!existsSync(installed) || statSync(installed).mtimeMs < lock)
     must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
   const built = join(root, 'dist/.built');
-  const sources = Math.max(...['src', 'master', 'agent', 'bench', 'lab'].map((dir) => newest(join(root, dir))));
+  const sources = Math.max(
+    ...['src', 'master', 'agent', 'bench', 'lab'].map((dir) => newest(join(root, dir))),
+  );
   if (!existsSync(built) || statSync(built).mtimeMs < sources) must('npm', ['run', '--silent', 'build']);
 }

@@ -1,0 +1,76 @@
+/**
+ * `npm test`: every test there is, from a fresh clone: installs what they need, builds, runs them, leaves nothing running.
+ *   node scripts/test.mjs [part of a path ...]    only the files whose path holds one of the words
+ * Order: unit tests; the installation (which starts Docker itself where none runs); everything that needs Docker.
+ * The last line says `N passed, N failed`.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { captureHost, restoreHost, startDocker } from './host.mjs';
+import { hasCommand, installAndBuild, installPackages, must, needRoot, root } from './prepare.mjs';
+
+const note = '/var/lib/wherry-test/host.json';
+const words = process.argv.slice(2);
+
+needRoot('the tests run containers and program iptables');
+captureHost(note);
+installPackages([
+  { package: 'curl', present: () => hasCommand('curl') },
+  { package: 'busybox-static', present: () => existsSync('/bin/busybox') },
+  { package: 'systemd', present: () => hasCommand('systemd-analyze') },
+]);
+installAndBuild();
+
+const files = readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'))
+  .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .sort();
+const isRoot = (file) => file.endsWith('.root.test.js');
+const isInstallation = (file) => file.startsWith('dist/test/up.');
+const totals = { passed: 0, failed: 0 };
+
+/** Runs files with tap and adds up its closing counts; a run that ends without them counts as one failure. */
+function runTap(name, selection, jobs) {
+  if (selection.length === 0) return;
+  process.stdout.write(`\n${name}: ${selection.length} files\n`);
+  const out = join(root, `.tap-${process.pid}.tap`);
+  const args = [
+    'run',
+    '--reporter=terse',
+    `--jobs=${jobs}`,
+    '--timeout=600',
+    `--output-file=${out}`,
+    ...selection,
+  ];
+  const result = spawnSync(join(root, 'node_modules/.bin/tap'), args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const counts = existsSync(out) ? /^# \{ total: .*$/m.exec(readFileSync(out, 'utf8'))?.[0] : undefined;
+  const count = (word) => Number(new RegExp(`${word}: (\\d+)`).exec(counts ?? '')?.[1] ?? 0);
+  totals.passed += count('pass');
+  totals.failed += count('fail') || (result.status === 0 ? 0 : 1);
+  rmSync(out, { force: true });
+}
+
+try {
+  runTap(
+    'unit tests',
+    files.filter((file) => !isRoot(file)),
+    2,
+  );
+  runTap('installation', files.filter(isInstallation), 1);
+  await startDocker(note);
+  must(process.execPath, ['scripts/images.mjs', 'nginx', 'busybox']);
+  runTap(
+    'system tests',
+    files.filter((file) => isRoot(file) && !isInstallation(file)),
+    1,
+  );
+} finally {
+  await restoreHost({ purge: false, note });
+}
+process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed\n`);
+process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1);
