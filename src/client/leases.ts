@@ -172,7 +172,7 @@ export function createElection(options: ElectionOptions): Component & { isLeader
   async function run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (await tryHold(signal)) await leadOnce(signal);
-      else await untilAborted(clock.sleep(renewMs * (1 + Math.random() * 0.2), signal), signal);
+      await untilAborted(clock.sleep(renewMs * (1 + Math.random() * 0.2), signal), signal);
     }
   }
 

@@ -148,7 +148,7 @@ export function createFakeClient(options: { clock?: Clock } = {}): FakeClient {
       erase(type, merged);
       return merged as unknown as T;
     }
-    return store(type, merged, old) as unknown as T;
+    return store(type as ResourceType, merged, old) as unknown as T;
   }
 
   function remove(type: ResourceType, { object }: Stored, how: DeleteOptions): void {
