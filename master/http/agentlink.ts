@@ -1,0 +1,133 @@
+/**
+ * 1. From the master to the HTTPS API of a node's agent, with the master's client certificate: requests whose answer
+ * streams back, and upgraded connections that are tunnelled byte for byte.
+ *
+ * The agent's certificate must come from the cluster CA and name the node or its address. Trouble on the way is an
+ * `ApiError` of 503 that says what and where; what the agent itself answers is passed on with its code.
+ */
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { Agent, type RequestOptions, request } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { ApiError, type Status } from '../../src/api/errors.js';
+import type { Node } from '../../src/api/types.js';
+
+/** PEM; asked for at every connection, so that renewed certificates are used. */
+export interface AgentCredentials {
+  cert: string;
+  key: string;
+  ca: string;
+}
+
+export interface AgentRequest {
+  node: Node;
+  path: string;
+  headers?: OutgoingHttpHeaders;
+  signal?: AbortSignal;
+}
+
+const connectTimeoutMs = 10_000;
+const defaultAgentPort = 10250;
+const maxErrorBytes = 64 * 1024;
+
+export class AgentLink {
+  readonly #credentials: () => AgentCredentials;
+  readonly #pool = new Agent({ keepAlive: true, maxFreeSockets: 16, timeout: connectTimeoutMs });
+
+  constructor(credentials: () => AgentCredentials) {
+    this.#credentials = credentials;
+  }
+
+  /** Resolves with an answer of 2xx; its body is the caller's to read. Throws what the agent refused with. */
+  async get(wanted: AgentRequest): Promise<IncomingMessage> {
+    const response = await this.#send(wanted);
+    if (response.statusCode && response.statusCode >= 200 && response.statusCode < 300) return response;
+    throw await refusalOf(response);
+  }
+
+  /** Resolves with the agent's 101 and the raw connection behind it. */
+  upgrade(wanted: AgentRequest): Promise<{ response: IncomingMessage; socket: Duplex; head: Buffer }> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ ...this.#options(wanted), agent: false });
+      outgoing.on('upgrade', (response, socket, head) => resolve({ response, socket, head }));
+      outgoing.on('response', (response) => refusalOf(response).then(reject, reject));
+      outgoing.on('timeout', () =>
+        outgoing.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
+      );
+      outgoing.on('error', (error) => reject(unreachable(wanted.node, error)));
+      outgoing.end();
+    });
+  }
+
+  close(): void {
+    this.#pool.destroy();
+  }
+
+  #send(wanted: AgentRequest): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ ...this.#options(wanted), agent: this.#pool });
+      outgoing.on('response', (response) => {
+        response.socket.setTimeout(0);
+        resolve(response);
+      });
+      outgoing.on('timeout', () =>
+        outgoing.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
+      );
+      outgoing.on('error', (error) => reject(unreachable(wanted.node, error)));
+      outgoing.end();
+    });
+  }
+
+  #options({ node, path, headers, signal }: AgentRequest): RequestOptions {
+    const address = node.status?.addresses?.find((entry) => entry.type === 'InternalIP')?.address;
+    const name = node.metadata.name ?? '';
+    if (!address)
+      throw new ApiError('ServiceUnavailable', `node ${JSON.stringify(name)} has no InternalIP address yet`);
+    return {
+      ...this.#credentials(),
+      host: address,
+      port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? defaultAgentPort,
+      path,
+      method: 'GET',
+      servername: name,
+      checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
+        checkServerIdentity(address, certificate) && checkServerIdentity(name, certificate),
+      timeout: connectTimeoutMs,
+      ...(headers && { headers }),
+      ...(signal && { signal }),
+    };
+  }
+}
+
+const unreachable = (node: Node, cause: Error): ApiError =>
+  new ApiError(
+    'ServiceUnavailable',
+    `the agent of node ${JSON.stringify(node.metadata.name)} cannot be reached: ${cause.message || String((cause as NodeJS.ErrnoException).code)}`,
+    undefined,
+    { cause },
+  );
+
+/** The agent's `Status` body, or its text, as an error. */
+async function refusalOf(response: IncomingMessage): Promise<ApiError> {
+  const code = response.statusCode ?? 500;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > maxErrorBytes) break;
+  }
+  const text = Buffer.concat(chunks).toString('utf8').trim();
+  const status = parseStatus(text);
+  return ApiError.fromStatus(status ?? { message: text || `the agent answered ${code}` }, code);
+}
+
+function parseStatus(text: string): Partial<Status> | undefined {
+  if (!text.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(text) as Partial<Status>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * 1. Request bodies: bytes and Content-Type -> a plain JSON value. Pure.
+ *
+ * JSON, and YAML with kubectl's reading of it: YAML 1.1 scalars (`0644` is 420, `yes` is true), but no dates and no
+ * binary, which JSON cannot carry. What comes out is safe to walk and merge: nesting is bounded, numbers are finite,
+ * and no object has a `__proto__` key. Every refusal is an `ApiError` of 400 or 415.
+ */
+import { parseAllDocuments } from 'yaml';
+import { ApiError, badRequest } from '../../src/api/errors.js';
+import type { PatchType } from '../../src/client/client.js';
+
+/** Bytes; kube-apiserver's limit for resource requests. */
+export const maxBodyBytes = 3 * 1024 * 1024;
+
+/** Deeper bodies are refused; the deepest real ones (schemas of custom resources) stay well below. */
+const maxDepth = 500;
+
+const mediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+
+const patchTypes: Readonly<Record<string, PatchType>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+};
+
+const unsupported = (accepted: readonly string[]): ApiError =>
+  new ApiError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
+
+/** The media type without parameters, in lower case; JSON when the client names none. */
+function mediaType(contentType: string | undefined): string {
+  if (!contentType) return 'application/json';
+  const end = contentType.indexOf(';');
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+}
+
+/** `kind` names what was expected; error messages start with it. */
+export function decodeBody(bytes: Buffer, contentType: string | undefined, kind: string): unknown {
+  switch (mediaType(contentType)) {
+    case 'application/json':
+      return decodeJson(bytes, kind);
+    case 'application/yaml':
+    case 'application/x-yaml':
+    case 'text/yaml':
+      return decodeYaml(bytes, kind);
+    default:
+      throw unsupported(mediaTypes.slice(0, 2));
+  }
+}
+
+/** Throws 415 for anything but the four patch types. */
+export function patchTypeOf(contentType: string | undefined): PatchType {
+  const type = contentType === undefined ? undefined : patchTypes[mediaType(contentType)];
+  if (!type) throw unsupported(Object.keys(patchTypes));
+  return type;
+}
+
+export const decodePatch = (bytes: Buffer, type: PatchType, kind: string): unknown =>
+  type === 'apply' ? decodeYaml(bytes, kind) : decodeJson(bytes, kind);
+
+function decodeJson(bytes: Buffer, kind: string): unknown {
+  const text = bytes.toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw unreadable(kind, "couldn't get version/kind; json parse error", error, text);
+  }
+  checkTree(value, 0);
+  return value;
+}
+
+/** Apply patches are mostly JSON, which is YAML too and parses a hundred times faster. */
+function decodeYaml(bytes: Buffer, kind: string): unknown {
+  const text = bytes.toString('utf8');
+  if (/^\s*\{/.test(text)) {
+    const json = tryJson(text);
+    if (json !== undefined) {
+      checkTree(json, 0);
+      return json;
+    }
+  }
+  const documents = parseAllDocuments(text, {
+    version: '1.1',
+    schema: 'yaml-1.1',
+    prettyErrors: true,
+    logLevel: 'silent',
+    resolveKnownTags: false,
+    customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || !isForeign(tag)),
+  });
+  if (!Array.isArray(documents)) return undefined;
+  if (documents.length > 1) {
+    throw badRequest('the body has several YAML documents: one request takes one object');
+  }
+  const document = documents[0];
+  const problem = document?.errors[0];
+  if (problem) throw unreadable(kind, 'error converting YAML to JSON', problem, text);
+  let value: unknown;
+  try {
+    value = document?.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw unreadable(kind, 'error converting YAML to JSON', error, text);
+  }
+  checkTree(value, 0);
+  return value;
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** YAML 1.1 types that JSON does not have, and sexagesimal numbers, which kubectl does not read either. */
+const foreignTags: ReadonlySet<string> = new Set(['binary', 'omap', 'pairs', 'set', 'timestamp']);
+
+const isForeign = (tag: { tag: string; format?: string }): boolean =>
+  tag.format === 'TIME' || foreignTags.has(tag.tag.slice(tag.tag.lastIndexOf(':') + 1));
+
+/** Refuses what later code must not meet: bottomless nesting, infinite numbers, `__proto__` as a key. */
+function checkTree(value: unknown, depth: number): void {
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw badRequest('the body has a number out of range');
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > maxDepth) throw badRequest(`the body is nested more than ${maxDepth} levels deep`);
+  if (Array.isArray(value)) {
+    for (const item of value) checkTree(item, depth + 1);
+    return;
+  }
+  if (Object.hasOwn(value, '__proto__'))
+    throw badRequest('the body has a key "__proto__", which is not allowed');
+  for (const key in value) checkTree((value as Record<string, unknown>)[key], depth + 1);
+}
+
+/** The wording of kube-apiserver; the parser's own message says where. */
+function unreadable(kind: string, what: string, cause: unknown, text: string): ApiError {
+  const message =
+    (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]?.replace(/:$/, '') ?? '';
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${kind}): ${what}: ${message} (${summary(text)})`,
+    cause,
+  );
+}
+
+function summary(text: string): string {
+  if (text === '') return '<empty>';
+  return text.length > 30 ? `${text.slice(0, 30)} ...` : text;
+}

@@ -1,0 +1,202 @@
+/**
+ * 1. Discovery documents, made once from the resource table: which groups, versions and resources there are. Pure.
+ *
+ * Legacy (`/api`, `/apis`, `/api/v1`, `/apis/g`, `/apis/g/v`) and aggregated (the same paths `/api` and `/apis` with
+ * `as=APIGroupDiscoveryList`). Content types of aggregated answers must repeat group, version and kind, or clients
+ * read them as legacy ones.
+ */
+import type { Resource } from '../resources/resource.js';
+
+interface GroupVersionKind {
+  group: string;
+  version: string;
+  kind: string;
+}
+
+interface Served {
+  name: string;
+  singularName: string;
+  namespaced: boolean;
+  /** What bodies of this path are. */
+  kind: GroupVersionKind;
+  verbs: readonly string[];
+  shortNames: readonly string[];
+  categories: readonly string[];
+  subresources: readonly Served[];
+}
+
+const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
+/** Bodies and verbs of subresources; those not listed carry the object itself and are read and written. */
+const subresourceFacts: Readonly<Record<string, { kind?: GroupVersionKind; verbs: readonly string[] }>> = {
+  approval: { verbs: ['get', 'patch', 'update'] },
+  attach: { kind: { group: '', version: 'v1', kind: 'PodAttachOptions' }, verbs: ['create', 'get'] },
+  binding: { kind: { group: '', version: 'v1', kind: 'Binding' }, verbs: ['create'] },
+  eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
+  exec: { kind: { group: '', version: 'v1', kind: 'PodExecOptions' }, verbs: ['create', 'get'] },
+  finalize: { verbs: ['update'] },
+  log: { verbs: ['get'] },
+  portforward: {
+    kind: { group: '', version: 'v1', kind: 'PodPortForwardOptions' },
+    verbs: ['create', 'get'],
+  },
+  scale: { kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] },
+  token: { kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }, verbs: ['create'] },
+};
+
+const readWrite = ['get', 'patch', 'update'];
+
+/** The verbs a subresource allows, for 405 answers too. */
+export const subresourceVerbs = (name: string): readonly string[] =>
+  subresourceFacts[name]?.verbs ?? readWrite;
+
+function served({ type, singular, shortNames, categories, subresources }: Resource): Served {
+  const own: GroupVersionKind = { group: type.group, version: type.version, kind: type.kind };
+  const leaf = (name: string): Served => ({
+    name: `${type.resource}/${name}`,
+    singularName: '',
+    namespaced: type.namespaced,
+    kind: subresourceFacts[name]?.kind ?? own,
+    verbs: subresourceVerbs(name),
+    shortNames: [],
+    categories: [],
+    subresources: [],
+  });
+  return {
+    name: type.resource,
+    singularName: singular,
+    namespaced: type.namespaced,
+    kind: own,
+    verbs: allVerbs,
+    shortNames,
+    categories,
+    subresources: subresources.map(leaf),
+  };
+}
+
+/** Documents by path; `aggregated` by path and version. `versions` tells a wrong resource from a wrong path. */
+export interface Discovery {
+  legacy: ReadonlyMap<string, Buffer>;
+  aggregated(path: '/api' | '/apis', version: 'v2' | 'v2beta1'): { contentType: string; body: Buffer };
+  hasVersion(group: string, version: string): boolean;
+  paths: readonly string[];
+}
+
+const bytes = (document: object): Buffer => Buffer.from(`${JSON.stringify(document)}\n`);
+
+/** `serverAddress` is what clients are told to reach this server by: host:port. */
+export function createDiscovery(resources: readonly Resource[], serverAddress: string): Discovery {
+  const groups = groupRows(resources);
+  const legacy = new Map<string, Buffer>();
+  const groupDocuments: object[] = [];
+  for (const [group, versions] of groups) {
+    for (const [version, rows] of versions) {
+      const groupVersion = group === '' ? version : `${group}/${version}`;
+      const path = group === '' ? `/api/${version}` : `/apis/${groupVersion}`;
+      legacy.set(path, bytes(resourceList(groupVersion, rows)));
+    }
+    if (group === '') continue;
+    const document = groupDocument(group, [...versions.keys()]);
+    legacy.set(`/apis/${group}`, bytes({ kind: 'APIGroup', apiVersion: 'v1', ...document }));
+    groupDocuments.push(document);
+  }
+  legacy.set('/apis', bytes({ kind: 'APIGroupList', apiVersion: 'v1', groups: groupDocuments }));
+  legacy.set(
+    '/api',
+    bytes({
+      kind: 'APIVersions',
+      versions: [...(groups.get('')?.keys() ?? [])],
+      serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }],
+    }),
+  );
+  const aggregated = new Map<string, Buffer>();
+  for (const version of ['v2', 'v2beta1']) {
+    aggregated.set(`/api ${version}`, bytes(aggregate(groups, version, true)));
+    aggregated.set(`/apis ${version}`, bytes(aggregate(groups, version, false)));
+  }
+  return {
+    legacy,
+    aggregated: (path, version) => ({
+      contentType: `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`,
+      body: aggregated.get(`${path} ${version}`) ?? Buffer.alloc(0),
+    }),
+    hasVersion: (group, version) => groups.get(group)?.has(version) ?? false,
+    paths: [...legacy.keys()],
+  };
+}
+
+type Groups = Map<string, Map<string, Served[]>>;
+
+function groupRows(resources: readonly Resource[]): Groups {
+  const groups: Groups = new Map();
+  for (const row of resources) {
+    const versions = groups.get(row.type.group) ?? new Map<string, Served[]>();
+    groups.set(row.type.group, versions);
+    const rows = versions.get(row.type.version) ?? [];
+    versions.set(row.type.version, rows);
+    rows.push(served(row));
+  }
+  return groups;
+}
+
+function groupDocument(name: string, versions: readonly string[]): object {
+  const entries = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }));
+  return { name, versions: entries, preferredVersion: entries[0] };
+}
+
+function resourceList(groupVersion: string, rows: readonly Served[]): object {
+  const resources = rows
+    .flatMap((row) => [row, ...row.subresources])
+    .map((row) => ({
+      name: row.name,
+      singularName: row.singularName,
+      namespaced: row.namespaced,
+      ...(gvText(row.kind) !== groupVersion && { group: row.kind.group, version: row.kind.version }),
+      kind: row.kind.kind,
+      verbs: row.verbs,
+      ...(row.shortNames.length > 0 && { shortNames: row.shortNames }),
+      ...(row.categories.length > 0 && { categories: row.categories }),
+    }));
+  return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources };
+}
+
+const gvText = ({ group, version }: GroupVersionKind): string =>
+  group === '' ? version : `${group}/${version}`;
+
+function aggregate(groups: Groups, apiVersion: string, core: boolean): object {
+  const items = [...groups]
+    .filter(([group]) => (group === '') === core)
+    .map(([group, versions]) => ({
+      metadata: { ...(group && { name: group }), creationTimestamp: null },
+      versions: [...versions].map(([version, rows]) => ({
+        version,
+        resources: rows.map(aggregatedResource),
+        freshness: 'Current',
+      })),
+    }));
+  return {
+    kind: 'APIGroupDiscoveryList',
+    apiVersion: `apidiscovery.k8s.io/${apiVersion}`,
+    metadata: {},
+    items,
+  };
+}
+
+function aggregatedResource(row: Served): object {
+  return {
+    resource: row.name,
+    responseKind: row.kind,
+    scope: row.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: row.singularName,
+    verbs: row.verbs,
+    ...(row.shortNames.length > 0 && { shortNames: row.shortNames }),
+    ...(row.categories.length > 0 && { categories: row.categories }),
+    ...(row.subresources.length > 0 && {
+      subresources: row.subresources.map((leaf) => ({
+        subresource: leaf.name.slice(leaf.name.indexOf('/') + 1),
+        responseKind: leaf.kind,
+        verbs: leaf.verbs,
+      })),
+    }),
+  };
+}

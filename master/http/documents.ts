@@ -1,0 +1,144 @@
+/**
+ * 1. Everything the server answers that is no resource: the path list, version, health, discovery and OpenAPI.
+ */
+
+import type { Resource } from '../resources/resource.js';
+import { accepts, negotiate } from './accept.js';
+import { createDiscovery, type Discovery } from './discovery.js';
+import { answerHealth, type HealthCheck } from './health.js';
+import type { RequestInfo } from './request.js';
+import { noSuchMethod } from './status.js';
+
+export interface Document {
+  code: number;
+  contentType: string;
+  body: Buffer | string;
+  etag?: string;
+}
+
+/** The schema documents; made elsewhere, on first use. */
+export interface OpenApi {
+  /** Swagger 2.0 as JSON. */
+  v2(): Buffer;
+  /** The list of group versions with their paths. */
+  v3Index(): Buffer;
+  /** The document of `api/v1` or `apis/apps/v1`; undefined when there is none. */
+  v3(path: string): Buffer | undefined;
+}
+
+export interface DocumentsOptions {
+  resources: readonly Resource[];
+  /** Wherry's own version. */
+  version: string;
+  /** host:port that clients are told to use. */
+  serverAddress: string;
+  checks: readonly HealthCheck[];
+  openapi: OpenApi | undefined;
+  /** Prometheus text. */
+  metrics: (() => string) | undefined;
+}
+
+const json = 'application/json';
+const text = 'text/plain; charset=utf-8';
+
+export const pageNotFound: Document = { code: 404, contentType: text, body: '404 page not found\n' };
+
+export class Documents {
+  readonly discovery: Discovery;
+  readonly #options: DocumentsOptions;
+  readonly #version: string;
+
+  constructor(options: DocumentsOptions) {
+    this.#options = options;
+    this.discovery = createDiscovery(options.resources, options.serverAddress);
+    this.#version = `${JSON.stringify(versionInfo(options.version), null, 2)}\n`;
+  }
+
+  /** Throws 405 for anything but reading, 406 when the client takes none of our forms. */
+  answer(info: RequestInfo, accept: string | undefined): Document {
+    if (info.method !== 'GET' && info.method !== 'HEAD') throw noSuchMethod();
+    const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
+    const [, head = ''] = path.split('/');
+    switch (head) {
+      case '':
+        return { code: 200, contentType: json, body: JSON.stringify({ paths: this.#paths() }, null, 2) };
+      case 'api':
+      case 'apis':
+        return this.#discover(path, accept);
+      case 'version':
+        return path === '/version' ? { code: 200, contentType: json, body: this.#version } : pageNotFound;
+      case 'healthz':
+      case 'livez':
+      case 'readyz': {
+        const answer = answerHealth(path, info.query, this.#options.checks);
+        return answer ? { ...answer, contentType: text } : pageNotFound;
+      }
+      case 'openapi':
+        return this.#schema(path, accept) ?? pageNotFound;
+      case 'metrics':
+        return path === '/metrics' && this.#options.metrics
+          ? {
+              code: 200,
+              contentType: 'text/plain; version=0.0.4; charset=utf-8',
+              body: this.#options.metrics(),
+            }
+          : pageNotFound;
+      default:
+        return pageNotFound;
+    }
+  }
+
+  #discover(path: string, accept: string | undefined): Document {
+    const body = this.discovery.legacy.get(path);
+    if (!body) return pageNotFound;
+    if (path === '/api' || path === '/apis') {
+      const form = negotiate(accept);
+      if (form.as === 'discovery') return { code: 200, ...this.discovery.aggregated(path, form.version) };
+    }
+    return { code: 200, contentType: json, body };
+  }
+
+  #schema(path: string, accept: string | undefined): Document | undefined {
+    const { openapi } = this.#options;
+    if (!openapi) return undefined;
+    if (path === '/openapi/v2') {
+      // Old clients name only the protobuf form, and would take JSON for broken protobuf.
+      const wantsJson = accept === undefined || accepts(accept, json) || accepts(accept, '*/*');
+      return wantsJson
+        ? { code: 200, contentType: json, body: openapi.v2() }
+        : { code: 406, contentType: text, body: '406 not acceptable\n' };
+    }
+    if (path === '/openapi/v3') return { code: 200, contentType: json, body: openapi.v3Index() };
+    const prefix = '/openapi/v3/';
+    const body = path.startsWith(prefix) ? openapi.v3(path.slice(prefix.length)) : undefined;
+    return body && { code: 200, contentType: json, body };
+  }
+
+  #paths(): string[] {
+    const { checks, openapi, metrics } = this.#options;
+    const health = ['/healthz', '/livez', '/readyz'];
+    const single = health.flatMap((path) => checks.map((check) => `${path}/${check.name}`));
+    const schema = openapi ? ['/openapi/v2', '/openapi/v3'] : [];
+    return [
+      ...this.discovery.paths,
+      ...health,
+      ...single,
+      ...schema,
+      ...(metrics ? ['/metrics'] : []),
+      '/version',
+    ].sort();
+  }
+}
+
+/** The Kubernetes API version we serve; our own follows as build metadata. */
+const versionInfo = (own: string): object => ({
+  major: '1',
+  minor: '36',
+  gitVersion: `v1.36.4+wherry.${own}`,
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '1970-01-01T00:00:00Z',
+  goVersion: '',
+  compiler: `node ${process.version}`,
+  platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+});

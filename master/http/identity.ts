@@ -1,0 +1,117 @@
+/**
+ * 1. Who asks and may they: the TLS socket and headers -> a `User`, then the authorizer's decision.
+ *
+ * A client certificate counts only when its chain verified against the cluster CA and only while it is valid; it is
+ * read once per connection. Without credentials only health and version are answered; credentials that nobody
+ * recognises are always 401.
+ */
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import { ApiError, forbidden, unauthorized } from '../../src/api/errors.js';
+import type { Clock } from '../../src/host/clock.js';
+import type { Authenticator, Authorizer, Credentials } from '../auth/auth.js';
+import type { User } from '../registry/registry.js';
+import type { RequestInfo } from './request.js';
+
+export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+
+const publicPath = /^\/(?:healthz|livez|readyz|version)(?:\/|$)/;
+
+interface SocketCertificate {
+  certificate: NonNullable<Credentials['certificate']>;
+  validUntilMs: number;
+}
+
+export class Identity {
+  readonly #authenticator: Authenticator;
+  readonly #authorizer: Authorizer;
+  readonly #clock: Clock;
+  readonly #certificates = new WeakMap<TLSSocket, SocketCertificate | 'none'>();
+
+  constructor(options: { authenticator: Authenticator; authorizer: Authorizer; clock: Clock }) {
+    this.#authenticator = options.authenticator;
+    this.#authorizer = options.authorizer;
+    this.#clock = options.clock;
+  }
+
+  /** Throws 401 and 403. */
+  async admit(raw: IncomingMessage, info: RequestInfo): Promise<User> {
+    const credentials = this.#credentials(raw);
+    const user = await this.#authenticator.authenticate(credentials);
+    if (!user) {
+      const isAnonymous = raw.headers.authorization === undefined && !credentials.certificate;
+      const isRead = info.method === 'GET' || info.method === 'HEAD';
+      if (isAnonymous && isRead && publicPath.test(info.path)) return anonymous;
+      throw unauthorized();
+    }
+    await this.#authorize(user, info);
+    return user;
+  }
+
+  async #authorize(user: User, info: RequestInfo): Promise<void> {
+    const { target, verb, path } = info;
+    const decision = await this.#authorizer.authorize({
+      user,
+      verb,
+      group: target?.group ?? '',
+      version: target?.version ?? '',
+      resource: target?.resource ?? '',
+      subresource: target?.subresource ?? '',
+      namespace: target?.namespace,
+      name: target?.name,
+      path: target ? undefined : path,
+    });
+    if (!decision.allowed) throw forbiddenRequest(user, info, decision.reason);
+  }
+
+  #credentials(raw: IncomingMessage): Credentials {
+    return {
+      bearerToken: bearerToken(raw.headers.authorization),
+      certificate: this.#certificate(raw.socket),
+    };
+  }
+
+  #certificate(socket: unknown): Credentials['certificate'] {
+    if (!(socket instanceof TLSSocket)) return undefined;
+    let known = this.#certificates.get(socket);
+    if (known === undefined) {
+      known = readCertificate(socket);
+      this.#certificates.set(socket, known);
+    }
+    if (known === 'none' || known.validUntilMs < this.#clock.now().getTime()) return undefined;
+    return known.certificate;
+  }
+}
+
+function bearerToken(header: string | undefined): string | undefined {
+  const match = header === undefined ? null : /^bearer +(\S+) *$/i.exec(header);
+  return match?.[1];
+}
+
+function readCertificate(socket: TLSSocket): SocketCertificate | 'none' {
+  if (!socket.authorized) return 'none';
+  const { subject, valid_to: validTo } = socket.getPeerCertificate();
+  if (!subject) return 'none';
+  const commonName = first(subject.CN);
+  if (!commonName) return 'none';
+  const organizations = [subject.O ?? []].flat();
+  return { certificate: { commonName, organizations }, validUntilMs: Date.parse(validTo) };
+}
+
+const first = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value;
+
+/** `pods "web" is forbidden: User "x" cannot get resource "pods/log" in API group "" in the namespace "default"`. */
+function forbiddenRequest(user: User, { target, verb, path }: RequestInfo, reason: string): ApiError {
+  const tail = reason === '' ? '' : `: ${reason}`;
+  const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
+  if (!target) return new ApiError('Forbidden', `forbidden: ${who} path ${JSON.stringify(path)}${tail}`, {});
+  const { group, resource, subresource, namespace, name } = target;
+  const what = subresource === '' ? resource : `${resource}/${subresource}`;
+  const scope =
+    namespace === undefined ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
+  return forbidden(
+    { group, resource, name: name ?? '' },
+    `${who} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${scope}${tail}`,
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * 1. `pods/log` and `pods/exec`: find the pod and its node, then let the agent's API stream through.
+ *
+ * Called by `server.ts` after authorization. Nothing is buffered beyond what the slower side leaves unread.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { badRequest, isReason, notFound } from '../../src/api/errors.js';
+import { nodes, pods } from '../../src/api/kinds.js';
+import type { Node, Pod } from '../../src/api/types.js';
+import type { Registry } from '../registry/registry.js';
+import type { Resource } from '../resources/resource.js';
+import type { AgentLink } from './agentlink.js';
+import { execPath, logPath } from './podtarget.js';
+import type { ResourceTarget } from './request.js';
+import type { RequestScope } from './scope.js';
+
+export interface PodStreams {
+  registry: Registry;
+  link: AgentLink;
+}
+
+/** Sends the log of one container; an unscheduled pod has an empty one, as in Kubernetes. */
+export async function streamLog(
+  streams: PodStreams,
+  target: ResourceTarget,
+  scope: RequestScope,
+  response: ServerResponse,
+): Promise<void> {
+  const pod = await readPod(streams.registry, target, scope);
+  const path = logPath(pod, scope.info.query);
+  const headers = { 'content-type': 'text/plain' };
+  if (!pod.spec?.nodeName) {
+    response.writeHead(200, headers).end();
+    return;
+  }
+  const node = await readNode(streams.registry, pod.spec.nodeName, scope);
+  const answer = await streams.link.get({ node, path, signal: scope.signal });
+  response.writeHead(200, headers);
+  response.flushHeaders();
+  try {
+    await pipeline(answer, response);
+  } catch (error) {
+    // The status line is out: the cut connection is all that can still tell the client.
+    if (!response.destroyed) response.destroy(error instanceof Error ? error : undefined);
+  }
+}
+
+/** Headers of the upgrade that concern the agent; credentials never go on. */
+const passedHeaders = [
+  'connection',
+  'upgrade',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
+  'x-stream-protocol-version',
+];
+
+/** Joins the client's upgraded connection with the agent's. Throws before the first byte went to the client. */
+export async function tunnelExec(
+  streams: PodStreams,
+  target: ResourceTarget,
+  scope: RequestScope,
+  raw: IncomingMessage,
+  client: { socket: Duplex; head: Buffer },
+): Promise<void> {
+  const pod = await readPod(streams.registry, target, scope);
+  const path = execPath(pod, scope.info.query);
+  const node = await readNode(streams.registry, pod.spec?.nodeName ?? '', scope);
+  const headers = Object.fromEntries(
+    passedHeaders.flatMap((name) => (raw.headers[name] ? [[name, raw.headers[name]]] : [])),
+  );
+  const { response, socket, head } = await streams.link.upgrade({
+    node,
+    path,
+    headers,
+    signal: scope.signal,
+  });
+  client.socket.write(switchingProtocols(response));
+  if (head.length > 0) client.socket.write(head);
+  if (client.head.length > 0) socket.write(client.head);
+  await Promise.allSettled([pipeline(client.socket, socket), pipeline(socket, client.socket)]);
+}
+
+function switchingProtocols(response: IncomingMessage): string {
+  const lines = ['HTTP/1.1 101 Switching Protocols'];
+  for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
+    lines.push(`${response.rawHeaders[i]}: ${response.rawHeaders[i + 1]}`);
+  }
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+async function readPod(registry: Registry, target: ResourceTarget, scope: RequestScope): Promise<Pod> {
+  const ref = { namespace: target.namespace, name: target.name ?? '' };
+  const { object } = await registry.get(rowOf<Pod>(registry, pods.resource), ref, scope);
+  return object;
+}
+
+async function readNode(registry: Registry, name: string, scope: RequestScope): Promise<Node> {
+  try {
+    const { object } = await registry.get(rowOf<Node>(registry, nodes.resource), { name }, scope);
+    return object;
+  } catch (error) {
+    if (isReason(error, 'NotFound'))
+      throw badRequest(`the pod's node ${JSON.stringify(name)} does not exist any more`, error);
+    throw error;
+  }
+}
+
+function rowOf<T extends Pod | Node>(registry: Registry, resource: string): Resource<T> {
+  const row = registry.resources.find(({ type }) => type.group === '' && type.resource === resource);
+  if (!row) throw notFound({ group: '', resource, name: '' });
+  return row as Resource<never> as Resource<T>;
+}

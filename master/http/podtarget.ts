@@ -1,0 +1,110 @@
+/**
+ * 1. Which container of which node a pod's `log` or `exec` is about, and the agent's path for it, as kube-apiserver
+ * decides and words it. Pure.
+ */
+import { badRequest, type FieldError, invalid } from '../../src/api/errors.js';
+import type { Pod } from '../../src/api/types.js';
+
+const defaultContainer = 'kubectl.kubernetes.io/default-container';
+
+/** The container asked for, else the annotated one, else the only one. Throws 400. */
+export function containerOf(pod: Pod, asked: string | null): string {
+  const spec = pod.spec;
+  const names = (spec?.containers ?? []).map((container) => container.name);
+  const initNames = (spec?.initContainers ?? []).map((container) => container.name);
+  const ephemeral = (spec?.ephemeralContainers ?? []).map((container) => container.name);
+  const podName = pod.metadata.name ?? '';
+  const wanted =
+    asked || pod.metadata.annotations?.[defaultContainer] || (names.length === 1 ? names[0] : undefined);
+  if (wanted !== undefined) {
+    if ([...names, ...initNames, ...ephemeral].includes(wanted)) return wanted;
+    throw badRequest(`container ${wanted} is not valid for pod ${podName}`);
+  }
+  const init = initNames.length > 0 ? ` or one of the init containers: [${initNames.join(' ')}]` : '';
+  throw badRequest(
+    `a container name must be specified for pod ${podName}, choose one of: [${names.join(' ')}]${init}`,
+  );
+}
+
+const logParameters = [
+  'follow',
+  'tailLines',
+  'sinceSeconds',
+  'sinceTime',
+  'timestamps',
+  'limitBytes',
+  'previous',
+  'stream',
+];
+
+/** The agent's path for a container's log. Throws 400 or 422 naming the parameter. */
+export function logPath(pod: Pod, query: URLSearchParams): string {
+  checkLogOptions(query);
+  const passed = new URLSearchParams();
+  for (const name of logParameters) {
+    const value = query.get(name);
+    if (value) passed.set(name, value);
+  }
+  return agentPath('containerLogs', pod, containerOf(pod, query.get('container')), passed);
+}
+
+function checkLogOptions(query: URLSearchParams): void {
+  const errors: FieldError[] = [];
+  const atLeast = (field: string, minimum: number): void => {
+    const text = query.get(field);
+    if (text === null || text === '') return;
+    if (!/^[+-]?\d+$/.test(text))
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    const detail = minimum === 0 ? 'must be greater than or equal to 0' : 'must be greater than 0';
+    if (Number(text) < minimum) errors.push({ type: 'Invalid', field, value: Number(text), detail });
+  };
+  atLeast('tailLines', 0);
+  atLeast('limitBytes', 1);
+  atLeast('sinceSeconds', 1);
+  const sinceTime = query.get('sinceTime');
+  if (sinceTime && Number.isNaN(Date.parse(sinceTime))) {
+    throw badRequest(
+      `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse`,
+    );
+  }
+  if (sinceTime && query.get('sinceSeconds')) {
+    const detail = 'at most one of `sinceTime` or `sinceSeconds` may be specified';
+    errors.push({ type: 'Forbidden', field: 'sinceSeconds', detail });
+  }
+  if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions', name: '' }, errors);
+}
+
+/** The agent's path for running a command. Throws 400 or 422. */
+export function execPath(pod: Pod, query: URLSearchParams): string {
+  const podName = pod.metadata.name ?? '';
+  const phase = pod.status?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed') {
+    throw badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+  }
+  const container = containerOf(pod, query.get('container'));
+  if (!pod.spec?.nodeName) throw badRequest(`pod ${podName} does not have a host assigned`);
+  const command = query.getAll('command');
+  if (command.length === 0) {
+    throw invalid({ group: '', kind: 'PodExecOptions', name: '' }, [{ type: 'Required', field: 'command' }]);
+  }
+  const passed = new URLSearchParams();
+  for (const part of command) passed.append('command', part);
+  const tty = isSet(query, 'tty', false);
+  if (isSet(query, 'stdin', false)) passed.set('input', '1');
+  if (isSet(query, 'stdout', true)) passed.set('output', '1');
+  if (!tty && isSet(query, 'stderr', true)) passed.set('error', '1');
+  if (tty) passed.set('tty', '1');
+  return agentPath('exec', pod, container, passed);
+}
+
+function isSet(query: URLSearchParams, name: string, otherwise: boolean): boolean {
+  const value = query.get(name);
+  if (value === null) return otherwise;
+  return value !== '0' && value.toLowerCase() !== 'false';
+}
+
+function agentPath(verb: string, pod: Pod, container: string, query: URLSearchParams): string {
+  const { namespace = '', name = '' } = pod.metadata;
+  const path = ['', verb, namespace, name, container].map(encodeURIComponent).join('/');
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
+}
