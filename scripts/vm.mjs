@@ -1,0 +1,140 @@
+/**
+ * `npm run test:vm`: Wherry on a real machine: systemd as PID 1, cgroup v2, every capability. Boots Debian in QEMU (no
+ * KVM needed, so it is slow), installs as an administrator would, reboots, and reads the verdict off the serial console.
+ * What happens inside: `test/vm/guest.sh`. The root file system is cached under /var/cache/wherry-vm.
+ */
+import { spawn } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { captureHost, restoreHost, startDocker } from './host.mjs';
+import { fail, hasCommand, installAndBuild, installPackages, must, needRoot, root } from './prepare.mjs';
+
+const cache = '/var/cache/wherry-vm';
+const base = join(cache, 'base');
+const disk = join(cache, 'disk.img');
+const note = '/var/lib/wherry-vm/host.json';
+const timeoutMs = 40 * 60_000;
+const packages = [
+  ...[
+    'systemd',
+    'systemd-sysv',
+    'udev',
+    'dbus',
+    'iproute2',
+    'kmod',
+    'linux-image-cloud-amd64',
+    'initramfs-tools',
+    'zstd',
+  ],
+  ...[
+    'docker.io',
+    'iptables',
+    'nftables',
+    'conntrack',
+    'containernetworking-plugins',
+    'kubernetes-client',
+    'curl',
+    'procps',
+  ],
+  ...['ca-certificates', 'libstdc++6', 'libcap2-bin'],
+];
+
+needRoot('to make a root file system for the machine');
+installPackages([
+  { package: 'qemu-system-x86', present: () => hasCommand('qemu-system-x86_64') },
+  { package: 'debootstrap', present: () => hasCommand('debootstrap') },
+  { package: 'e2fsprogs', present: () => hasCommand('mke2fs') },
+]);
+installAndBuild();
+makeBase();
+await makeDisk();
+/** The machine ends when it reboots (-no-reboot); it is then started again, as hardware would. */
+let verdict;
+for (let boots = 0; boots < 2 && verdict === undefined; boots++) verdict = await boot();
+const passed = verdict === 'passed';
+process.stdout.write(`\n${passed ? '1 passed, 0 failed' : '0 passed, 1 failed'}\n`);
+process.exit(passed ? 0 : 1);
+
+function makeBase() {
+  if (existsSync(join(base, 'sbin/init'))) return;
+  rmSync(base, { recursive: true, force: true });
+  mkdirSync(cache, { recursive: true });
+  must('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, 'bookworm', base]);
+}
+
+/** Base, node, this clone, the example image and the guest's script, as one ext4 file made without mounting. */
+async function makeDisk() {
+  const tree = join(cache, 'tree');
+  rmSync(tree, { recursive: true, force: true });
+  must('cp', ['-a', base, tree]);
+  copyFileSync(process.execPath, join(tree, 'usr/local/bin/node'));
+  const app = join(tree, 'opt/wherry');
+  for (const part of [
+    'dist',
+    'node_modules',
+    'examples',
+    'systemd',
+    'scripts',
+    'package.json',
+    'package-lock.json',
+  ])
+    cpSync(join(root, part), join(app, part), { recursive: true, verbatimSymlinks: true });
+  copyFileSync(join(root, 'test/vm/guest.sh'), join(tree, 'opt/guest.sh'));
+  copyFileSync(join(root, 'test/vm/guest.service'), join(tree, 'etc/systemd/system/guest.service'));
+  must('systemctl', [
+    '--root',
+    tree,
+    '--quiet',
+    'enable',
+    'guest.service',
+    'systemd-networkd.service',
+    'docker.service',
+  ]);
+  writeFileSync(
+    join(tree, 'etc/systemd/network/10-eth.network'),
+    '[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\n',
+  );
+  writeFileSync(join(tree, 'etc/hostname'), 'vm\n');
+  writeFileSync(join(tree, 'etc/fstab'), '/dev/vda / ext4 defaults 0 1\n');
+  await saveImage(join(tree, 'opt/nginx.tar'));
+  rmSync(disk, { force: true });
+  must('mke2fs', ['-q', '-t', 'ext4', '-d', tree, disk, '6G']);
+  rmSync(tree, { recursive: true, force: true });
+}
+
+async function saveImage(file) {
+  captureHost(note);
+  await startDocker(note);
+  must(process.execPath, [join(root, 'scripts/images.mjs'), 'nginx']);
+  must('docker', ['save', '--output', file, 'nginx:latest']);
+  await restoreHost({ purge: false, note });
+}
+
+/** Runs the machine until it powers off or reboots; resolves with the verdict on its console, if it gave one. */
+function boot() {
+  const bootDir = join(base, 'boot');
+  const find = (prefix) =>
+    join(
+      bootDir,
+      readdirSync(bootDir).find((name) => name.startsWith(prefix)) ?? fail(`no ${prefix} in ${bootDir}`),
+    );
+  const qemu = spawn('qemu-system-x86_64', [
+    ...['-machine', 'q35', '-cpu', 'max', '-smp', '2', '-m', '3072', '-nographic', '-no-reboot'],
+    ...['-kernel', find('vmlinuz'), '-initrd', find('initrd.img')],
+    ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0'],
+    ...['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`],
+    ...['-nic', 'user,model=virtio-net-pci,restrict=on'],
+  ]);
+  return new Promise((resolve) => {
+    let console = '';
+    const timer = setTimeout(() => qemu.kill('SIGKILL'), timeoutMs);
+    qemu.stdout.on('data', (chunk) => {
+      process.stdout.write(chunk);
+      console += chunk;
+    });
+    qemu.once('exit', () => {
+      clearTimeout(timer);
+      resolve(/^GUEST: (passed|failed)/m.exec(console)?.[1]);
+    });
+  });
+}
