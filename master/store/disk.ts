@@ -1,0 +1,135 @@
+/**
+ * The LevelDB directory under the `file` store: what is read and written, and what its errors mean. No policy here.
+ *
+ * LevelDB writes a batch whole or not at all and locks the directory against a second process. `meta` holds the format
+ * and the compacted revision; everything else are the records of `record.ts`, one per revision.
+ */
+import { ClassicLevel } from 'classic-level';
+import { ensureDirectory } from '../../src/host/files.js';
+import type { Version } from './mvcc.js';
+import { decodeRecord, encodeRecord, recordKey, recordsEnd, StoreCorrupt } from './record.js';
+import type { StoreEvent } from './store.js';
+
+const format = 1;
+
+interface Meta {
+  format: number;
+  compactedRevision: number;
+}
+
+export interface Batch {
+  events: readonly StoreEvent[];
+  /** Revisions whose records go away. */
+  garbage: readonly number[];
+  /** Written when present. */
+  compactedRevision?: number | undefined;
+}
+
+export interface RawRecord {
+  name: string;
+  record: Buffer;
+}
+
+/** Records read from disk per step. */
+const readBatch = 1000;
+
+export class Disk {
+  readonly #directory: string;
+  #db: ClassicLevel<string, Buffer> | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Creates the directory (0700) unless `mustExist`. Rejects when another process has it open. */
+  async open(mustExist = false): Promise<void> {
+    if (!mustExist) await ensureDirectory(this.#directory, 0o700);
+    // Everything is served from memory: LevelDB's own cache would only hold it twice.
+    const db = new ClassicLevel<string, Buffer>(this.#directory, {
+      keyEncoding: 'utf8',
+      valueEncoding: 'buffer',
+      cacheSize: 256 * 1024,
+      createIfMissing: !mustExist,
+    });
+    try {
+      await db.open();
+    } catch (error) {
+      const cause = error instanceof Error && error.cause ? error.cause : error;
+      throw new Error(`cannot open the store in ${this.#directory}: ${describe(cause)}`, { cause });
+    }
+    this.#db = db;
+  }
+
+  async close(): Promise<void> {
+    const db = this.#db;
+    this.#db = undefined;
+    await db?.close();
+  }
+
+  /** 0 in a new store. Throws `StoreCorrupt` for a format that this version does not know. */
+  async compactedRevision(): Promise<number> {
+    const bytes = await this.#open().get('meta');
+    if (!bytes) return 0;
+    const meta = JSON.parse(bytes.toString()) as Meta;
+    if (meta.format !== format)
+      throw new StoreCorrupt(`the store has format ${meta.format}, this program knows ${format}`);
+    return meta.compactedRevision;
+  }
+
+  /** All records behind `revision`, in order, undecoded. */
+  async *rawRecords(revision: number): AsyncGenerator<RawRecord[]> {
+    const iterator = this.#open().iterator({ gt: recordKey(revision), lt: recordsEnd });
+    try {
+      for (
+        let found = await iterator.nextv(readBatch);
+        found.length > 0;
+        found = await iterator.nextv(readBatch)
+      ) {
+        yield found.map(([name, record]) => ({ name, record }));
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  /** As `rawRecords`, decoded. Throws `StoreCorrupt` at the first damaged one. */
+  async *records(revision: number): AsyncGenerator<{ key: string; version: Version }[]> {
+    for await (const batch of this.rawRecords(revision)) {
+      yield batch.map(({ name, record }) => decodeRecord(name, record));
+    }
+  }
+
+  /** One atomic batch; on disk when it resolves if it holds events or `sync` is asked for. */
+  async write(batch: Batch, sync = batch.events.length > 0): Promise<void> {
+    const operations: ({ type: 'put'; key: string; value: Buffer } | { type: 'del'; key: string })[] = [];
+    if (batch.compactedRevision !== undefined) {
+      const meta: Meta = { format, compactedRevision: batch.compactedRevision };
+      operations.push({ type: 'put', key: 'meta', value: Buffer.from(JSON.stringify(meta)) });
+    }
+    for (const event of batch.events) {
+      operations.push({ type: 'put', key: recordKey(event.revision), value: encodeRecord(event) });
+    }
+    for (const revision of batch.garbage) operations.push({ type: 'del', key: recordKey(revision) });
+    await this.#open().batch(operations, { sync });
+  }
+
+  /** Removes a record by its raw name; for repair. */
+  async remove(name: string): Promise<void> {
+    await this.#open().batch([{ type: 'del', key: name }], { sync: true });
+  }
+
+  #open(): ClassicLevel<string, Buffer> {
+    if (!this.#db) throw new Error('the store is not open');
+    return this.#db;
+  }
+}
+
+/** Space may come back; any other write error means that the disk cannot be trusted. */
+export const isNoSpace = (error: unknown): boolean =>
+  error instanceof Error &&
+  /No space left on device|Disk quota exceeded/.test(`${error.message} ${describe(error.cause)}`);
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && error.code === 'LEVEL_LOCKED' ? 'another process has it open' : error.message;
+}
