@@ -54,15 +54,6 @@ export function decode(bytes: Buffer): KubeObject {
   return object;
 }
 
-/** Makes any change of a shared object throw; tests switch it on. */
-export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value))
-    return value;
-  Object.freeze(value);
-  for (const child of Object.values(value)) deepFreeze(child);
-  return value;
-}
-
 /** True when both serialise to the same JSON, key order aside; an undefined member counts as absent. */
 export function isSameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;

@@ -4,6 +4,7 @@
 import { ApiError, expired, internalError, type Subject } from '../../src/api/errors.js';
 import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
+import { deepFreeze } from '../../src/client/freeze.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Resource } from '../resources/resource.js';
@@ -15,7 +16,7 @@ import {
   WatcherTooSlow,
 } from '../store/store.js';
 import type { AllocationHook } from './allocation.js';
-import { decode, deepFreeze } from './codec.js';
+import { decode } from './codec.js';
 import type { Expiry } from './expiry.js';
 import type { RequestContext, Stored } from './registry.js';
 import type { StrategyContext } from './strategy.js';

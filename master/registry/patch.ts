@@ -1,22 +1,52 @@
 /**
  * 2. PATCH: applies a patch to the present object and writes the result like an update. A lost race applies it again
- * to the newer object, unless the patch itself names a resourceVersion.
+ * to the newer object; a patch that names a resourceVersion then no longer fits and answers 409.
  */
-import { ApiError } from '../../src/api/errors.js';
 import type { ObjectRef } from '../../src/api/meta.js';
+import { applyPatch, patchTypes } from '../../src/api/patch/patch.js';
+import type { GroupVersionKind } from '../../src/api/schema/table.js';
 import type { KubeObject } from '../../src/api/types.js';
-import type { Patch } from '../../src/client/client.js';
+import type { Patch, PatchType } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
+import { readAs } from './body.js';
 import type { Environment } from './environment.js';
+import { modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
+import { scaleType } from './scale.js';
+import { modifyScale, rulesOf } from './update.js';
 
+const mediaTypes: Record<PatchType, string> = { ...patchTypes, apply: 'application/apply-patch+yaml' };
+
+/** Rejects like an update, and with `UnsupportedMediaType`, `BadRequest` or `Invalid` for the patch itself. */
 export function patch<T extends KubeObject>(
-  _env: Environment,
-  _resource: Resource<T>,
-  _ref: ObjectRef,
+  env: Environment,
+  resource: Resource<T>,
+  ref: ObjectRef,
   change: Patch,
-  _context: RequestContext,
-  _subresource?: string,
+  context: RequestContext,
+  subresource?: string,
 ): Promise<WriteResult<T>> {
-  throw new ApiError('UnsupportedMediaType', `patch type ${change.type} is not supported`);
+  const once = warnOnce(context);
+  const apply = (type: GroupVersionKind, current: KubeObject): KubeObject =>
+    readAs(type, applyPatch({ type: mediaTypes[change.type], gvk: type, current, patch: change.body }), once);
+  if (subresource === 'scale') {
+    return modifyScale(env, resource, ref, once, (view) => apply(scaleType, view));
+  }
+  return modify(env, resource, ref, once, {
+    ...rulesOf(env, resource, context, subresource),
+    produce: (old) => apply(resource.type, old) as T,
+  });
+}
+
+/** A patch that is applied again must not warn again. */
+function warnOnce(context: RequestContext): RequestContext {
+  const given = new Set<string>();
+  return {
+    ...context,
+    warn(message) {
+      if (given.has(message)) return;
+      given.add(message);
+      context.warn(message);
+    },
+  };
 }

@@ -89,7 +89,7 @@ async function* changes<T extends KubeObject>(
       const result = await Promise.race([next, ticker.wait()]);
       if (result === 'tick') {
         const due = bookmarks.tick(env.store.revision());
-        if (options.allowBookmarks && due)
+        if (options.allowBookmarks)
           yield [{ type: 'BOOKMARK', resourceVersion: due, initialEventsEnd: false }];
         if (ticker.isOver()) return;
         continue;
@@ -184,12 +184,10 @@ class Ticker {
 /** Which revision may be promised: everything up to it has been yielded. */
 class Bookmarks {
   #safe: number;
-  #announced: number;
   #earlier: number;
 
   constructor(after: number) {
     this.#safe = after;
-    this.#announced = after;
     this.#earlier = after;
   }
 
@@ -197,12 +195,10 @@ class Bookmarks {
     this.#safe = Math.max(this.#safe, revision);
   }
 
-  /** `undefined` when there is nothing new to tell. */
-  tick(present: number): string | undefined {
+  /** `present` will be safe at the next tick. */
+  tick(present: number): string {
     this.#safe = Math.max(this.#safe, this.#earlier);
     this.#earlier = present;
-    if (this.#safe <= this.#announced) return undefined;
-    this.#announced = this.#safe;
     return String(this.#safe);
   }
 }
