@@ -1,0 +1,111 @@
+/**
+ * PATCH: applies a patch of any of the types of the API to an object. Pure.
+ *
+ * Called by the registry, which decodes the result with `../schema/check.ts`, defaults and validates it as any other
+ * write. The current object is never changed, and the result shares nothing with it.
+ */
+import jsonPatchLibrary, { type Operation } from 'fast-json-patch';
+import { ApiError, badRequest } from '../errors.js';
+import { builtinSchema, type GroupVersionKind } from '../schema/table.js';
+import { copyOf, isMap, type JsonMap } from './json.js';
+import { mergePatch } from './merge.js';
+import { strategicMergePatch } from './strategic.js';
+import { PatchError } from './strategic-error.js';
+
+export const patchTypes = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+} as const;
+
+/** Of server-side apply, which is not served. */
+const APPLY_TYPE = 'application/apply-patch+yaml';
+/** As kube-apiserver limits them. */
+const MAX_JSON_PATCH_OPERATIONS = 10_000;
+
+export interface PatchRequest {
+  /** The media type, without parameters. */
+  type: string;
+  gvk: GroupVersionKind;
+  current: object;
+  /** The decoded body. */
+  patch: unknown;
+}
+
+/** 422 with the generic message kube-apiserver gives for a patch that does not apply; the cause says why. */
+function notApplicable(why: string, cause: unknown): ApiError {
+  const message = 'the server rejected our request due to an error in our request';
+  return new ApiError(
+    'Invalid',
+    message,
+    { causes: [{ reason: 'UnexpectedServerResponse', message: why }] },
+    { cause },
+  );
+}
+
+function unsupported(type: string): ApiError {
+  const accepted = Object.values(patchTypes).join(', ');
+  const message =
+    type === APPLY_TYPE
+      ? `server-side apply (${APPLY_TYPE}) is not supported by this server - accepted media types include: ${accepted}`
+      : `the body of the request was in an unknown format - accepted media types include: ${accepted}`;
+  return new ApiError('UnsupportedMediaType', message);
+}
+
+/** RFC 6902. Throws `ApiError`: 400 for what is no JSON patch, 422 for one that does not apply. */
+export function jsonPatch(current: object, patch: unknown): unknown {
+  if (!Array.isArray(patch)) {
+    throw badRequest(
+      'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch',
+    );
+  }
+  if (patch.length > MAX_JSON_PATCH_OPERATIONS) {
+    throw new ApiError(
+      'RequestEntityTooLarge',
+      `The allowed maximum operations in a JSON patch is ${MAX_JSON_PATCH_OPERATIONS}, got ${patch.length}`,
+    );
+  }
+  try {
+    return jsonPatchLibrary.applyPatch<unknown>(copyOf(current), copyOf<Operation[]>(patch), true, true)
+      .newDocument;
+  } catch (error) {
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw notApplicable(why, error);
+  }
+}
+
+function strategic({ gvk, current, patch }: PatchRequest): unknown {
+  const type = builtinSchema.typeOf(gvk);
+  if (!type) throw unsupported(patchTypes.strategic);
+  if (!isMap(patch)) throw badRequest('invalid JSON document');
+  try {
+    return strategicMergePatch(type, current as JsonMap, patch);
+  } catch (error) {
+    if (error instanceof PatchError) throw badRequest(error.message, error);
+    throw error;
+  }
+}
+
+function apply(request: PatchRequest): unknown {
+  switch (request.type) {
+    case patchTypes.json:
+      return jsonPatch(request.current, request.patch);
+    case patchTypes.merge:
+      if (!isMap(request.patch)) throw badRequest('invalid JSON document');
+      return mergePatch(request.current, request.patch);
+    case patchTypes.strategic:
+      return strategic(request);
+    default:
+      throw unsupported(request.type);
+  }
+}
+
+/**
+ * The patched object, not yet decoded: unknown fields and wrong types may be in it. Throws `ApiError`: 400 for a
+ * malformed patch, 415 for a media type that is not served, 422 for a patch that does not fit the object.
+ */
+export function applyPatch(request: PatchRequest): JsonMap {
+  const result = apply(request);
+  if (isMap(result)) return result;
+  throw notApplicable('the patch replaces the object by a value that is none', undefined);
+}
