@@ -1,0 +1,32 @@
+/**
+ * Takes chains off the packet filter: their jumps, their rules, the chains. Called by the clean-ups of `agent/network`
+ * and `agent/services`. It works from what is there, not from what should be, and leaves other rules untouched.
+ */
+import type { Firewall, Table } from './firewall.js';
+
+/** Lines for one restore of the saved table; none when it has no such chain. Pure. */
+export function planChainRemoval(saved: string, isOurs: (chain: string) => boolean): string[] {
+  const lines = saved.split('\n');
+  const chains = lines.flatMap((line) => /^:(\S+) -/.exec(line)?.[1] ?? []).filter(isOurs);
+  const jumps = lines.filter((line) => {
+    const [, from = '', to = ''] = /^-A (\S+) .*-[jg] (\S+)/.exec(line) ?? [];
+    return isOurs(to) && !isOurs(from);
+  });
+  return [
+    // A chain line empties the chain, so that those after it may be deleted in any order.
+    ...chains.map((chain) => `:${chain} - [0:0]`),
+    ...jumps.map((jump) => jump.replace(/^-A/, '-D')),
+    ...chains.map((chain) => `-X ${chain}`),
+  ];
+}
+
+export async function removeChains(
+  firewall: Firewall,
+  tables: readonly Table[],
+  isOurs: (chain: string) => boolean,
+): Promise<void> {
+  for (const table of tables) {
+    const lines = planChainRemoval(await firewall.save(table), isOurs);
+    if (lines.length > 0) await firewall.restore(`*${table}\n${lines.join('\n')}\nCOMMIT\n`);
+  }
+}
