@@ -21,7 +21,8 @@ if (inside !== '--inside') {
 }
 for (const args of [
   ['link', 'set', 'lo', 'up'],
-  ['link', 'add', 'eth0', 'type', 'dummy'],
+  ['link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'cable'],
+  ['link', 'set', 'cable', 'up'],
   ['address', 'add', address, 'dev', 'eth0'],
   ['link', 'set', 'eth0', 'up'],
   ['route', 'add', 'default', 'dev', 'eth0'],

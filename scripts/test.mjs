@@ -32,7 +32,7 @@ const isInstallation = (file) => file.startsWith('dist/test/up.');
 const totals = { passed: 0, failed: 0 };
 
 /** Runs files with tap and adds up its closing counts; a run that ends without them counts as one failure. */
-function runTap(name, selection, jobs) {
+function runTap(name, selection, { jobs = 1, isolated = false }) {
   if (selection.length === 0) return;
   process.stdout.write(`\n${name}: ${selection.length} files\n`);
   const out = join(root, `.tap-${process.pid}.tap`);
@@ -44,10 +44,9 @@ function runTap(name, selection, jobs) {
     `--output-file=${out}`,
     ...selection,
   ];
-  const result = spawnSync(join(root, 'node_modules/.bin/tap'), args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const tap = join(root, 'node_modules/.bin/tap');
+  const command = isolated ? [join(root, 'scripts/namespace.mjs'), tap, ...args] : [tap, ...args];
+  const result = spawnSync(process.execPath, command, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   const counts = existsSync(out) ? /^# \{ total: .*$/m.exec(readFileSync(out, 'utf8'))?.[0] : undefined;
   const count = (word) => Number(new RegExp(`${word}: (\\d+)`).exec(counts ?? '')?.[1] ?? 0);
   totals.passed += count('pass');
@@ -56,19 +55,13 @@ function runTap(name, selection, jobs) {
 }
 
 try {
-  runTap(
-    'unit tests',
-    files.filter((file) => !isRoot(file)),
-    2,
-  );
-  runTap('installation', files.filter(isInstallation), 1);
+  const unit = files.filter((file) => !isRoot(file));
+  const system = files.filter((file) => isRoot(file) && !isInstallation(file));
+  runTap('unit tests', unit, { jobs: 2 });
+  runTap('installation', files.filter(isInstallation), {});
   await startDocker(note);
   must(process.execPath, ['scripts/images.mjs', 'nginx', 'busybox']);
-  runTap(
-    'system tests',
-    files.filter((file) => isRoot(file) && !isInstallation(file)),
-    1,
-  );
+  runTap('system tests', system, { isolated: true });
 } finally {
   await restoreHost({ purge: false, note });
 }

@@ -1,0 +1,118 @@
+/**
+ * The first thing anybody does: `npm run up` from a clone, look, kill things, `npm run down -- --purge`. Afterwards the
+ * machine must be as before. Runs on the machine itself, not in a namespace, because that is what it is about.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { systemClock } from '../src/host/clock.js';
+import { type ExecResult, run, runChecked } from '../src/host/exec.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const kubeconfig = '/etc/wherry/admin.kubeconfig';
+
+const script = (name: string, ...args: string[]): Promise<ExecResult> =>
+  runChecked(
+    process.execPath,
+    [`scripts/${name}.mjs`, ...args].map((arg, i) => (i === 0 ? `${root}/${arg}` : arg)),
+    {
+      timeoutMs: 600_000,
+    },
+  );
+const kubectl = async (...args: string[]): Promise<string> =>
+  (await runChecked('kubectl', ['--kubeconfig', kubeconfig, ...args], { timeoutMs: 60_000 })).stdout;
+
+/** What must be the same before and after, one line each. */
+async function snapshot(): Promise<Record<string, string[]>> {
+  const lines = async (file: string, args: string[]): Promise<string[]> =>
+    (await run(file, args).catch(() => ({ stdout: '' }))).stdout.split('\n').filter(Boolean);
+  const rules = (await lines('iptables-save', []))
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => line.replace(/\[.*\]/, ''));
+  const links = (await lines('ip', ['-o', 'link'])).map((line) => line.split(':')[1]?.trim() ?? '');
+  const hierarchies = readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`);
+  return {
+    rules,
+    links: links.sort(),
+    routes: await lines('ip', ['route']),
+    mounts: readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .filter((line) => !line.includes('/binfmt_misc'))
+      .sort(),
+    containers: await lines('docker', ['ps', '-aq']),
+    processes: (await lines('ps', ['-eo', 'args'])).filter(
+      (line) => /wherry|dockerd|containerd|nginx/.test(line) && !/tap|test|\bps\b/.test(line),
+    ),
+    cgroups: (await lines('find', [...hierarchies, '-maxdepth', '1', '-type', 'd'])).sort(),
+  };
+}
+
+/** Polls, because the condition is about processes of the machine, which nobody announces. */
+async function eventually(what: string, seconds: number, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = systemClock.monotonicMs() + seconds * 1000;
+  while (!(await holds().catch(() => false))) {
+    if (systemClock.monotonicMs() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
+    await systemClock.sleep(200, new AbortController().signal);
+  }
+}
+
+async function nodeAddress(): Promise<string> {
+  return kubectl(
+    'get',
+    'nodes',
+    '-o',
+    'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}',
+  );
+}
+
+const page = async (): Promise<string> =>
+  (await fetch(`http://${await nodeAddress()}:30080`, { signal: AbortSignal.timeout(5_000) })).text();
+const containers = async (): Promise<string[]> =>
+  (await runChecked('docker', ['ps', '--no-trunc', '--format', '{{.ID}} {{.CreatedAt}} {{.Names}}'])).stdout
+    .split('\n')
+    .filter((line) => line.includes('k8s_'))
+    .sort();
+const pidOf = (role: string): number => Number(readFileSync(`/run/wherry/${role}.pid`, 'utf8'));
+const versions = (): Promise<string> =>
+  kubectl(
+    'get',
+    'deployments,services,pods',
+    '-o',
+    'jsonpath={range .items[*]}{.metadata.uid}={.metadata.resourceVersion} {end}',
+  );
+
+t.test('up, twice, kill -9, down --purge', { timeout: 600_000 }, async (t) => {
+  const before = await snapshot();
+  t.teardown(() => script('down', '--purge'));
+
+  const first = await script('up');
+  t.match(first.stdout, /Welcome to nginx/, 'up prints what the NodePort answers');
+  t.match(await page(), /Welcome to nginx/);
+  t.match(await kubectl('get', 'nodes'), /\sReady\s/);
+  t.match(await kubectl('get', 'deployment', 'nginx'), /nginx\s+2\/2\s+2\s+2/);
+
+  const stable = {
+    containers: await containers(),
+    versions: await versions(),
+    pids: [pidOf('master'), pidOf('agent')],
+  };
+  t.equal(stable.containers.length, 4, 'two pods: a sandbox and a container each');
+  await script('up');
+  t.same(
+    { containers: await containers(), versions: await versions(), pids: [pidOf('master'), pidOf('agent')] },
+    stable,
+    'a second up changes nothing',
+  );
+
+  for (const victims of [['agent'], ['master'], ['master', 'agent']]) {
+    for (const victim of victims) process.kill(pidOf(victim), 'SIGKILL');
+    await eventually('the node is Ready again', 60, async () =>
+      /\sReady\s/.test(await kubectl('get', 'nodes')),
+    );
+    t.match(await page(), /Welcome to nginx/, `the page after kill -9 of ${victims.join(' and ')}`);
+  }
+  t.same(await containers(), stable.containers, 'no container was restarted or duplicated');
+
+  await script('down', '--purge');
+  t.same(await snapshot(), before, 'the machine is as before');
+});
