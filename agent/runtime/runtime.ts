@@ -175,6 +175,8 @@ export interface LogLine {
   /** RFC 3339 with nanoseconds, as the runtime wrote it. */
   time: string;
   text: Buffer;
+  /** The line goes on in the next one of this stream: no newline in between. */
+  partial?: true;
 }
 
 export interface ContainerStats {

@@ -1,0 +1,69 @@
+/**
+ * 8. Docker's event stream as hints to look at a pod. Used by docker.ts.
+ *
+ * Each connection begins with a `resync`, because nobody knows what was missed before. When it breaks or Docker is
+ * away, it is made anew with the repo's one backoff; the iteration ends only with the signal.
+ */
+import { createInterface } from 'node:readline';
+import { createBackoff } from '../../src/client/backoff.js';
+import type { Logger } from '../../src/host/log.js';
+import type { DockerClient } from './docker-client.js';
+import { EventQueue } from './event-queue.js';
+import { labels, type RuntimeEvent } from './runtime.js';
+
+interface Options {
+  node: string;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/** What can change the state of a pod; exec, attach and the like would only wake the agent for its own probes. */
+const actions = ['start', 'die', 'oom', 'destroy'];
+
+export async function* dockerEvents(
+  client: DockerClient,
+  options: Options,
+): AsyncGenerator<RuntimeEvent, void, undefined> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const queue = new EventQueue();
+  const listening = listen(client, queue, { ...options, signal });
+  try {
+    yield* queue.drain(signal);
+  } finally {
+    stop.abort();
+    await listening;
+  }
+}
+
+/** Fills the queue until the signal aborts. */
+async function listen(
+  client: DockerClient,
+  queue: EventQueue,
+  { node, log, signal }: Options,
+): Promise<void> {
+  const backoff = createBackoff({ minMs: 100, maxMs: 5000, jitter: 0.5 });
+  while (!signal.aborted) {
+    try {
+      const filters = { type: ['container'], event: actions, label: [`${labels.node}=${node}`] };
+      const stream = await client.stream('/events', { filters }, signal);
+      queue.push({ type: 'resync' });
+      backoff.reset();
+      for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+        const podUid = podOf(line);
+        if (podUid !== undefined) queue.push({ type: 'pod', podUid });
+      }
+      if (!signal.aborted) log.warn({}, 'event stream of docker ended, connecting again');
+    } catch (err) {
+      if (!signal.aborted) log.warn({ err }, 'event stream of docker failed, connecting again');
+    }
+    await client.clock.sleep(backoff.next(), signal).catch(() => undefined);
+  }
+}
+
+/** The pod an event line is about; Docker repeats the container's labels in each. */
+function podOf(line: string): string | undefined {
+  if (line.trim() === '') return undefined;
+  const event: { Actor?: { Attributes?: Record<string, string> } } = JSON.parse(line);
+  return event.Actor?.Attributes?.[labels.podUid];
+}

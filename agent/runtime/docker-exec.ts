@@ -1,0 +1,203 @@
+/**
+ * 8. Commands in containers and attaching to them, over Docker's hijacked connections. Used by docker.ts.
+ *
+ * Docker has no call to end an exec and lets it run on when the connection breaks; so an abort looks up its process and
+ * kills it and its children on this host. Input is closed half, output is written one frame at a time (backpressure).
+ */
+import { readFile } from 'node:fs/promises';
+import { Duplex, type Readable, type Writable } from 'node:stream';
+import { hasCode } from '../../src/host/files.js';
+import { type DockerClient, deadlines } from './docker-client.js';
+import { toRuntimeError } from './docker-errors.js';
+import { readFrames, readRaw } from './docker-frames.js';
+import { type ExecSpec, RuntimeError } from './runtime.js';
+
+type Streams = Omit<ExecSpec, 'command'>;
+
+interface ExecState {
+  Running: boolean;
+  /** null while it runs or before it does. */
+  ExitCode: number | null;
+  /** On this host. */
+  Pid: number;
+}
+
+export class DockerExec {
+  readonly #client: DockerClient;
+
+  constructor(client: DockerClient) {
+    this.#client = client;
+  }
+
+  async run(containerId: string, spec: ExecSpec, signal: AbortSignal): Promise<number> {
+    const id = await this.#client.call(
+      deadlines.quick,
+      async (docker, abortSignal) => {
+        const exec = await docker.getContainer(containerId).exec({
+          Cmd: [...spec.command],
+          Tty: spec.tty,
+          AttachStdin: spec.stdin !== undefined,
+          AttachStdout: true,
+          AttachStderr: !spec.tty,
+          abortSignal,
+        });
+        return exec.id;
+      },
+      signal,
+    );
+    const docker = await this.#client.docker();
+    const stdin = spec.stdin !== undefined;
+    await this.#stream(docker.getExec(id).start({ hijack: true, stdin, Tty: spec.tty }), spec, {
+      signal,
+      resize: (size, abortSignal) => docker.getExec(id).resize({ ...size, abortSignal }),
+      onAbort: () => this.#kill(id),
+    });
+    return (await this.#ended(id)).ExitCode ?? 0;
+  }
+
+  async attach(containerId: string, spec: Streams, signal: AbortSignal): Promise<void> {
+    const docker = await this.#client.docker();
+    const container = docker.getContainer(containerId);
+    const options = {
+      stream: true,
+      hijack: true,
+      stdin: spec.stdin !== undefined,
+      stdout: true,
+      stderr: true,
+    };
+    await this.#stream(container.attach(options), spec, {
+      signal,
+      resize: (size, abortSignal) => container.resize({ ...size, abortSignal }),
+      onAbort: () => Promise.resolve(),
+    });
+  }
+
+  /** Moves bytes both ways until the output ends. Rejects with the signal's reason when it aborts. */
+  async #stream(
+    opening: Promise<NodeJS.ReadWriteStream>,
+    spec: Streams,
+    control: {
+      signal: AbortSignal;
+      resize: (size: { w: number; h: number }, abortSignal: AbortSignal) => Promise<unknown>;
+      onAbort: () => Promise<void>;
+    },
+  ): Promise<void> {
+    const { signal } = control;
+    const socket = await opening.then(asDuplex, (error: unknown) => {
+      throw toRuntimeError(error);
+    });
+    const finished = new AbortController();
+    let aborting: Promise<void> | undefined;
+    const abort = (): void => {
+      aborting = control.onAbort().finally(() => socket.destroy());
+      // Read by whoever waits below; here only so that an early failure is not unhandled.
+      aborting.catch(() => undefined);
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const resizing = this.#resize(spec.resize, control.resize, finished.signal);
+    try {
+      if (spec.stdin) feed(spec.stdin, socket);
+      await deliver(socket, spec);
+    } catch (error) {
+      if (!signal.aborted) throw toRuntimeError(error);
+    } finally {
+      signal.removeEventListener('abort', abort);
+      finished.abort();
+      spec.stdin?.unpipe(socket);
+      socket.destroy();
+      await Promise.all([aborting, resizing]);
+    }
+    signal.throwIfAborted();
+  }
+
+  async #resize(
+    sizes: ExecSpec['resize'],
+    apply: (size: { w: number; h: number }, abortSignal: AbortSignal) => Promise<unknown>,
+    finished: AbortSignal,
+  ): Promise<void> {
+    if (!sizes) return;
+    const iterator = sizes[Symbol.asyncIterator]();
+    const ended = new Promise<undefined>((resolve) =>
+      finished.addEventListener('abort', () => resolve(undefined)),
+    );
+    for (;;) {
+      const next = await Promise.race([iterator.next(), ended]);
+      if (next === undefined || next.done) return;
+      const size = { w: next.value.width, h: next.value.height };
+      // The process may not run yet, or no longer; a terminal of the wrong size is no reason to fail.
+      for (let tries = 0; tries < 20 && !finished.aborted; tries += 1) {
+        const applied = await apply(size, finished).then(
+          () => true,
+          () => false,
+        );
+        if (applied) break;
+        await this.#client.clock.sleep(25, finished).catch(() => undefined);
+      }
+    }
+  }
+
+  #inspect(id: string): Promise<ExecState> {
+    return this.#client.call(deadlines.quick, (docker, abortSignal) =>
+      docker.getExec(id).inspect({ abortSignal }),
+    );
+  }
+
+  /** The output ends a moment before Docker knows the exit code. */
+  async #ended(id: string): Promise<ExecState> {
+    const state = await this.#inspect(id);
+    if (!state.Running && state.ExitCode !== null) return state;
+    await this.#client.clock.sleep(10, new AbortController().signal);
+    return this.#ended(id);
+  }
+
+  async #kill(id: string): Promise<void> {
+    // A second look, because the process may only just be starting.
+    for (let tries = 0; tries < 20; tries += 1) {
+      const { Running: running, Pid: pid, ExitCode: exitCode } = await this.#inspect(id);
+      if (running && pid > 0) return killTree(pid);
+      if (!running && exitCode !== null) return;
+      await this.#client.clock.sleep(25, new AbortController().signal);
+    }
+  }
+}
+
+/** A hijacked connection is the socket itself. */
+function asDuplex(stream: NodeJS.ReadWriteStream): Duplex {
+  if (stream instanceof Duplex) return stream;
+  throw new RuntimeError('failed', 'Docker did not hand over the connection');
+}
+
+/** Input to the command; its end is the command's end of file. A broken source ends it too. */
+function feed(stdin: Readable, socket: Duplex): void {
+  stdin.once('error', () => socket.end());
+  // The command may end before its input does; that is for the output side to notice.
+  socket.on('error', () => stdin.unpipe(socket));
+  stdin.pipe(socket);
+}
+
+async function deliver(socket: Readable, spec: Streams): Promise<void> {
+  for await (const { stream, data } of spec.tty ? readRaw(socket) : readFrames(socket)) {
+    const target = spec.tty ? spec.stdout : spec[stream];
+    if (target) await write(target, data);
+  }
+}
+
+const write = (target: Writable, data: Buffer): Promise<void> =>
+  new Promise((resolve, reject) => {
+    target.write(data, (error) => (error ? reject(error) : resolve()));
+  });
+
+/** SIGKILL for a process and all that descend from it, parents first so that nothing new appears. */
+async function killTree(pid: number): Promise<void> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return '';
+    throw error;
+  });
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
+  for (const child of children.split(' ').filter(Boolean)) await killTree(Number(child));
+}

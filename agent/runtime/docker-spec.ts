@@ -1,0 +1,188 @@
+/**
+ * 8. Translation between our words and Docker's: specs to create bodies, inspect answers to states. Pure.
+ * Called by docker.ts.
+ */
+import type { ContainerCreateOptions, ContainerInspectInfo, HostConfig } from 'dockerode';
+import {
+  type ContainerSpec,
+  type ContainerState,
+  type LinuxResources,
+  labels,
+  type SandboxSpec,
+  type SandboxState,
+  type SecuritySpec,
+} from './runtime.js';
+import { sandboxCommand, sandboxImage } from './sandbox-image.js';
+
+/** Label that ties a container to the sandbox whose namespaces it joined. */
+export const sandboxIdLabel = 'io.wherry.sandbox-id';
+
+/** Label on a sandbox: whether its containers share one pid namespace; nothing else of it tells. */
+const pidSharingLabel = 'io.wherry.pid-sharing';
+
+/** How containers of a sandbox join it; what `createContainer` must remember of the `SandboxSpec`. */
+export type Sharing = Pick<SandboxSpec, 'pid' | 'ipc'>;
+
+/** The log file is rotated by Docker: five files of 10 MB, as kubelet's containerLogMaxSize and -MaxFiles. */
+const logConfig = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
+
+/** `oomFloor`: the lowest oom_score_adj the runtime may set; without CAP_SYS_RESOURCE it is 0. */
+export function sandboxBody(spec: SandboxSpec, oomFloor: number): ContainerCreateOptions {
+  const host = spec.network === 'host';
+  return {
+    name: spec.name,
+    Image: sandboxImage,
+    Entrypoint: [sandboxCommand],
+    User: '65535:65535',
+    ...(!host && { Hostname: spec.hostname }),
+    Labels: { ...spec.labels, [pidSharingLabel]: spec.pid },
+    HostConfig: {
+      NetworkMode: host ? 'host' : 'none',
+      IpcMode: spec.ipc === 'host' ? 'host' : 'shareable',
+      ...(spec.pid === 'host' && { PidMode: 'host' }),
+      ...(spec.cgroupParent && { CgroupParent: spec.cgroupParent }),
+      ...(!host && { Sysctls: spec.sysctls }),
+      CpuShares: 2,
+      // The pod lives as long as this process: it is among the last that the kernel kills.
+      OomScoreAdj: Math.max(-998, oomFloor),
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      ReadonlyRootfs: true,
+      RestartPolicy: { Name: 'no' },
+      LogConfig: { Type: 'none', Config: {} },
+    },
+  };
+}
+
+export function containerBody(
+  sandboxId: string,
+  sharing: Sharing,
+  spec: ContainerSpec,
+  oomFloor: number,
+): ContainerCreateOptions {
+  const join = `container:${sandboxId}`;
+  return {
+    name: spec.name,
+    Image: spec.image,
+    // An empty list of Cmd means the image's to Docker, unless Entrypoint is given.
+    ...(spec.command && { Entrypoint: [...spec.command] }),
+    ...((spec.args || spec.command) && { Cmd: [...(spec.args ?? [])] }),
+    Env: spec.env.map(({ name, value }) => `${name}=${value}`),
+    ...(spec.workingDir && { WorkingDir: spec.workingDir }),
+    ...(spec.security.user && { User: spec.security.user }),
+    ...(spec.stopSignal && { StopSignal: spec.stopSignal }),
+    Labels: { ...spec.labels, [sandboxIdLabel]: sandboxId },
+    Tty: spec.tty,
+    OpenStdin: spec.stdin,
+    StdinOnce: spec.stdinOnce,
+    HostConfig: {
+      NetworkMode: join,
+      IpcMode: sharing.ipc === 'host' ? 'host' : join,
+      ...(sharing.pid === 'host' && { PidMode: 'host' }),
+      ...(sharing.pid === 'pod' && { PidMode: join }),
+      ...(spec.cgroupParent && { CgroupParent: spec.cgroupParent }),
+      Binds: spec.mounts.map(bind),
+      RestartPolicy: { Name: 'no' },
+      LogConfig: logConfig,
+      ...resources(spec.resources, oomFloor),
+      ...security(spec.security),
+    },
+  };
+}
+
+/** `host:container:ro,rslave`; unlike `Mounts`, this form also makes a missing host path a directory. */
+function bind(mount: ContainerSpec['mounts'][number]): string {
+  const options = [mount.readOnly ? 'ro' : 'rw', mount.propagation ?? 'rprivate'];
+  return `${mount.hostPath}:${mount.containerPath}:${options.join(',')}`;
+}
+
+function resources(limits: LinuxResources, oomFloor: number): HostConfig {
+  return {
+    ...(limits.cpuShares !== undefined && { CpuShares: limits.cpuShares }),
+    ...(limits.cpuQuota !== undefined && {
+      CpuQuota: limits.cpuQuota,
+      CpuPeriod: limits.cpuPeriod ?? 100_000,
+    }),
+    // Memory and swap the same: no swap beyond the limit, as kubelet sets it.
+    ...(limits.memoryBytes !== undefined && { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
+    ...(limits.pidsLimit !== undefined && { PidsLimit: limits.pidsLimit }),
+    ...(limits.oomScoreAdj !== undefined && { OomScoreAdj: Math.max(limits.oomScoreAdj, oomFloor) }),
+  };
+}
+
+function security(spec: SecuritySpec): HostConfig {
+  return {
+    Privileged: spec.privileged ?? false,
+    ReadonlyRootfs: spec.readOnlyRootFilesystem ?? false,
+    ...(spec.supplementalGroups && { GroupAdd: spec.supplementalGroups.map(String) }),
+    ...(spec.addCapabilities && { CapAdd: [...spec.addCapabilities] }),
+    ...(spec.dropCapabilities && { CapDrop: [...spec.dropCapabilities] }),
+    ...(spec.noNewPrivileges && { SecurityOpt: ['no-new-privileges'] }),
+  };
+}
+
+/** Docker writes the year 1 for "never". */
+const date = (text: string): Date | undefined => (text.startsWith('0001-') ? undefined : new Date(text));
+
+/** A start that failed leaves Docker's state at `created`, with an exit code; for us it has ended. */
+const failedToStart = (state: ContainerInspectInfo['State']): boolean =>
+  state.Status === 'created' && (state.ExitCode !== 0 || state.Error !== '');
+
+function stateOf(state: ContainerInspectInfo['State']): ContainerState['state'] {
+  if (state.Running) return 'running';
+  return state.Status === 'created' && !failedToStart(state) ? 'created' : 'exited';
+}
+
+const common = (
+  info: ContainerInspectInfo,
+): Pick<SandboxState, 'id' | 'name' | 'labels' | 'state' | 'createdAt'> => ({
+  id: info.Id,
+  name: info.Name.replace(/^\//, ''),
+  labels: info.Config.Labels,
+  state: stateOf(info.State),
+  createdAt: new Date(info.Created),
+});
+
+export function sandboxState(info: ContainerInspectInfo): SandboxState {
+  const pid = info.State.Running ? info.State.Pid : 0;
+  const own = pid > 0 && info.HostConfig.NetworkMode !== 'host';
+  return { ...common(info), pid, networkNamespace: own ? `/proc/${pid}/ns/net` : '' };
+}
+
+export function containerState(info: ContainerInspectInfo): ContainerState {
+  const state = stateOf(info.State);
+  const finishedAt = date(info.State.FinishedAt) ?? new Date(info.Created);
+  return {
+    ...common(info),
+    sandboxId: info.Config.Labels[sandboxIdLabel] ?? '',
+    image: info.Config.Image,
+    imageId: info.Image,
+    startedAt: date(info.State.StartedAt),
+    finishedAt: state === 'exited' ? finishedAt : undefined,
+    exitCode: state === 'exited' ? info.State.ExitCode : undefined,
+    oomKilled: info.State.OOMKilled,
+    error: info.State.Error,
+    pid: info.State.Running ? info.State.Pid : 0,
+    logPath: info.LogPath || undefined,
+  };
+}
+
+/** What `createContainer` needs to know of a sandbox that an earlier run of the agent made. */
+export function sharingOf(sandbox: ContainerInspectInfo): Sharing {
+  const pid = sandbox.Config.Labels[pidSharingLabel];
+  return {
+    pid: pid === 'pod' || pid === 'host' ? pid : 'container',
+    ipc: sandbox.HostConfig.IpcMode === 'host' ? 'host' : 'pod',
+  };
+}
+
+/** Filters of a list: ours only, of this node, of this kind, perhaps of one pod. */
+export function listFilters(
+  type: 'sandbox' | 'container',
+  node: string,
+  podUid?: string,
+): { label: string[] } {
+  const label = [`${labels.type}=${type}`, `${labels.node}=${node}`];
+  if (podUid !== undefined) label.push(`${labels.podUid}=${podUid}`);
+  return { label };
+}

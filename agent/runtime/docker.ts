@@ -1,0 +1,247 @@
+/**
+ * 8. Docker as a `Runtime`, through dockerode; Docker 20.10 and newer. A sandbox is a container of the built-in image
+ * that holds the namespaces; containers join them. Made by the agent's composition root.
+ *
+ * Invariants: sees and touches only what carries our labels and this node's name. What Docker answers is judged in
+ * docker-errors.ts and translated in docker-spec.ts; this file only orders the calls. Keeps nothing but a cache.
+ */
+import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
+import { type Clock, systemClock } from '../../src/host/clock.js';
+import type { Logger } from '../../src/host/log.js';
+import { DockerClient, deadlines } from './docker-client.js';
+import { unless } from './docker-errors.js';
+import { dockerEvents } from './docker-events.js';
+import { DockerExec } from './docker-exec.js';
+import { DockerImages } from './docker-images.js';
+import { dockerLogs } from './docker-logs.js';
+import {
+  containerBody,
+  containerState,
+  listFilters,
+  type Sharing,
+  sandboxBody,
+  sandboxIdLabel,
+  sandboxState,
+  sharingOf,
+} from './docker-spec.js';
+import { dockerStats } from './docker-stats.js';
+import type {
+  ContainerSpec,
+  ContainerState,
+  ContainerStats,
+  ExecSpec,
+  ImageState,
+  LogLine,
+  LogOptions,
+  PullAuth,
+  Runtime,
+  RuntimeEvent,
+  SandboxSpec,
+  SandboxState,
+} from './runtime.js';
+
+export interface DockerRuntimeOptions {
+  /** `/var/run/docker.sock` */
+  socketPath: string;
+  /** Node name: several agents may share one Docker. */
+  node: string;
+  log: Logger;
+  clock?: Clock;
+  /** The lowest oom_score_adj the host lets Docker set (`readOomScoreFloor`); -1000 by default. */
+  oomScoreFloor?: number;
+}
+
+export class DockerRuntime implements Runtime {
+  readonly #client: DockerClient;
+  readonly #node: string;
+  readonly #log: Logger;
+  readonly #oomFloor: number;
+  readonly #images: DockerImages;
+  readonly #exec: DockerExec;
+  /** How containers join a sandbox; a cache, read anew from Docker after a restart. */
+  readonly #sharing = new Map<string, Sharing>();
+
+  constructor(options: DockerRuntimeOptions) {
+    this.#client = new DockerClient({ socketPath: options.socketPath, clock: options.clock ?? systemClock });
+    this.#node = options.node;
+    this.#log = options.log.child({ runtime: 'docker' });
+    this.#oomFloor = options.oomScoreFloor ?? -1000;
+    this.#images = new DockerImages(this.#client);
+    this.#exec = new DockerExec(this.#client);
+  }
+
+  async version(): ReturnType<Runtime['version']> {
+    const [version, info] = await this.#client.call(deadlines.quick, async (_docker, abortSignal) =>
+      Promise.all([
+        this.#client.get<{ Version: string; ApiVersion: string }>('/version', {}, abortSignal),
+        this.#client.get<{ CgroupDriver: string }>('/info', {}, abortSignal),
+      ]),
+    );
+    return {
+      name: 'docker',
+      version: version.Version,
+      apiVersion: version.ApiVersion,
+      cgroupDriver: info.CgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
+    };
+  }
+
+  ensureSandboxImage(): Promise<void> {
+    return this.#images.ensureSandbox();
+  }
+
+  async createSandbox(spec: SandboxSpec): Promise<string> {
+    const id = await this.#create(sandboxBody(spec, this.#oomFloor));
+    this.#sharing.set(id, { pid: spec.pid, ipc: spec.ipc });
+    return id;
+  }
+
+  async startSandbox(id: string): Promise<SandboxState> {
+    await this.startContainer(id);
+    return sandboxState(
+      await this.#client.call(deadlines.quick, (docker, abortSignal) =>
+        docker.getContainer(id).inspect({ abortSignal }),
+      ),
+    );
+  }
+
+  /** Containers that still run in it are killed first: nothing may use its namespaces afterwards. */
+  async stopSandbox(id: string, graceMs: number): Promise<void> {
+    await Promise.all((await this.#idsIn(id)).map((container) => this.stopContainer(container, 0)));
+    await this.stopContainer(id, graceMs);
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    await Promise.all((await this.#idsIn(id)).map((container) => this.removeContainer(container)));
+    await this.removeContainer(id);
+    this.#sharing.delete(id);
+  }
+
+  async listSandboxes(filter: { podUid?: string } = {}): Promise<SandboxState[]> {
+    return (await this.#list('sandbox', filter.podUid)).map(sandboxState);
+  }
+
+  async inspectSandbox(id: string): Promise<SandboxState | undefined> {
+    const info = await this.#inspect(id);
+    return info && sandboxState(info);
+  }
+
+  async createContainer(sandboxId: string, spec: ContainerSpec): Promise<string> {
+    return this.#create(containerBody(sandboxId, await this.#sharingOf(sandboxId), spec, this.#oomFloor));
+  }
+
+  async startContainer(id: string): Promise<void> {
+    await this.#client.call(deadlines.slow, (docker, abortSignal) =>
+      unless([304], docker.getContainer(id).start({ abortSignal })),
+    );
+  }
+
+  async stopContainer(id: string, graceMs: number): Promise<void> {
+    const t = Math.ceil(graceMs / 1000);
+    await this.#client.call(graceMs + deadlines.slow, (docker, abortSignal) =>
+      unless([304, 404], docker.getContainer(id).stop({ t, abortSignal })),
+    );
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    await this.#client.call(deadlines.slow, async (docker, abortSignal) => {
+      const container = docker.getContainer(id);
+      // 409: someone else removes it at this moment; wait until it is gone.
+      const done = await unless(
+        [404, 409],
+        container.remove({ force: true, v: true, abortSignal }).then(() => true),
+      );
+      if (!done) await unless([404], container.wait({ condition: 'removed', abortSignal }));
+    });
+  }
+
+  async listContainers(filter: { podUid?: string } = {}): Promise<ContainerState[]> {
+    return (await this.#list('container', filter.podUid)).map(containerState);
+  }
+
+  async inspectContainer(id: string): Promise<ContainerState | undefined> {
+    const info = await this.#inspect(id);
+    return info && containerState(info);
+  }
+
+  exec(id: string, spec: ExecSpec, signal: AbortSignal): Promise<number> {
+    return this.#exec.run(id, spec, signal);
+  }
+
+  attach(id: string, spec: Omit<ExecSpec, 'command'>, signal: AbortSignal): Promise<void> {
+    return this.#exec.attach(id, spec, signal);
+  }
+
+  logs(id: string, options: LogOptions): AsyncIterable<LogLine> {
+    return dockerLogs(this.#client, id, options);
+  }
+
+  stats(id: string): Promise<ContainerStats | undefined> {
+    return dockerStats(this.#client, id);
+  }
+
+  pullImage(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string> {
+    return this.#images.pull(reference, auth, signal);
+  }
+
+  inspectImage(reference: string): Promise<ImageState | undefined> {
+    return this.#images.inspect(reference);
+  }
+
+  listImages(): Promise<ImageState[]> {
+    return this.#images.list();
+  }
+
+  removeImage(id: string): Promise<void> {
+    return this.#images.remove(id);
+  }
+
+  events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
+    return dockerEvents(this.#client, { node: this.#node, log: this.#log, signal });
+  }
+
+  /** Closes idle connections; for whoever ends the process. */
+  close(): void {
+    this.#client.close();
+  }
+
+  async #create(body: ContainerCreateOptions): Promise<string> {
+    const created = await this.#client.call(deadlines.slow, (docker, abortSignal) =>
+      docker.createContainer({ ...body, abortSignal }),
+    );
+    return created.id;
+  }
+
+  #inspect(id: string): Promise<ContainerInspectInfo | undefined> {
+    return this.#client.call(deadlines.quick, (docker, abortSignal) =>
+      unless([404], docker.getContainer(id).inspect({ abortSignal })),
+    );
+  }
+
+  async #list(type: 'sandbox' | 'container', podUid: string | undefined): Promise<ContainerInspectInfo[]> {
+    const filters = listFilters(type, this.#node, podUid);
+    const found = await this.#client.call(deadlines.quick, (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters, abortSignal }),
+    );
+    const states = await Promise.all(found.map(({ Id }) => this.#inspect(Id)));
+    return states.filter((state) => state !== undefined);
+  }
+
+  async #idsIn(sandboxId: string): Promise<string[]> {
+    const filters = { label: [`${sandboxIdLabel}=${sandboxId}`] };
+    const found = await this.#client.call(deadlines.quick, (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters, abortSignal }),
+    );
+    return found.map(({ Id }) => Id);
+  }
+
+  async #sharingOf(sandboxId: string): Promise<Sharing> {
+    const known = this.#sharing.get(sandboxId);
+    if (known) return known;
+    const info = await this.#client.call(deadlines.quick, (docker, abortSignal) =>
+      docker.getContainer(sandboxId).inspect({ abortSignal }),
+    );
+    const sharing = sharingOf(info);
+    this.#sharing.set(sandboxId, sharing);
+    return sharing;
+  }
+}
