@@ -1,0 +1,31 @@
+/**
+ * The defaults of every kind that has any: the table the registry looks them up in. Pure.
+ *
+ * A function changes the object it is given, which must have been decoded (`../schema/check.ts`), and is idempotent.
+ * Kinds without an entry (ConfigMap, ServiceAccount, Event, Lease) have no defaults in Kubernetes either.
+ */
+import type { KubeObject } from '../types.js';
+import { defaultNamespace, defaultNode, defaultSecret } from './core.js';
+import { defaultPod } from './pod.js';
+import { defaultEndpointSlice, defaultEndpoints, defaultService } from './service.js';
+import { defaultDeployment, defaultReplicaSet } from './workloads.js';
+
+/** By `group/Kind`, which says what type the function takes; core is ''. */
+const table: Readonly<Record<string, (object: never) => void>> = {
+  '/Namespace': defaultNamespace,
+  '/Node': defaultNode,
+  '/Pod': defaultPod,
+  '/Secret': defaultSecret,
+  '/Service': defaultService,
+  '/Endpoints': defaultEndpoints,
+  'discovery.k8s.io/EndpointSlice': defaultEndpointSlice,
+  'apps/Deployment': defaultDeployment,
+  'apps/ReplicaSet': defaultReplicaSet,
+};
+
+/** Fills in the defaults of an object of the kind, in place. */
+export function defaultsFor(gvk: { group: string; kind: string }): (object: KubeObject) => void {
+  const fill = table[`${gvk.group}/${gvk.kind}`];
+  // The key names the kind, and with it the type `fill` takes.
+  return fill ? (fill as (object: KubeObject) => void) : () => undefined;
+}
