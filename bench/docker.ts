@@ -1,0 +1,52 @@
+/**
+ * The floor for pod start: the same containers by raw Docker calls, one after the other: create and start a sandbox,
+ * create and start the container that joins it. No network set-up, no limits, no status: nobody can be faster this way.
+ */
+import Docker from 'dockerode';
+
+export interface RawPods {
+  /** Milliseconds until the container of one pod has started. */
+  start(): Promise<number>;
+  /** Milliseconds until `count` pods run, all started at the same time. */
+  burst(count: number): Promise<number>;
+  removeAll(): Promise<void>;
+}
+
+const label = 'io.wherry.bench';
+
+export function rawDocker(sandboxImage: string, image: string, command: readonly string[]): RawPods {
+  const docker = new Docker({ socketPath: '/var/run/docker.sock' });
+  const made: Docker.Container[] = [];
+
+  async function create(options: Docker.ContainerCreateOptions): Promise<Docker.Container> {
+    const container = await docker.createContainer({ ...options, Labels: { [label]: 'raw' } });
+    made.push(container);
+    return container;
+  }
+
+  async function one(): Promise<void> {
+    const sandbox = await create({ Image: sandboxImage, HostConfig: { NetworkMode: 'none' } });
+    await sandbox.start();
+    const network = `container:${sandbox.id}`;
+    const container = await create({
+      Image: image,
+      Cmd: [...command],
+      HostConfig: { NetworkMode: network, IpcMode: network },
+    });
+    await container.start();
+  }
+
+  async function timed(work: () => Promise<unknown>): Promise<number> {
+    const started = performance.now();
+    await work();
+    return performance.now() - started;
+  }
+
+  return {
+    start: () => timed(one),
+    burst: (count) => timed(() => Promise.all(Array.from({ length: count }, one))),
+    async removeAll() {
+      await Promise.all(made.splice(0).map((container) => container.remove({ force: true })));
+    },
+  };
+}
