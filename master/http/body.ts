@@ -37,6 +37,9 @@ function mediaType(contentType: string | undefined): string {
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
+export const isJson = (contentType: string | undefined): boolean =>
+  mediaType(contentType) === 'application/json';
+
 /** `kind` names what was expected; error messages start with it. */
 export function decodeBody(bytes: Buffer, contentType: string | undefined, kind: string): unknown {
   switch (mediaType(contentType)) {

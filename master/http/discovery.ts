@@ -50,6 +50,9 @@ const readWrite = ['get', 'patch', 'update'];
 export const subresourceVerbs = (name: string): readonly string[] =>
   subresourceFacts[name]?.verbs ?? readWrite;
 
+/** What bodies of a subresource are, where they are not the object itself. */
+export const subresourceKind = (name: string): GroupVersionKind | undefined => subresourceFacts[name]?.kind;
+
 function served({ type, singular, shortNames, categories, subresources }: Resource): Served {
   const own: GroupVersionKind = { group: type.group, version: type.version, kind: type.kind };
   const leaf = (name: string): Served => ({

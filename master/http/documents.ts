@@ -2,6 +2,7 @@
  * 1. Everything the server answers that is no resource: the path list, version, health, discovery and OpenAPI.
  */
 
+import { gitVersion, kubernetesVersion } from '../../src/api/version.js';
 import type { Resource } from '../resources/resource.js';
 import { accepts, negotiate } from './accept.js';
 import { createDiscovery, type Discovery } from './discovery.js';
@@ -28,8 +29,6 @@ export interface OpenApi {
 
 export interface DocumentsOptions {
   resources: readonly Resource[];
-  /** Wherry's own version. */
-  version: string;
   /** host:port that clients are told to use. */
   serverAddress: string;
   checks: readonly HealthCheck[];
@@ -46,12 +45,10 @@ export const pageNotFound: Document = { code: 404, contentType: text, body: '404
 export class Documents {
   readonly discovery: Discovery;
   readonly #options: DocumentsOptions;
-  readonly #version: string;
 
   constructor(options: DocumentsOptions) {
     this.#options = options;
     this.discovery = createDiscovery(options.resources, options.serverAddress);
-    this.#version = `${JSON.stringify(versionInfo(options.version), null, 2)}\n`;
   }
 
   /** Throws 405 for anything but reading, 406 when the client takes none of our forms. */
@@ -66,7 +63,7 @@ export class Documents {
       case 'apis':
         return this.#discover(path, accept);
       case 'version':
-        return path === '/version' ? { code: 200, contentType: json, body: this.#version } : pageNotFound;
+        return path === '/version' ? { code: 200, contentType: json, body: versionText } : pageNotFound;
       case 'healthz':
       case 'livez':
       case 'readyz': {
@@ -130,15 +127,19 @@ export class Documents {
   }
 }
 
-/** The Kubernetes API version we serve; our own follows as build metadata. */
-const versionInfo = (own: string): object => ({
-  major: '1',
-  minor: '36',
-  gitVersion: `v1.36.4+wherry.${own}`,
+const [, major = '', minor = ''] = /^v(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
+
+/** The Kubernetes version whose API we serve; our own follows as build metadata. */
+const versionInfo = {
+  major,
+  minor,
+  gitVersion,
   gitCommit: '',
   gitTreeState: 'clean',
   buildDate: '1970-01-01T00:00:00Z',
   goVersion: '',
   compiler: `node ${process.version}`,
   platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
-});
+};
+
+const versionText = `${JSON.stringify(versionInfo, null, 2)}\n`;

@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import type { ApiError } from '../../src/api/errors.js';
+import { ApiError } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
@@ -58,7 +58,6 @@ export interface HttpServerOptions {
   port: number;
   /** host:port told to clients in discovery. */
   serverAddress: string;
-  version: string;
   healthChecks?: readonly HealthCheck[];
   openapi?: OpenApi;
   metrics?: () => string;
@@ -115,7 +114,6 @@ export class HttpServer implements Component {
     this.#link = new AgentLink(options.agentCredentials);
     this.#documents = new Documents({
       resources: registry.resources,
-      version: options.version,
       serverAddress: options.serverAddress,
       checks: [
         { name: 'ping', check: () => ({ ok: true, reason: '' }) },
@@ -149,19 +147,21 @@ export class HttpServer implements Component {
     this.#state = 'serving';
   }
 
-  /** No new requests; those under way may finish, streams end; then every connection is closed. */
+  /**
+   * No new requests; those under way may finish, streams end; then every connection is closed. The listener goes last:
+   * closing it also closes connections whose answer is written but not yet sent.
+   */
   async stop(): Promise<void> {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
-    const closed = this.#app.close();
     for (const scope of this.#streams) scope.abort();
-    const limit = this.#options.clock.monotonicMs() + drainMs;
+    const { clock } = this.#options;
+    const limit = clock.monotonicMs() + drainMs;
     const patience = new AbortController();
-    while (this.#active > 0 && this.#options.clock.monotonicMs() < limit)
-      await this.#options.clock.sleep(20, patience.signal);
+    while (this.#active > 0 && clock.monotonicMs() < limit) await clock.sleep(10, patience.signal);
     this.#app.server.closeAllConnections();
     this.#link.close();
-    await closed;
+    await this.#app.close();
   }
 
   healthy(): Health {
@@ -206,6 +206,10 @@ export class HttpServer implements Component {
 
   async #admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { raw } = request;
+    if (this.#state === 'draining') {
+      void reply.header('connection', 'close');
+      throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1 });
+    }
     const requestId = requestIdOf(raw);
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
     const scope = await this.#identify(raw, reply.raw, request.originalUrl);
@@ -327,7 +331,6 @@ export class HttpServer implements Component {
   /** Runs what writes to the raw response; fastify keeps out of it from the first byte on. */
   async #stream(reply: FastifyReply, scope: RequestScope, run: () => Promise<void>): Promise<void> {
     this.#streams.add(scope);
-    if (this.#state === 'draining') scope.abort();
     try {
       await run();
       reply.hijack();

@@ -5,11 +5,12 @@
  */
 import { badRequest } from '../../src/api/errors.js';
 import type { ObjectRef } from '../../src/api/meta.js';
+import { duplicateFields, strictError, strictProblems } from '../../src/api/schema/strict.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Registry, Stored, WriteResult } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
-import { decodeBody, decodePatch, patchTypeOf } from './body.js';
-import { subresourceVerbs } from './discovery.js';
+import { decodeBody, decodePatch, isJson, patchTypeOf } from './body.js';
+import { subresourceKind, subresourceVerbs } from './discovery.js';
 import { encodeList, encodeObject, type Presentation } from './encode.js';
 import { deleteOptions, listOptions, writeParameters } from './options.js';
 import type { ResourceTarget } from './request.js';
@@ -83,6 +84,19 @@ function refOf({ resource, target }: Call): ObjectRef {
 export const namespaceOf = (resource: Resource, target: ResourceTarget): string | undefined =>
   resource.type.namespaced ? target.namespace : undefined;
 
+/** As decoded; a key that occurs twice is refused or warned of, as `fieldValidation` says, since decoding loses it. */
+function readObject(call: Call, shape: Shape): unknown {
+  const { scope, contentType } = call;
+  const bytes = needBody(call);
+  const body = decodeBody(bytes, contentType, shape.kind);
+  if (scope.fieldValidation === 'Ignore' || !isJson(contentType)) return body;
+  const problems = strictProblems([], duplicateFields(bytes.toString('utf8')));
+  if (problems.length === 0) return body;
+  if (scope.fieldValidation === 'Strict') throw strictError(shape, problems);
+  for (const problem of problems) scope.warn(problem);
+  return body;
+}
+
 const subresourceOf = ({ target }: Call): string | undefined => target.subresource || undefined;
 
 /** What rows and error messages of this path are about: a scale is no deployment. */
@@ -92,6 +106,11 @@ const viewOf = ({ resource, target }: Call): Resource =>
 function answer(call: Call, code: number, item: Stored): Answer {
   return { code, body: encodeObject(viewOf(call), item, call.how, call.now) };
 }
+
+type Shape = Pick<Resource['type'], 'version' | 'kind'>;
+
+/** What a POST carries: the object, or what its subresource takes. */
+const bodyShape = ({ resource, target }: Call): Shape => subresourceKind(target.subresource) ?? resource.type;
 
 const written = (call: Call, result: WriteResult<KubeObject>): Answer =>
   answer(call, result.created ? 201 : 200, result);
@@ -113,7 +132,7 @@ async function list(call: Call): Promise<Answer> {
 async function create(call: Call): Promise<Answer> {
   const { registry, resource, target, scope } = call;
   scope.apply(writeParameters('create', scope.info.query));
-  const body = decodeBody(needBody(call), call.contentType, target.subresource || resource.type.kind);
+  const body = readObject(call, bodyShape(call));
   if (target.subresource !== '') {
     const result = await registry.post(resource, refOf(call), target.subresource, body, scope);
     return { code: 201, body: Buffer.from(JSON.stringify(result)) };
@@ -124,7 +143,7 @@ async function create(call: Call): Promise<Answer> {
 async function update(call: Call): Promise<Answer> {
   const { registry, resource, scope } = call;
   scope.apply(writeParameters('update', scope.info.query));
-  const body = decodeBody(needBody(call), call.contentType, viewOf(call).type.kind);
+  const body = readObject(call, viewOf(call).type);
   return written(call, await registry.update(resource, refOf(call), body, scope, subresourceOf(call)));
 }
 
