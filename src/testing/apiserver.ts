@@ -136,17 +136,19 @@ async function stream(
     allowBookmarks: query.get('allowWatchBookmarks') === 'true',
     signal: gone.signal,
   };
-  const flush = setImmediate(() =>
-    response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders(),
-  );
+  const begin = (): void => {
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+  };
+  // A refusal comes at once; without one the client must not wait for the first event.
+  const beginning = setImmediate(begin);
   try {
     for await (const event of client.watch(route.type, options)) {
-      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/json' });
+      begin();
       response.write(`${JSON.stringify(event)}\n`);
     }
     response.end();
   } catch (error) {
-    clearImmediate(flush);
+    clearImmediate(beginning);
     if (!response.headersSent) throw error;
     const refused = error instanceof ApiError ? error : internalError(error);
     response.end(`${JSON.stringify({ type: 'ERROR', object: refused.toStatus() })}\n`);

@@ -67,7 +67,8 @@ export function createFakeClient(options: { clock?: Clock } = {}): FakeClient {
   const log = createFakeLog();
   const writes: FakeCall[] = [];
   const failures: { matches: (call: FakeCall) => boolean; error: Error; times: number }[] = [];
-  let version = 0;
+  // From 1: a list of nothing must not answer version 0, which asks a watch for "any".
+  let version = 1;
 
   const idOf = (type: ResourceType, key: string): string => `${type.group}/${type.resource} ${key}`;
   const subject = (type: ResourceType, name: string) => ({
