@@ -5,8 +5,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { systemClock } from '../src/host/clock.js';
 import { type ExecResult, run, runChecked } from '../src/host/exec.js';
+import { eventually } from './wait.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const kubeconfig = '/etc/wherry/admin.kubeconfig';
@@ -45,15 +45,6 @@ async function snapshot(): Promise<Record<string, string[]>> {
     ),
     cgroups: (await lines('find', [...hierarchies, '-maxdepth', '1', '-type', 'd'])).sort(),
   };
-}
-
-/** Polls, because the condition is about processes of the machine, which nobody announces. */
-async function eventually(what: string, seconds: number, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = systemClock.monotonicMs() + seconds * 1000;
-  while (!(await holds().catch(() => false))) {
-    if (systemClock.monotonicMs() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
-    await systemClock.sleep(200, new AbortController().signal);
-  }
 }
 
 async function nodeAddress(): Promise<string> {
