@@ -12,7 +12,8 @@ export interface JoinToken {
   secret: string;
 }
 
-export const formatJoinToken = ({ caHash, id, secret }: JoinToken): string => `wherry.${caHash}.${id}.${secret}`;
+export const formatJoinToken = ({ caHash, id, secret }: JoinToken): string =>
+  `wherry.${caHash}.${id}.${secret}`;
 
 /** Throws without quoting the text: it holds a secret. */
 export function parseJoinToken(text: string): JoinToken {

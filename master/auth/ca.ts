@@ -1,0 +1,132 @@
+/**
+ * The cluster's certificate authority: one self-signed certificate that signs everything else. Pure but for randomness.
+ * Called by `pki.ts` for the master's own certificates and by the certificates controller for those of nodes.
+ *
+ * Certificates begin five minutes in the past, so that a host whose clock is a little behind takes them.
+ */
+import {
+  alternativeNames,
+  createKey,
+  importKey,
+  type KeyPair,
+  keyAlgorithm,
+  nameOf,
+  type Subject,
+  signingAlgorithm,
+  x509,
+} from '../../src/host/x509.js';
+
+export interface Authority {
+  /** Certificate (PEM) and key of the authority. */
+  readonly pair: KeyPair;
+  /** For servers: `cert` is the chain with the authority behind the leaf, so that a joining host can see whom to pin. */
+  issueServing(
+    subject: Subject,
+    names: { dnsNames: readonly string[]; ips: readonly string[] },
+    now: Date,
+  ): Promise<KeyPair>;
+  issueClient(subject: Subject, now: Date): Promise<KeyPair>;
+  /**
+   * Signs what a request asks for: its subject, key and alternative names. The caller has decided that it may have
+   * them. Returns the leaf as PEM.
+   */
+  signRequest(requestPem: string, use: CertificateUse, now: Date): Promise<string>;
+}
+
+export interface CertificateUse {
+  purpose: 'client' | 'server';
+  lifetimeMs: number;
+}
+
+const dayMs = 24 * 60 * 60_000;
+const authorityLifetimeMs = 10 * 365 * dayMs;
+/** Of certificates for servers and clients. */
+export const leafLifetimeMs = 365 * dayMs;
+const skewMs = 5 * 60_000;
+
+export async function createAuthority(now: Date): Promise<Authority> {
+  const key = await createKey();
+  const keys = await importKey(key);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      name: nameOf({ commonName: 'wherry', organizations: [] }),
+      ...validity(now, authorityLifetimeMs),
+      keys,
+      signingAlgorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
+      ],
+    },
+    crypto,
+  );
+  return loadAuthority({ cert: pemOf(certificate), key });
+}
+
+export async function loadAuthority(pair: KeyPair): Promise<Authority> {
+  const authority = new x509.X509Certificate(pair.cert);
+  const { privateKey } = await importKey(pair.key);
+
+  async function sign(
+    subject: x509.JsonName,
+    publicKey: x509.PublicKeyType,
+    names: x509.SubjectAlternativeNameExtension | undefined,
+    use: CertificateUse,
+    now: Date,
+  ): Promise<string> {
+    const purpose =
+      use.purpose === 'client' ? x509.ExtendedKeyUsage.clientAuth : x509.ExtendedKeyUsage.serverAuth;
+    const certificate = await x509.X509CertificateGenerator.create(
+      {
+        subject,
+        issuer: authority.subject,
+        ...validity(now, use.lifetimeMs, authority.notAfter),
+        publicKey,
+        signingKey: privateKey,
+        signingAlgorithm,
+        extensions: [
+          new x509.BasicConstraintsExtension(false, undefined, true),
+          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+          new x509.ExtendedKeyUsageExtension([purpose]),
+          await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey, false, crypto),
+          ...(names ? [names] : []),
+        ],
+      },
+      crypto,
+    );
+    return pemOf(certificate);
+  }
+
+  return {
+    pair,
+    async issueServing(subject, { dnsNames, ips }, now) {
+      const key = await createKey();
+      const { publicKey } = await importKey(key);
+      const use = { purpose: 'server', lifetimeMs: leafLifetimeMs } as const;
+      const leaf = await sign(nameOf(subject), publicKey, alternativeNames(dnsNames, ips), use, now);
+      return { cert: leaf + pair.cert, key };
+    },
+    async issueClient(subject, now) {
+      const key = await createKey();
+      const { publicKey } = await importKey(key);
+      const use = { purpose: 'client', lifetimeMs: leafLifetimeMs } as const;
+      return { cert: await sign(nameOf(subject), publicKey, undefined, use, now), key };
+    },
+    async signRequest(requestPem, use, now) {
+      const request = new x509.Pkcs10CertificateRequest(requestPem);
+      const publicKey = await request.publicKey.export(keyAlgorithm, ['verify'], crypto);
+      const names = request.extensions.find(
+        (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
+      );
+      return sign(request.subjectName.toJSON(), publicKey, names, use, now);
+    },
+  };
+}
+
+const validity = (now: Date, lifetimeMs: number, latest?: Date): { notBefore: Date; notAfter: Date } => ({
+  notBefore: new Date(now.getTime() - skewMs),
+  notAfter: new Date(Math.min(now.getTime() + lifetimeMs, latest?.getTime() ?? Number.POSITIVE_INFINITY)),
+});
+
+const pemOf = (certificate: x509.X509Certificate): string => `${certificate.toString('pem')}\n`;
