@@ -81,7 +81,7 @@ export async function joinHosts(count: number): Promise<void> {
   const { createBootstrapToken } = await import('../master/auth/token.js');
   for (const host of labHosts(count)) {
     if (!existsSync(configFile(host))) {
-      const token = await createBootstrapToken(client, { caPem, ttlMs: 3_600_000 });
+      const token = await createBootstrapToken(client, { ca: caPem, ttlMs: 3_600_000 });
       writeConfig(host, token);
     }
     startAgent(host);

@@ -97,7 +97,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   await reachServer(kubeconfig, 30_000);
   const { client, caPem } = await openAdmin(kubeconfig);
   const { createBootstrapToken } = await import('../master/auth/token.js');
-  config.agent['token'] = await createBootstrapToken(client, { caPem, ttlMs: 3_600_000 });
+  config.agent['token'] = await createBootstrapToken(client, { ca: caPem, ttlMs: 3_600_000 });
   writeConfig('agent');
   start('agent');
   await waitFor(client, nodes, {}, (node) => isConditionTrue(node.status?.conditions, 'Ready'), {

@@ -13,7 +13,7 @@ export async function createToken(flags: TokenFlags): Promise<void> {
   const ttlMs = parseDuration(flags.ttl);
   const { client, server, caPem } = await openAdmin(flags.kubeconfig);
   const { createBootstrapToken } = await import('../../master/auth/token.js');
-  const token = await createBootstrapToken(client, { caPem, ttlMs });
+  const token = await createBootstrapToken(client, { ca: caPem, ttlMs });
   process.stdout.write(
     flags.tokenOnly ? `${token}\n` : `wherry agent --server ${flags.server ?? server} --token ${token}\n`,
   );

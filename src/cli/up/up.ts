@@ -59,7 +59,7 @@ async function agentConfig(
   nodeIp: string | undefined,
 ): Promise<Record<string, string>> {
   const { createBootstrapToken } = await import('../../../master/auth/token.js');
-  const token = await createBootstrapToken(client, { caPem, ttlMs: 3_600_000 });
+  const token = await createBootstrapToken(client, { ca: caPem, ttlMs: 3_600_000 });
   return { server: 'https://127.0.0.1:6443', token, ...(nodeIp && { 'node-ip': nodeIp }) };
 }
 
