@@ -20,6 +20,8 @@ interface DockerImage {
   RepoTags?: string[] | null | undefined;
   RepoDigests?: string[] | null | undefined;
   Size: number;
+  /** Only in the answer to an inspect. */
+  Config?: { User?: string } | undefined;
 }
 
 export class DockerImages {
@@ -74,7 +76,7 @@ export class DockerImages {
     const info = await this.#client.call(deadlines.quick, (_docker, abortSignal) =>
       unless([404], this.#client.get<DockerImage>(`/images/${reference}/json`, {}, abortSignal)),
     );
-    return info && stateOf(info);
+    return info && { ...stateOf(info), user: info.Config?.User ?? '' };
   }
 
   async list(): Promise<ImageState[]> {

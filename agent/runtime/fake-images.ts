@@ -13,6 +13,8 @@ export interface FakeImage {
   command?: readonly string[];
   env?: Record<string, string>;
   sizeBytes?: number;
+  /** USER of the image. */
+  user?: string;
 }
 
 interface Published extends FakeImage {
@@ -36,6 +38,7 @@ export class FakeImages {
       repoTags,
       repoDigests: [`${reference.split(':')[0]}@${id}`],
       sizeBytes: image.sizeBytes ?? 1000,
+      user: image.user ?? '',
     };
     this.#present.set(id, { state, image });
     return id;

@@ -139,6 +139,8 @@ export interface ImageState {
   repoTags: readonly string[];
   repoDigests: readonly string[];
   sizeBytes: number;
+  /** USER of the image, '' for none; only `inspectImage` tells. */
+  user?: string;
 }
 
 export interface PullAuth {
