@@ -10,13 +10,16 @@ import { builtinSchema, type GroupVersionKind, type ObjectType, type TypeNode } 
 import { jsonType, scalarValue, WrongValue, zeroValue } from './values.js';
 
 export interface CheckResult {
-  /** Paths of fields the schema does not have, as kube-apiserver prints them: `spec.containers[0].imagee`. */
+  /** Paths of fields the schema does not have (the first 100), as kube-apiserver prints them: `spec.containers[0].imagee`. */
   unknown: string[];
   /** Values that cannot be decoded; `detail` is the message of Go's decoder. */
   errors: FieldError[];
 }
 
 type Fields = Record<string, unknown>;
+
+/** A hostile body shall not make an answer larger than itself; kube-apiserver names as many. */
+const MAX_PROBLEMS = 100;
 
 /** The walk keeps its place in stacks, so that a healthy object costs no string building. */
 class Walk {
@@ -36,6 +39,7 @@ class Walk {
   }
 
   fail(value: unknown, detail: string): void {
+    if (this.result.errors.length >= MAX_PROBLEMS) return;
     this.result.errors.push({ type: 'TypeInvalid', field: this.pathText(), value, detail });
   }
 
@@ -85,7 +89,7 @@ class Walk {
     for (const key of Object.keys(object)) {
       const field = type.fields.get(key);
       if (field === undefined) {
-        this.result.unknown.push(this.pathText(key));
+        if (this.result.unknown.length < MAX_PROBLEMS) this.result.unknown.push(this.pathText(key));
         delete object[key];
         continue;
       }

@@ -90,6 +90,14 @@ t.test('unknown fields are named and pruned', async (t) => {
   );
 });
 
+t.test('the number of problems told is bounded', async (t) => {
+  const stray = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x${i}`, 1]));
+  const object = { spec: { ...stray }, metadata: { labels: { ...stray } } };
+  const { unknown, errors } = checkObject(pod, object);
+  t.same([unknown.length, errors.length, Object.keys(object.spec).length], [100, 100, 0]);
+  t.equal(duplicateFields(`{${'"a":1,'.repeat(500)}"a":1}`).length, 100);
+});
+
 t.test('wrong types are worded as kube-apiserver words them', async (t) => {
   const { errors } = checkObject(
     { group: 'apps', version: 'v1', kind: 'Deployment' },

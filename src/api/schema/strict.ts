@@ -35,6 +35,7 @@ export const strictError = (
   problems: readonly string[],
 ): ApiError => new ApiError('BadRequest', refusal(gvk, `strict decoding error: ${problems.join(', ')}`));
 
+const MAX_DUPLICATES = 100;
 const QUOTE = 34;
 const BACKSLASH = 92;
 
@@ -52,7 +53,7 @@ interface Level {
   at: string | number;
 }
 
-/** Paths of the keys that occur twice in one object of a JSON text, which must be valid JSON. One pass. */
+/** Paths of the keys that occur twice in one object of a JSON text, which must be valid JSON; the first 100. One pass. */
 export function duplicateFields(json: string): string[] {
   const found: string[] = [];
   const levels: Level[] = [];
@@ -66,7 +67,7 @@ export function duplicateFields(json: string): string[] {
           const raw = json.slice(i + 1, end);
           const key = raw.includes('\\') ? String(JSON.parse(`"${raw}"`)) : raw;
           top.at = key;
-          if (top.keys.has(key)) found.push(pathOf(levels));
+          if (top.keys.has(key) && found.length < MAX_DUPLICATES) found.push(pathOf(levels));
           top.keys.add(key);
           isKey = false;
         }
