@@ -38,13 +38,13 @@ module.exports = {
       'host-below-client',
       'src/host knows only src/api',
       '^src/host/(?!.*\\.test\\.ts)',
-      '^(src/(client|cli|testing)|master|agent)',
+      '^(src/(client|cli|testing)/|master|agent)',
     ),
     no(
       'client-below-roles',
       'the client knows neither role',
       '^src/client/(?!.*\\.test\\.ts)',
-      '^(src/cli|master|agent)',
+      '^(src/cli/|master|agent)',
     ),
     no(
       'shared-knows-no-role',
