@@ -7,6 +7,7 @@ import type { Resource } from '../resources/resource.js';
 import { accepts, negotiate } from './accept.js';
 import { createDiscovery, type Discovery } from './discovery.js';
 import { answerHealth, type HealthCheck } from './health.js';
+import { OpenApiDocuments, openapiV2Protobuf, openapiV2ProtobufAccepted } from './openapi.js';
 import type { RequestInfo } from './request.js';
 import { noSuchMethod } from './status.js';
 
@@ -17,22 +18,11 @@ export interface Document {
   etag?: string;
 }
 
-/** The schema documents; made elsewhere, on first use. */
-export interface OpenApi {
-  /** Swagger 2.0 as JSON. */
-  v2(): Buffer;
-  /** The list of group versions with their paths. */
-  v3Index(): Buffer;
-  /** The document of `api/v1` or `apis/apps/v1`; undefined when there is none. */
-  v3(path: string): Buffer | undefined;
-}
-
 export interface DocumentsOptions {
   resources: readonly Resource[];
   /** host:port that clients are told to use. */
   serverAddress: string;
   checks: readonly HealthCheck[];
-  openapi: OpenApi | undefined;
   /** Prometheus text. */
   metrics: (() => string) | undefined;
 }
@@ -45,9 +35,13 @@ export const pageNotFound: Document = { code: 404, contentType: text, body: '404
 export class Documents {
   readonly discovery: Discovery;
   readonly #options: DocumentsOptions;
+  readonly #openapi: OpenApiDocuments;
 
   constructor(options: DocumentsOptions) {
     this.#options = options;
+    this.#openapi = new OpenApiDocuments(
+      options.resources.map((row) => ({ ...row.type, subresources: row.subresources })),
+    );
     this.discovery = createDiscovery(options.resources, options.serverAddress);
   }
 
@@ -71,7 +65,7 @@ export class Documents {
         return answer ? { ...answer, contentType: text } : pageNotFound;
       }
       case 'openapi':
-        return this.#schema(path, accept) ?? pageNotFound;
+        return this.#schema(path, accept);
       case 'metrics':
         return path === '/metrics' && this.#options.metrics
           ? {
@@ -95,32 +89,31 @@ export class Documents {
     return { code: 200, contentType: json, body };
   }
 
-  #schema(path: string, accept: string | undefined): Document | undefined {
-    const { openapi } = this.#options;
-    if (!openapi) return undefined;
+  #schema(path: string, accept: string | undefined): Document {
+    const openapi = this.#openapi;
     if (path === '/openapi/v2') {
-      // Old clients name only the protobuf form, and would take JSON for broken protobuf.
-      const wantsJson = accept === undefined || accepts(accept, json) || accepts(accept, '*/*');
-      return wantsJson
-        ? { code: 200, contentType: json, body: openapi.v2() }
-        : { code: 406, contentType: text, body: '406 not acceptable\n' };
+      // Old clients name only the protobuf form and would take JSON for broken protobuf.
+      const wantsProtobuf = openapiV2ProtobufAccepted.some((type) => accepts(accept, type));
+      if (wantsProtobuf) return { code: 200, contentType: openapiV2Protobuf, body: openapi.v2Protobuf() };
+      negotiate(accept);
+      return { code: 200, contentType: json, body: openapi.v2() };
     }
     if (path === '/openapi/v3') return { code: 200, contentType: json, body: openapi.v3Index() };
     const prefix = '/openapi/v3/';
     const body = path.startsWith(prefix) ? openapi.v3(path.slice(prefix.length)) : undefined;
-    return body && { code: 200, contentType: json, body };
+    return body ? { code: 200, contentType: json, body } : pageNotFound;
   }
 
   #paths(): string[] {
-    const { checks, openapi, metrics } = this.#options;
+    const { checks, metrics } = this.#options;
     const health = ['/healthz', '/livez', '/readyz'];
     const single = health.flatMap((path) => checks.map((check) => `${path}/${check.name}`));
-    const schema = openapi ? ['/openapi/v2', '/openapi/v3'] : [];
     return [
       ...this.discovery.paths,
       ...health,
       ...single,
-      ...schema,
+      '/openapi/v2',
+      '/openapi/v3',
       ...(metrics ? ['/metrics'] : []),
       '/version',
     ].sort();

@@ -22,7 +22,7 @@ import type { Authenticator, Authorizer } from '../auth/auth.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import { type AgentCredentials, AgentLink } from './agentlink.js';
-import { Documents, type OpenApi, pageNotFound } from './documents.js';
+import { Documents, pageNotFound } from './documents.js';
 import { frameMaker, presentationOf } from './encode.js';
 import { SharedFrames } from './frames.js';
 import type { HealthCheck } from './health.js';
@@ -59,7 +59,6 @@ export interface HttpServerOptions {
   /** host:port told to clients in discovery. */
   serverAddress: string;
   healthChecks?: readonly HealthCheck[];
-  openapi?: OpenApi;
   metrics?: () => string;
 }
 
@@ -120,7 +119,6 @@ export class HttpServer implements Component {
         this.#readiness(),
         ...(options.healthChecks ?? []),
       ],
-      openapi: options.openapi,
       metrics: options.metrics,
     });
     this.#app = fastify<Server>({

@@ -1,0 +1,208 @@
+/**
+ * The master's composition root: the only place that knows every part of the control plane. Called by `wherry master`
+ * and by tests that want a whole one.
+ *
+ *   lock -> store -> registry -> objects every cluster has -> HTTPS API -> controllers and scheduler
+ *
+ * The API answers before the controllers run. A stop goes the other way: controllers first, then the API drains its
+ * requests and ends its watches, then the store closes. Everything may be killed at any moment instead.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { isReason } from '../src/api/errors.js';
+import { pods } from '../src/api/kinds.js';
+import type { Client } from '../src/client/client.js';
+import { createInformers } from '../src/client/informers.js';
+import type { Clock } from '../src/host/clock.js';
+import { type Component, type Health, healthyNow, startAll, stopAll } from '../src/host/component.js';
+import { acquireLock, ensureDirectory } from '../src/host/files.js';
+import type { Logger } from '../src/host/log.js';
+import { findAdvertiseAddress } from './address.js';
+import { createAuthenticator } from './auth/authenticator.js';
+import { createAuthorizer } from './auth/authorizer.js';
+import { writeAdminKubeconfig } from './auth/kubeconfig.js';
+import { ensurePki, type Pki } from './auth/pki.js';
+import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
+import { HttpServer } from './http/server.js';
+import type { MasterOptions } from './options.js';
+import { createRegistryClient } from './registry/client.js';
+import { createRegistry, stamp } from './registry/generic.js';
+import type { Registry, User } from './registry/registry.js';
+import { createResources } from './resources/table.js';
+import { FileStore } from './store/file.js';
+
+export interface MasterDeps {
+  clock: Clock;
+  log: Logger;
+}
+
+/** The master's own parts: they are trusted, and do not go through the authorizer. */
+const self: User = { name: 'system:wherry-master', groups: ['system:masters'] };
+
+const renewCheckMs = 24 * 3_600_000;
+
+export interface Master extends Component {
+  /** Where the API listens, as `https://host:port`; only after `start`. */
+  url(): string;
+}
+
+export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
+  const running: Component[] = [];
+  const stopping = new AbortController();
+  let http: HttpServer | undefined;
+
+  async function run(component: Component): Promise<void> {
+    await startAll([component], stopping.signal);
+    running.push(component);
+  }
+
+  return {
+    name: 'master',
+    async start(signal) {
+      signal.addEventListener('abort', () => stopping.abort(), { once: true });
+      try {
+        const directory = join(options.dataDir, 'master');
+        await ensureDirectory(directory, 0o700);
+        await run(createLock(join(directory, 'lock')));
+        http = await startApi(options, deps, directory, run);
+      } catch (error) {
+        await stopAll(running.splice(0));
+        throw error;
+      }
+    },
+    async stop() {
+      stopping.abort();
+      await stopAll(running.splice(0));
+    },
+    healthy: () => healthOf(running),
+    url: () => `https://${urlHost(http?.address().address ?? '')}:${http?.address().port}`,
+  };
+}
+
+const healthOf = (components: readonly Component[]): Health =>
+  components.map((component) => component.healthy()).find((health) => !health.ok) ?? healthyNow;
+
+const urlHost = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
+
+/** Two masters on one data directory would corrupt it. */
+function createLock(path: string): Component {
+  let release: (() => Promise<void>) | undefined;
+  return {
+    name: 'lock',
+    async start() {
+      release = await acquireLock(path);
+    },
+    stop: async () => release?.(),
+    healthy: () => healthyNow,
+  };
+}
+
+/** Everything behind the lock, in order; each part runs before the next one starts. */
+async function startApi(
+  options: MasterOptions,
+  { clock, log }: MasterDeps,
+  directory: string,
+  run: (component: Component) => Promise<void>,
+): Promise<HttpServer> {
+  const advertise = await advertiseAddress(options);
+  const pkiOptions = {
+    directory,
+    clock,
+    dnsNames: [hostname()],
+    ips: [...new Set([advertise, apiServiceIp(options.serviceCidr), ...specific(options.bindAddress)])],
+  };
+  const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log });
+  const pki = await ensurePki(pkiOptions);
+  await run(store);
+  const registry = createRegistry({ store, resources: createResources(), clock, log, newUid: randomUUID });
+  await run(registry);
+
+  const client = createRegistryClient(registry, self);
+  const api = { address: advertise, port: options.securePort, serviceCidr: options.serviceCidr };
+  await ensureBootstrap(client, api, new AbortController().signal);
+  const address = `${urlHost(advertise)}:${options.securePort}`;
+  await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
+
+  const http = createHttp({ options, registry, client, pki, address, clock, log, store });
+  await run(http);
+  await run(createRenewal({ http, clock, log, renew: () => ensurePki(pkiOptions) }));
+
+  const informers = createInformers({ client, clock, log });
+  const bootstrap = createBootstrapController({ client, informers, clock, log, api });
+  await run(informers);
+  await run(bootstrap);
+  log.info({ address, dataDir: options.dataDir }, 'API serves');
+  return http;
+}
+
+async function advertiseAddress({ advertiseAddress: given, bindAddress }: MasterOptions): Promise<string> {
+  return given ?? specific(bindAddress)[0] ?? findAdvertiseAddress();
+}
+
+/** The address, unless it means "all". */
+const specific = (bindAddress: string): string[] =>
+  /^(?:0\.0\.0\.0|::)$/.test(bindAddress) ? [] : [bindAddress];
+
+interface HttpParts extends MasterDeps {
+  options: MasterOptions;
+  registry: Registry;
+  client: Client;
+  pki: Pki;
+  address: string;
+  store: Component;
+}
+
+function createHttp({ options, registry, client, pki, address, clock, log, store }: HttpParts): HttpServer {
+  return new HttpServer({
+    registry,
+    clock,
+    log: log.child({ component: 'http' }),
+    authenticator: createAuthenticator({ adminToken: pki.adminToken, client, clock }),
+    authorizer: createAuthorizer({ nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name) }),
+    serving: { ...pki.serving, ca: pki.ca },
+    agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
+    bindAddress: options.bindAddress,
+    port: options.securePort,
+    serverAddress: address,
+    healthChecks: [{ name: 'store', check: () => store.healthy() }],
+  });
+}
+
+async function nodeOfPod(client: Client, namespace: string, name: string): Promise<string | undefined> {
+  try {
+    const pod = await client.get(pods, { namespace, name });
+    return pod.spec?.nodeName ?? '';
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+interface RenewalOptions extends MasterDeps {
+  http: HttpServer;
+  renew(): Promise<Pki>;
+}
+
+/** Once a day: certificates that near their end are replaced without a restart. */
+function createRenewal({ http, clock, log, renew }: RenewalOptions): Component {
+  let cancel = (): void => undefined;
+  async function check(): Promise<void> {
+    try {
+      const pki = await renew();
+      http.renew({ ...pki.serving, ca: pki.ca });
+    } catch (err) {
+      log.error({ err }, 'cannot renew certificates, will try again tomorrow');
+    }
+    plan();
+  }
+  function plan(): void {
+    cancel = clock.after(renewCheckMs, () => void check());
+  }
+  return {
+    name: 'renewal',
+    start: async () => plan(),
+    stop: async () => cancel(),
+    healthy: () => healthyNow,
+  };
+}
