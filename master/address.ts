@@ -6,7 +6,7 @@ import { createSocket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 
 /** A connected UDP socket sends nothing, it only makes the kernel choose a source. The address is for documentation. */
-const elsewhere = { address: '192.0.2.1', port: 9 };
+const elsewhere = { address: '203.0.113.1', port: 9 };
 
 export async function findAdvertiseAddress(): Promise<string> {
   const routed = await sourceAddress();

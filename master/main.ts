@@ -8,6 +8,7 @@
  * requests and ends its watches, then the store closes. Everything may be killed at any moment instead.
  */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isReason } from '../src/api/errors.js';
@@ -50,6 +51,8 @@ export interface Master extends Component {
 export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
   const running: Component[] = [];
   const stopping = new AbortController();
+  // Every part listens to it, and there are more than ten.
+  setMaxListeners(0, stopping.signal);
   let http: HttpServer | undefined;
 
   async function run(component: Component): Promise<void> {
