@@ -1,0 +1,190 @@
+/**
+ * Makes the parts that work on pods and ties them together: who calls back whom. Used by `pods.ts` only.
+ */
+import type { Container, Pod, Service } from '../../src/api/types.js';
+import type { Source } from '../../src/client/cache.js';
+import type { Client } from '../../src/client/client.js';
+import type { EventRecorder } from '../../src/client/events.js';
+import type { Clock } from '../../src/host/clock.js';
+import type { Exec } from '../../src/host/exec.js';
+import type { Logger } from '../../src/host/log.js';
+import type { PodNetwork } from '../network/network.js';
+import { createProbeManager, type ProbeManager } from '../probes/manager.js';
+import { createProbeRunner } from '../probes/runner.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { createMounter } from '../volumes/mounts.js';
+import { createReferencedObjects, type ReferencedObjects } from '../volumes/objects.js';
+import { createPayloadReader } from '../volumes/sources.js';
+import { createServiceAccountTokens } from '../volumes/tokens.js';
+import { createVolumes } from '../volumes/volumes.js';
+import { createExecutors, type Execute } from './executors.js';
+import { createGate } from './gate.js';
+import { createHooks } from './hooks.js';
+import { createHostFiles } from './hostfiles.js';
+import { createKill } from './kill.js';
+import { createLastWords, type LastWords } from './lastwords.js';
+import type { PodCgroups, PodEvents, PodImages, PodVolumes } from './needs.js';
+import { createPostStart } from './poststart.js';
+import { createPreparation } from './preparation.js';
+import { onProbeFailure, onProbeVerdict } from './probing.js';
+import type { PodRecord } from './record.js';
+import { createStartup } from './startup.js';
+import type { NodeFacts } from './status.js';
+import { createStatusWriter, type StatusWriter } from './statuswriter.js';
+
+export interface PodsOptions {
+  client: Client;
+  /** The pods assigned to this node, indexed with `uidIndexers`. */
+  source: Source<Pod>;
+  services(): readonly Service[];
+  runtime: Runtime;
+  network: PodNetwork;
+  cgroups: PodCgroups;
+  images: PodImages;
+  recorder: EventRecorder;
+  exec: Exec;
+  clock: Clock;
+  log: Logger;
+  nodeName: string;
+  node: NodeFacts;
+  /** What the node offers, for `resourceFieldRef` without a limit. */
+  allocatable(): Readonly<Record<string, string>>;
+  /** `<data-dir>/agent/pods`. */
+  podsDirectory: string;
+  /** Calls to the runtime under way at a time. */
+  maxRuntimeCalls?: number;
+}
+
+/** What the parts need of their surroundings. */
+export interface Surroundings {
+  podOf(uid: string): Pod | undefined;
+  recordOf(uid: string): PodRecord | undefined;
+  enqueue(uid: string): void;
+  enqueueAfter(uid: string, ms: number): void;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+export interface PodParts {
+  execute: Execute;
+  probes: ProbeManager;
+  statuses: StatusWriter;
+  volumes: PodVolumes;
+  objects: ReferencedObjects;
+  lastWords: LastWords;
+}
+
+const defaultMaxRuntimeCalls = 8;
+
+export function assemble(options: PodsOptions, around: Surroundings): PodParts {
+  const { client, clock, runtime, cgroups, images, network, nodeName, node } = options;
+  const { enqueue, enqueueAfter, log, podOf } = around;
+  const events = podEvents(options.recorder);
+  const gate = createGate(options.maxRuntimeCalls ?? defaultMaxRuntimeCalls);
+
+  const lookAtVolumes = (uid: string): void => {
+    const record = around.recordOf(uid);
+    if (record) {
+      record.areVolumesStale = true;
+      // What could not be found may be there now.
+      for (const [name, { reason }] of record.obstacles) {
+        if (reason === 'CreateContainerConfigError') record.obstacles.delete(name);
+      }
+    }
+    enqueue(uid);
+  };
+  const objects = createReferencedObjects({ client, clock, log, onChange: lookAtVolumes });
+  const tokens = createServiceAccountTokens({ client, clock, onRenewal: lookAtVolumes });
+  const facts = { hostIPs: node.hostIPs, nodeName, allocatable: options.allocatable };
+  const hostFiles = createHostFiles(options.podsDirectory);
+  const volumes = createVolumes({
+    podsDirectory: options.podsDirectory,
+    readPayload: createPayloadReader({ objects, tokens, facts }),
+    mounter: createMounter(options.exec),
+    clock,
+    release: async (uid) => {
+      tokens.release(uid);
+      await objects.release(uid);
+    },
+  });
+
+  const runner = createProbeRunner({ runtime, clock });
+  const probing = { events, podOf, recordOf: around.recordOf, enqueue };
+  const probes = createProbeManager({
+    runner,
+    clock,
+    onVerdict: (report, success) => onProbeVerdict(report, success, probing),
+    onFailure: (report, output) => onProbeFailure(report, output, probing),
+  });
+  const runHook = createHooks({ runner, clock });
+  const kill = createKill({ runtime, events, runHook, clock, enqueueAfter, signal: around.signal });
+  const preparation = createPreparation({
+    images,
+    volumes,
+    cgroups,
+    objects,
+    hostFiles,
+    clock,
+    nodeName,
+    enqueue,
+    hostIPs: node.hostIPs,
+    services: options.services,
+    allocatable: options.allocatable,
+  });
+  const startup = createStartup({
+    runtime,
+    network,
+    volumes,
+    cgroups,
+    hostFiles,
+    events,
+    gate,
+    clock,
+    nodeName,
+    prepare: preparation.prepare,
+    hostIPs: node.hostIPs,
+    afterStart: createPostStart({ runHook, kill, events, signal: around.signal, log }),
+  });
+  const statuses = createStatusWriter({ client, podOf, clock, log });
+  const execute = createExecutors({
+    runtime,
+    network,
+    volumes,
+    cgroups,
+    startup,
+    kill,
+    gate,
+    deleteObject: (pod, record) => statuses.deleteObject(pod, record.status),
+    removePodDirectory: (uid) => {
+      preparation.cancel(uid);
+      return hostFiles.remove(uid);
+    },
+  });
+  return {
+    execute,
+    probes,
+    statuses,
+    volumes,
+    objects,
+    lastWords: createLastWords({ runtime, hostFiles, clock }),
+  };
+}
+
+/** Events about a pod or one of its containers. */
+const podEvents = (recorder: EventRecorder): PodEvents => ({
+  record(pod, type, reason, message, container) {
+    const object = { ...pod, apiVersion: 'v1', kind: 'Pod' };
+    recorder.event(
+      object,
+      type,
+      reason,
+      message,
+      container === undefined ? undefined : fieldPathOf(pod, container),
+    );
+  },
+});
+
+function fieldPathOf(pod: Pod, container: string): string {
+  const isInit = (pod.spec?.initContainers ?? []).some(({ name }: Container) => name === container);
+  return `spec.${isInit ? 'initContainers' : 'containers'}{${container}}`;
+}

@@ -1,0 +1,142 @@
+/**
+ * The status of one container, as Kubernetes words it. Pure; called by `status.ts`.
+ */
+import type {
+  Container,
+  ContainerState,
+  ContainerStateTerminated,
+  ContainerStatus,
+  Pod,
+} from '../../src/api/types.js';
+import { toTime } from '../../src/host/clock.js';
+import type { ContainerState as RuntimeState } from '../runtime/runtime.js';
+import { attemptOf, podName, podNamespace, podUid } from './names.js';
+import {
+  attemptsOf,
+  couldNotStart,
+  currentSandbox,
+  exitCodeOf,
+  finishedAtOf,
+  hasEnded,
+  initContainersOf,
+  isHalfMade,
+  isRunning,
+  isSidecar,
+  isStarted,
+  type Observed,
+} from './observed.js';
+import { restartTime, shouldRestart } from './restart.js';
+
+export interface StatusContext {
+  /** `docker`, the scheme of container ids. */
+  runtimeName: string;
+  hostIPs: readonly string[];
+  now: Date;
+  /** The pod is over: what ended is not waiting for a restart. */
+  isOver: boolean;
+}
+
+export function toContainerStatus(
+  pod: Pod,
+  spec: Container,
+  observed: Observed,
+  context: StatusContext,
+): ContainerStatus {
+  const attempts = attemptsOf(observed, spec.name).filter((state) => !isHalfMade(state));
+  const [latest, previous] = attempts;
+  const terminated = (state: RuntimeState | undefined): ContainerState | undefined =>
+    state && hasEnded(state) ? { terminated: toTerminated(state, observed, context) } : undefined;
+  const waiting = waitingOf(pod, spec, latest, observed, context);
+  const isInit = initContainersOf(pod).includes(spec) && !isSidecar(spec);
+  const started = latest !== undefined && isStarted(observed, spec, latest);
+  return {
+    name: spec.name,
+    state: stateOf(latest, waiting, terminated(latest)),
+    lastState: (waiting ? terminated(latest) : undefined) ?? terminated(previous) ?? {},
+    ready: isInit
+      ? latest !== undefined && hasEnded(latest) && exitCodeOf(latest) === 0
+      : isReady(spec, latest, observed),
+    restartCount: latest ? attemptOf(latest) : 0,
+    image: spec.image ?? '',
+    imageID: latest?.imageId ?? '',
+    ...(latest && { containerID: `${context.runtimeName}://${latest.id}` }),
+    started: isInit ? latest !== undefined && isRunning(latest) : started,
+  };
+}
+
+/** Ready: it runs, is started and its readiness probe, if it has one, says yes. */
+function isReady(spec: Container, state: RuntimeState | undefined, observed: Observed): boolean {
+  if (state === undefined || !isStarted(observed, spec, state)) return false;
+  return spec.readinessProbe === undefined || observed.health.get(state.id)?.ready === true;
+}
+
+function stateOf(
+  latest: RuntimeState | undefined,
+  waiting: ContainerState | undefined,
+  terminated: ContainerState | undefined,
+): ContainerState {
+  if (waiting) return waiting;
+  if (isRunning(latest)) return { running: { startedAt: toTime(latest.startedAt ?? latest.createdAt) } };
+  return terminated ?? { waiting: { reason: 'ContainerCreating' } };
+}
+
+/** What the container waits for; undefined when it runs, or ended and nothing keeps it from its next start. */
+function waitingOf(
+  pod: Pod,
+  spec: Container,
+  latest: RuntimeState | undefined,
+  observed: Observed,
+  context: StatusContext,
+): ContainerState | undefined {
+  if (isRunning(latest)) return undefined;
+  const obstacle = context.isOver ? undefined : observed.obstacles.get(spec.name);
+  if (obstacle) return { waiting: { reason: obstacle.reason, message: obstacle.message } };
+  if (!latest)
+    return {
+      waiting: { reason: initContainersOf(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating' },
+    };
+  if (context.isOver || !willRestart(pod, spec, latest)) return undefined;
+  const restart = restartTime(spec, latest, currentSandbox(observed)?.id ?? '');
+  if (restart.at <= context.now) return undefined;
+  const where = `container=${spec.name} pod=${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
+  const message = `back-off ${goDuration(restart.delayMs)} restarting failed ${where}`;
+  return { waiting: { reason: 'CrashLoopBackOff', message } };
+}
+
+function willRestart(pod: Pod, spec: Container, latest: RuntimeState): boolean {
+  const isDone = initContainersOf(pod).includes(spec) && !isSidecar(spec) && exitCodeOf(latest) === 0;
+  return !isDone && shouldRestart(pod, spec, latest);
+}
+
+function toTerminated(
+  state: RuntimeState,
+  observed: Observed,
+  context: StatusContext,
+): ContainerStateTerminated {
+  const exitCode = exitCodeOf(state);
+  const message = observed.messages.get(state.id) || (couldNotStart(state) ? state.error : '');
+  return {
+    exitCode,
+    reason: reasonOf(state, exitCode),
+    ...(message && { message }),
+    startedAt: toTime(state.startedAt ?? state.createdAt),
+    finishedAt: toTime(finishedAtOf(state)),
+    containerID: `${context.runtimeName}://${state.id}`,
+  };
+}
+
+function reasonOf(state: RuntimeState, exitCode: number): string {
+  // A pod-level OOM marks every container of the pod; the ones that ended well were not its victims.
+  if (state.oomKilled && exitCode !== 0) return 'OOMKilled';
+  if (couldNotStart(state)) return 'StartError';
+  return exitCode === 0 ? 'Completed' : 'Error';
+}
+
+/** Whole seconds as Go prints durations: `10s`, `1m20s`, `5m0s`. */
+export function goDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${seconds}s`;
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes}m${seconds % 60}s` : `${hours}h${minutes % 60}m${seconds % 60}s`;
+}

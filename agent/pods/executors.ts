@@ -1,0 +1,89 @@
+/**
+ * The thin side of `computeActions`: one executor per step, in a table the compiler keeps complete. Executors change
+ * the world and write what they did into the record, so that the next plan moves on; they decide nothing.
+ */
+import type { Pod } from '../../src/api/types.js';
+import type { Logger } from '../../src/host/log.js';
+import type { PodNetwork } from '../network/network.js';
+import type { Runtime, SandboxState } from '../runtime/runtime.js';
+import type { Step } from './actions.js';
+import type { Gate } from './gate.js';
+import type { KillContainer } from './kill.js';
+import type { PodCgroups, PodVolumes } from './needs.js';
+import { toPodSandbox } from './networking.js';
+import type { PodRecord } from './record.js';
+import type { Startup } from './startup.js';
+
+export interface StepContext {
+  pod: Pod;
+  record: PodRecord;
+  signal: AbortSignal;
+  log: Logger;
+}
+
+export type Execute = (step: Step, context: StepContext) => Promise<void>;
+
+export type Executors = {
+  [K in Step['do']]: (step: Extract<Step, { do: K }>, context: StepContext) => Promise<void>;
+};
+
+export interface ExecutorOptions {
+  runtime: Runtime;
+  network: PodNetwork;
+  volumes: PodVolumes;
+  cgroups: PodCgroups;
+  startup: Startup;
+  kill: KillContainer;
+  gate: Gate;
+  /** Sends the last status and deletes the object; retries by itself. */
+  deleteObject(pod: Pod, record: PodRecord): void;
+  /** Removes the agent's own files of the pod. */
+  removePodDirectory(uid: string): Promise<void>;
+}
+
+export function createExecutors(options: ExecutorOptions): Execute {
+  const { runtime, network, gate } = options;
+
+  const tearDownNetwork = async (sandbox: SandboxState, { pod, record }: StepContext): Promise<void> => {
+    if (!pod.spec?.hostNetwork) await network.tearDown(toPodSandbox(pod, sandbox));
+    if (record.network?.sandboxId === sandbox.id) record.network = undefined;
+  };
+
+  const table: Executors = {
+    startSandbox: (step, context) => options.startup.startPod(step, context),
+    startContainer: (step, context) => options.startup.startContainer(step, context),
+    setUpNetwork: async ({ sandbox }, context) => {
+      await options.startup.setUpNetwork(sandbox, context);
+    },
+    killContainer: async (step, context) => options.kill(step, context),
+    removeContainer: async ({ id }, { record }) => {
+      await gate.run(() => runtime.removeContainer(id));
+      record.containers.delete(id);
+    },
+    stopSandbox: async ({ sandbox }, context) => {
+      await tearDownNetwork(sandbox, context);
+      await gate.run(() => runtime.stopSandbox(sandbox.id, 0));
+      const stopped: SandboxState = { ...sandbox, state: 'exited', pid: 0, networkNamespace: '' };
+      context.record.sandboxes.set(sandbox.id, stopped);
+    },
+    removeSandbox: async ({ sandbox }, context) => {
+      // It may have died by itself, with its addresses still taken.
+      await tearDownNetwork(sandbox, context);
+      await gate.run(() => runtime.removeSandbox(sandbox.id));
+      context.record.sandboxes.delete(sandbox.id);
+    },
+    finish: async (_step, { pod, record }) => {
+      await options.volumes.tearDown(record.uid);
+      await options.removePodDirectory(record.uid);
+      await options.cgroups.removePod(record.uid);
+      options.deleteObject(pod, record);
+      record.isFinished = true;
+    },
+    wakeAt: async () => undefined,
+  };
+
+  return (step, context) => {
+    const run = table[step.do] as (step: Step, context: StepContext) => Promise<void>;
+    return run(step, context);
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * The files the agent manages inside containers: /etc/hosts, /etc/resolv.conf and the termination message file.
+ *
+ *   <pods>/<uid>/etc-hosts, resolv.conf          shared by the containers of the pod
+ *   <pods>/<uid>/containers/<name>/<attempt>     termination message
+ *
+ * They are bind mounts, so they are written in place, never replaced. /etc/hosts gets its content before a container
+ * starts, when the address is known; that is why it is made empty first.
+ */
+import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container, Pod } from '../../src/api/types.js';
+import { readIfExists } from '../../src/host/files.js';
+import type { Mount } from '../runtime/runtime.js';
+import { requireName } from '../volumes/volumes.js';
+import { renderHosts, renderResolvConf } from './etcfiles.js';
+import { podUid } from './names.js';
+
+export interface HostFiles {
+  prepare(pod: Pod): Promise<void>;
+  writeHosts(pod: Pod, ips: readonly string[]): Promise<void>;
+  mountsOf(pod: Pod, spec: Container, attempt: number): Promise<Mount[]>;
+  /** What a container wrote for its end; '' when nothing. */
+  terminationMessage(uid: string, container: string, attempt: number): Promise<string>;
+  remove(uid: string): Promise<void>;
+}
+
+/** Kubernetes reads this much of a termination message. */
+const maxMessageBytes = 4096;
+const defaultMessagePath = '/dev/termination-log';
+/** Where systemd-resolved keeps the servers that /etc/resolv.conf hides behind a loopback address. */
+const resolvedFile = '/run/systemd/resolve/resolv.conf';
+
+export function createHostFiles(podsDirectory: string, etc = '/etc'): HostFiles {
+  const directoryOf = (uid: string): string => join(podsDirectory, requireName(uid));
+  const fileOf = (pod: Pod, name: string): string => join(directoryOf(podUid(pod)), name);
+  const messageFile = (uid: string, container: string, attempt: number): string =>
+    join(directoryOf(uid), 'containers', requireName(container), String(attempt));
+
+  async function hostResolvConf(): Promise<string> {
+    const text = (await readIfExists(join(etc, 'resolv.conf')))?.toString() ?? '';
+    if (!/^\s*nameserver\s+127\.0\.0\.53\s*$/m.test(text)) return text;
+    return (await readIfExists(resolvedFile))?.toString() ?? text;
+  }
+
+  return {
+    async prepare(pod) {
+      await mkdir(directoryOf(podUid(pod)), { recursive: true, mode: 0o750 });
+      await (await open(fileOf(pod, 'etc-hosts'), 'a', 0o644)).close();
+      await writeInPlace(fileOf(pod, 'resolv.conf'), renderResolvConf(pod, await hostResolvConf()));
+    },
+    async writeHosts(pod, ips) {
+      const hosts = pod.spec?.hostNetwork ? await readFile(join(etc, 'hosts'), 'utf8') : undefined;
+      await writeInPlace(fileOf(pod, 'etc-hosts'), renderHosts(pod, ips, hosts));
+    },
+    async mountsOf(pod, spec, attempt) {
+      const message = messageFile(podUid(pod), spec.name, attempt);
+      await mkdir(join(message, '..'), { recursive: true, mode: 0o750 });
+      await (await open(message, 'a', 0o666)).close();
+      await chmod(message, 0o666);
+      const readOnly = spec.securityContext?.readOnlyRootFilesystem === true;
+      return [
+        { hostPath: fileOf(pod, 'etc-hosts'), containerPath: '/etc/hosts', readOnly },
+        { hostPath: fileOf(pod, 'resolv.conf'), containerPath: '/etc/resolv.conf', readOnly },
+        {
+          hostPath: message,
+          containerPath: spec.terminationMessagePath || defaultMessagePath,
+          readOnly: false,
+        },
+      ];
+    },
+    async terminationMessage(uid, container, attempt) {
+      const data = await readIfExists(messageFile(uid, container, attempt));
+      return data?.subarray(0, maxMessageBytes).toString() ?? '';
+    },
+    remove: (uid) => rm(directoryOf(uid), { recursive: true, force: true }),
+  };
+}
+
+async function writeInPlace(path: string, text: string): Promise<void> {
+  if ((await readIfExists(path))?.toString() === text) return;
+  await writeFile(path, text, { mode: 0o644 });
+}

@@ -1,0 +1,54 @@
+/**
+ * What `agent/pods` needs from the other parts of the agent, cut down to what it uses; `agent/main.ts` hands in the
+ * real ones, tests hand in small ones.
+ */
+import type { Container, Pod } from '../../src/api/types.js';
+import type { LinuxResources, Mount } from '../runtime/runtime.js';
+
+export interface PodCgroups {
+  /** Makes the pod's cgroup with its limits and returns the parent for its containers. Idempotent. */
+  ensurePod(pod: Pod): Promise<string>;
+  /** Removes it once nothing runs in it. Idempotent. */
+  removePod(uid: string): Promise<void>;
+  resourcesOf(pod: Pod, container: Container): LinuxResources;
+}
+
+export type ImageResult =
+  | { result: 'present'; imageId: string; message: string; user: string }
+  | { result: 'failed'; reason: string; message: string; retryAfterMs: number | undefined };
+
+export interface PodImages {
+  /** Makes the image of a container present as its pull policy says. Never rejects for a missing image. */
+  ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ImageResult>;
+}
+
+/** Where the volumes of a pod are on the host. */
+export interface PodVolumes {
+  /** Makes all volumes of the pod present. Rejects with `VolumeError`. Idempotent. */
+  prepare(pod: Pod, signal: AbortSignal): Promise<void>;
+  /** The mounts of one container; `env` expands `subPathExpr`. */
+  mountsOf(pod: Pod, container: Container, env: ReadonlyMap<string, string>): Promise<Mount[]>;
+  /** Unmounts and removes everything of the pod. Idempotent. */
+  tearDown(uid: string): Promise<void>;
+}
+
+export interface PodEvents {
+  /** `container`: the event is about this container of the pod. */
+  record(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
+}
+
+/** A spec that this node cannot run as it stands: the container waits with this reason until something changes. */
+export class ConfigError extends Error {
+  override readonly name: string = 'ConfigError';
+}
+
+/** A volume that cannot be made (now). */
+export class VolumeError extends Error {
+  override readonly name = 'VolumeError';
+  readonly volume: string;
+
+  constructor(volume: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.volume = volume;
+  }
+}

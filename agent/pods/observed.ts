@@ -1,0 +1,107 @@
+/**
+ * What the agent knows about one pod on this node: the input of `computeActions` and `toPodStatus`. Pure.
+ *
+ * `sandboxes` and `containers` mirror the runtime; the rest is memory of this process and may be empty at any time
+ * without harm: it is found out again (network, health, termination messages) or tried again (obstacles, kills).
+ */
+import type { Container, Pod } from '../../src/api/types.js';
+import type { ContainerState, SandboxState } from '../runtime/runtime.js';
+import { attemptOf, containerNameOf } from './names.js';
+
+/** What probes found out about one container; absent means: nothing yet. */
+export interface ContainerHealth {
+  /** The startup probe succeeded. */
+  started?: boolean;
+  ready?: boolean;
+  /** The probe that gave up on the container, which has to be killed for it. */
+  failed?: 'liveness' | 'startup';
+}
+
+/** Why a container cannot be started just now, as its waiting state words it. */
+export interface Obstacle {
+  reason: string;
+  message: string;
+  /** When to try again; undefined: when something changes. */
+  retryAt: Date | undefined;
+}
+
+export interface Observed {
+  sandboxes: readonly SandboxState[];
+  containers: readonly ContainerState[];
+  /** The addresses of a sandbox, once its network is up. */
+  network: { sandboxId: string; ips: readonly string[] } | undefined;
+  /** By container id. */
+  health: ReadonlyMap<string, ContainerHealth>;
+  /** By container name. */
+  obstacles: ReadonlyMap<string, Obstacle>;
+  /** Names of containers whose image is being pulled. */
+  pulling: ReadonlySet<string>;
+  /** Containers being killed, by id, with the time they get SIGKILL. */
+  killing: ReadonlyMap<string, Date>;
+  /** Termination messages by container id. */
+  messages: ReadonlyMap<string, string>;
+}
+
+export const nothingObserved: Observed = {
+  sandboxes: [],
+  containers: [],
+  network: undefined,
+  health: new Map(),
+  obstacles: new Map(),
+  pulling: new Set(),
+  killing: new Map(),
+  messages: new Map(),
+};
+
+const byAttempt = <T extends ContainerState | SandboxState>(states: readonly T[]): T[] =>
+  states.toSorted((a, b) => attemptOf(b) - attemptOf(a) || b.createdAt.getTime() - a.createdAt.getTime());
+
+/** The sandbox the pod lives in, or lived in last. */
+export const currentSandbox = (observed: Observed): SandboxState | undefined =>
+  byAttempt(observed.sandboxes)[0];
+
+/** All attempts of a container, the newest first. */
+export const attemptsOf = (observed: Observed, name: string): ContainerState[] =>
+  byAttempt(observed.containers.filter((container) => containerNameOf(container) === name));
+
+export const latestOf = (observed: Observed, name: string): ContainerState | undefined =>
+  attemptsOf(observed, name)[0];
+
+export const isRunning = (state: ContainerState | undefined): state is ContainerState =>
+  state?.state === 'running';
+
+/** It ran and ended, or the runtime could not start it (which a left-over of a crash, without error, is not). */
+export const hasEnded = (state: ContainerState): boolean => state.state === 'exited' || couldNotStart(state);
+
+export const couldNotStart = (state: ContainerState): boolean =>
+  state.state !== 'running' && state.startedAt === undefined && state.error !== '';
+
+/** Made, but never told to start: what a crash in between leaves behind. */
+export const isHalfMade = (state: ContainerState): boolean => state.state === 'created' && state.error === '';
+
+/** A container that could not be started counts as failed even where the runtime reports no code. */
+export const exitCodeOf = (state: ContainerState): number =>
+  couldNotStart(state) ? state.exitCode || 128 : (state.exitCode ?? 0);
+
+export const finishedAtOf = (state: ContainerState): Date =>
+  state.finishedAt ?? state.startedAt ?? state.createdAt;
+
+/** An init container that keeps running beside the others (a sidecar). */
+export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+
+export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
+export const appContainersOf = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
+export const restartPolicyOf = (pod: Pod): string => pod.spec?.restartPolicy ?? 'Always';
+
+export const specOf = (pod: Pod, name: string): Container | undefined =>
+  [...initContainersOf(pod), ...appContainersOf(pod)].find((container) => container.name === name);
+
+/** Startup is over: the startup probe succeeded, or there is none and it runs. */
+export const isStarted = (observed: Observed, spec: Container, state: ContainerState): boolean =>
+  isRunning(state) && (spec.startupProbe === undefined || observed.health.get(state.id)?.started === true);
+
+/** Whether an app container of the pod was made in this sandbox: its init containers are done for good. */
+export const isInitialized = (pod: Pod, observed: Observed, sandboxId: string): boolean =>
+  appContainersOf(pod).some((spec) =>
+    attemptsOf(observed, spec.name).some((state) => state.sandboxId === sandboxId && !isHalfMade(state)),
+  );

@@ -1,0 +1,178 @@
+/**
+ * 7. The pods of this node: wires source, worker, executors, probes and status together. Started by `agent/main.ts`.
+ *
+ *   pods assigned to this node --+
+ *   runtime events --------------+-> queue of uids -> worker -> computeActions -> executors -> runtime, network...
+ *   probe verdicts, timers ------+                       '----> toPodStatus -> status writer -> API
+ *
+ * `start` returns when the runtime's pods are known; it does not wait for the API. Until the first list of pods
+ * arrives nothing is touched: an agent without its master keeps what runs. `stop` never stops a container.
+ */
+import type { Pod } from '../../src/api/types.js';
+import { createController, on } from '../../src/client/controller.js';
+import { type Component, healthyNow } from '../../src/host/component.js';
+import { adopt } from './adoption.js';
+import { assemble, type PodParts, type PodsOptions } from './assembly.js';
+import { attemptOf, containerNameOf, podUid } from './names.js';
+import { appContainersOf, hasEnded, initContainersOf, isRunning, isStarted, specOf } from './observed.js';
+import { PodRecord } from './record.js';
+import { createWorker } from './worker.js';
+
+/** How many pods are worked on at a time; what they ask of the runtime is bounded apart (`gate.ts`). */
+const workers = 40;
+/** Guards against events that the runtime lost. */
+const relistMs = 5 * 60_000;
+
+/** The index by which the source of pods is asked. */
+export const uidIndexers = { uid: (pod: Pod): readonly string[] => [podUid(pod)] };
+
+export interface Pods extends Component {
+  /** Containers of a pod by name, the newest first; for logs and exec. */
+  containersOf(uid: string, container: string): readonly { id: string; isRunning: boolean }[];
+}
+
+export function createPods(options: PodsOptions): Pods {
+  const { runtime, clock, source } = options;
+  const log = options.log.child({ component: 'pods' });
+  const records = new Map<string, PodRecord>();
+  const stopping = new AbortController();
+  const podOf = (uid: string): Pod | undefined => source.byIndex('uid', uid)[0];
+  const enqueue = (uid: string): void => controller.enqueue(uid);
+  const parts = assemble(options, {
+    podOf,
+    recordOf: (uid) => records.get(uid),
+    enqueue,
+    enqueueAfter: (uid, ms) => controller.enqueueAfter(uid, ms),
+    signal: stopping.signal,
+    log,
+  });
+  const worker = createWorker({
+    podOf,
+    records,
+    runtime,
+    clock,
+    execute: parts.execute,
+    node: () => options.node,
+    publish: (pod, status) => parts.statuses.publish(pod, status),
+    onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
+    onRefresh: (pod, record) => readMessages(pod, record, parts),
+    makeRecord: (uid) => new PodRecord(uid),
+  });
+  const controller = createController({
+    name: 'pods',
+    reconciler: worker,
+    sources: [on(source, ({ old, current }) => uidsOf(old, current))],
+    workers,
+    clock,
+    log,
+    backoff: { minMs: 200, maxMs: 60_000 },
+  });
+
+  async function followEvents(): Promise<void> {
+    for await (const event of runtime.events(stopping.signal)) {
+      if (event.type === 'pod') lookAgain(event.podUid);
+      else await resync();
+    }
+  }
+
+  function lookAgain(uid: string): void {
+    const record = records.get(uid);
+    if (record) record.isStale = true;
+    enqueue(uid);
+  }
+
+  /** Events may have been missed: look at every pod, and for pods nobody knew of. */
+  async function resync(): Promise<void> {
+    try {
+      for (const uid of await adopt(runtime, records)) enqueue(uid);
+    } catch (error) {
+      log.warn({ err: error }, 'cannot list the containers of the runtime');
+    }
+    for (const uid of records.keys()) lookAgain(uid);
+  }
+
+  const relistLater = (): void => {
+    const cancel = clock.after(relistMs, () => {
+      if (stopping.signal.aborted) return;
+      void resync().finally(relistLater);
+    });
+    stopping.signal.addEventListener('abort', cancel, { once: true });
+  };
+
+  const background: Promise<unknown>[] = [];
+  const inBackground = (task: Promise<unknown>, what: string): void => {
+    background.push(
+      task.catch((error: unknown) => {
+        if (!stopping.signal.aborted) log.error({ err: error }, what);
+      }),
+    );
+  };
+
+  return {
+    name: 'pods',
+    async start(signal) {
+      await runtime.ensureSandboxImage();
+      const found = await adopt(runtime, records);
+      log.info({ pods: found.length }, 'found pods of an earlier life');
+      for (const record of records.values()) await readMessages(undefined, record, parts);
+      signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
+      await parts.statuses.start(stopping.signal);
+      for (const uid of found) enqueue(uid);
+      inBackground(controller.start(stopping.signal), 'the pod worker ended');
+      inBackground(followEvents(), 'the events of the runtime ended');
+      relistLater();
+    },
+    async stop() {
+      stopping.abort(new Error('the agent stops'));
+      parts.probes.stop();
+      await controller.stop();
+      await parts.statuses.stop();
+      await parts.objects.stop();
+      await Promise.all(background);
+    },
+    healthy: () => healthyNow,
+    containersOf: (uid, name) =>
+      [...(records.get(uid)?.containers.values() ?? [])]
+        .filter((state) => containerNameOf(state) === name)
+        .toSorted((a, b) => attemptOf(b) - attemptOf(a))
+        .map((state) => ({ id: state.id, isRunning: isRunning(state) })),
+  };
+}
+
+const uidsOf = (...pods: (Pod | undefined)[]): Set<string> =>
+  new Set(pods.flatMap((pod) => (pod ? [podUid(pod)] : [])));
+
+/** What runs gets probed; volumes follow the objects they show. */
+async function onRound(pod: Pod, record: PodRecord, signal: AbortSignal, parts: PodParts): Promise<void> {
+  const observed = record.observed();
+  const isEnding = pod.metadata.deletionTimestamp !== undefined;
+  const running = [...initContainersOf(pod), ...appContainersOf(pod)].flatMap((spec) =>
+    observed.containers
+      .filter((state) => isRunning(state) && containerNameOf(state) === spec.name)
+      .map((state) => ({
+        id: state.id,
+        spec,
+        podIp: record.network?.ips[0] ?? '',
+        startedAt: state.startedAt ?? state.createdAt,
+        isStarted: isStarted(observed, spec, state),
+      })),
+  );
+  parts.probes.sync(record.uid, record.network ? running : [], isEnding);
+  if (!record.areVolumesStale || isEnding || record.isFinished) return;
+  record.areVolumesStale = false;
+  try {
+    await parts.volumes.prepare(pod, signal);
+  } catch (error) {
+    record.areVolumesStale = true;
+    throw error;
+  }
+}
+
+/** Reads what containers left behind as their last words, once each. */
+async function readMessages(pod: Pod | undefined, record: PodRecord, parts: PodParts): Promise<void> {
+  for (const state of record.containers.values()) {
+    if (!hasEnded(state) || record.messages.has(state.id)) continue;
+    const spec = pod && specOf(pod, containerNameOf(state));
+    record.messages.set(state.id, await parts.lastWords(record.uid, state, spec));
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Everything a container needs before it can be made: its image, environment, mounts and limits, resolved into a
+ * `ContainerSpec`. Called by `startup.ts`. What stands in the way becomes the container's obstacle.
+ *
+ * An image that is not there at once is pulled in the background: the worker goes on and comes back when it is.
+ */
+import type { Container, Pod, Service } from '../../src/api/types.js';
+import { untilAborted } from '../../src/client/wait.js';
+import type { Clock } from '../../src/host/clock.js';
+import type { ContainerSpec, Mount } from '../runtime/runtime.js';
+import type { ReferencedObjects } from '../volumes/objects.js';
+import { dataOfConfigMap, dataOfSecret } from '../volumes/payload.js';
+import type { ContainerStart } from './actions.js';
+import { buildContainer } from './containerspec.js';
+import { buildEnvironment, type References } from './environment.js';
+import type { StepContext } from './executors.js';
+import type { HostFiles } from './hostfiles.js';
+import { podNamespace, podUid } from './names.js';
+import { ConfigError, type ImageResult, type PodCgroups, type PodImages, type PodVolumes } from './needs.js';
+import { unsupportedFields } from './unsupported.js';
+
+export interface ContainerRequest {
+  spec: Container;
+  start: ContainerStart;
+  ips: readonly string[];
+}
+
+/** Undefined when the container has to wait; throws `ConfigError` when its spec cannot be satisfied. */
+export type PrepareContainer = (
+  request: ContainerRequest,
+  context: StepContext,
+) => Promise<ContainerSpec | undefined>;
+
+export interface PreparationOptions {
+  images: PodImages;
+  volumes: PodVolumes;
+  cgroups: PodCgroups;
+  objects: ReferencedObjects;
+  hostFiles: HostFiles;
+  services(): readonly Service[];
+  allocatable(): Readonly<Record<string, string>>;
+  hostIPs: readonly string[];
+  nodeName: string;
+  clock: Clock;
+  enqueue(uid: string): void;
+}
+
+/** An image that is present answers much faster than this; a pull takes longer. */
+const imageAnswerMs = 300;
+
+interface ImageJob {
+  done: Promise<void>;
+  result: ImageResult | undefined;
+}
+
+export function createPreparation(options: PreparationOptions): {
+  prepare: PrepareContainer;
+  cancel(uid: string): void;
+} {
+  /** By pod, then container and attempt. */
+  const jobs = new Map<string, { stop: AbortController; byContainer: Map<string, ImageJob> }>();
+
+  function imageJob({ spec, start }: ContainerRequest, { pod, record }: StepContext): ImageJob {
+    const ofPod = jobs.get(record.uid) ?? {
+      stop: new AbortController(),
+      byContainer: new Map<string, ImageJob>(),
+    };
+    jobs.set(record.uid, ofPod);
+    const key = `${spec.name}/${start.attempt}`;
+    const known = ofPod.byContainer.get(key);
+    if (known) return known;
+    const job: ImageJob = { done: Promise.resolve(), result: undefined };
+    job.done = options.images
+      .ensure(pod, spec, ofPod.stop.signal)
+      .catch(
+        (error: unknown): ImageResult => ({
+          result: 'failed',
+          reason: 'ErrImagePull',
+          message: String(error),
+          retryAfterMs: 5000,
+        }),
+      )
+      .then((result) => {
+        job.result = result;
+        if (record.pulling.delete(spec.name)) options.enqueue(record.uid);
+      });
+    ofPod.byContainer.set(key, job);
+    return job;
+  }
+
+  async function image(
+    request: ContainerRequest,
+    context: StepContext,
+  ): Promise<(ImageResult & { result: 'present' }) | undefined> {
+    const { record, signal } = context;
+    const { name } = request.spec;
+    const job = imageJob(request, context);
+    const enough = new AbortController();
+    const wait = options.clock.sleep(imageAnswerMs, AbortSignal.any([signal, enough.signal]));
+    await Promise.race([job.done, untilAborted(wait, AbortSignal.any([signal, enough.signal]))]);
+    enough.abort();
+    if (!job.result) {
+      record.pulling.add(name);
+      return undefined;
+    }
+    jobs.get(record.uid)?.byContainer.delete(`${name}/${request.start.attempt}`);
+    if (job.result.result === 'present') return job.result;
+    const { reason, message } = job.result;
+    // Asked again, the image manager answers ImagePullBackOff: the waiting reason then changes as users know it.
+    const retryAfterMs = reason === 'ErrImagePull' ? 1000 : job.result.retryAfterMs;
+    const retryAt =
+      retryAfterMs === undefined ? undefined : new Date(options.clock.now().getTime() + retryAfterMs);
+    record.obstacles.set(name, { reason, message, retryAt });
+    return undefined;
+  }
+
+  async function references(pod: Pod, spec: Container, signal: AbortSignal): Promise<References> {
+    const names = referencedNames(spec);
+    const request = (name: string) => ({ namespace: podNamespace(pod), name, podUid: podUid(pod) });
+    const texts = (data: ReadonlyMap<string, Buffer>): Map<string, string> =>
+      new Map([...data].map(([key, value]) => [key, value.toString()]));
+    const configMaps = new Map<string, Map<string, string>>();
+    const secrets = new Map<string, Map<string, string>>();
+    await Promise.all([
+      ...names.configMaps.map(async (name) => {
+        const found = await options.objects.configMap(request(name), signal);
+        if (found) configMaps.set(name, texts(dataOfConfigMap(found)));
+      }),
+      ...names.secrets.map(async (name) => {
+        const found = await options.objects.secret(request(name), signal);
+        if (found) secrets.set(name, texts(dataOfSecret(found)));
+      }),
+    ]);
+    return { configMap: (name) => configMaps.get(name), secret: (name) => secrets.get(name) };
+  }
+
+  async function prepare(
+    request: ContainerRequest,
+    context: StepContext,
+  ): Promise<ContainerSpec | undefined> {
+    const { pod, signal } = context;
+    const { spec, start, ips } = request;
+    const refused = unsupportedFields(pod, spec);
+    if (refused.length > 0) throw new ConfigError(`not supported by this node: ${refused.join(', ')}`);
+    const [found, looked, cgroupParent] = await Promise.all([
+      image(request, context),
+      references(pod, spec, signal),
+      options.cgroups.ensurePod(pod),
+    ]);
+    if (!found) return undefined;
+    requireNonRoot(pod, spec, found.user);
+    const { hostIPs, nodeName } = options;
+    const facts = {
+      references: looked,
+      services: options.services(),
+      ips,
+      hostIPs,
+      nodeName,
+      allocatable: options.allocatable(),
+    };
+    const env = buildEnvironment(pod, spec, facts);
+    const own = await options.volumes.mountsOf(pod, spec, env);
+    const managed = await options.hostFiles.mountsOf(pod, spec, start.attempt);
+    const resources = options.cgroups.resourcesOf(pod, spec);
+    const mounts = withoutShadowed(managed, own);
+    return buildContainer(pod, spec, {
+      start,
+      nodeName,
+      imageId: found.imageId,
+      cgroupParent,
+      env,
+      mounts,
+      resources,
+    });
+  }
+
+  return {
+    prepare,
+    cancel(uid) {
+      jobs.get(uid)?.stop.abort(new Error('the pod is gone'));
+      jobs.delete(uid);
+    },
+  };
+}
+
+/** A volume mounted over one of the managed files takes its place. */
+const withoutShadowed = (managed: readonly Mount[], own: readonly Mount[]): Mount[] => [
+  ...managed.filter(({ containerPath }) => !own.some((mount) => mount.containerPath === containerPath)),
+  ...own,
+];
+
+function referencedNames(spec: Container): { configMaps: string[]; secrets: string[] } {
+  const variables = (spec.env ?? []).map(({ valueFrom }) => valueFrom);
+  const sources = spec.envFrom ?? [];
+  const unique = (names: readonly (string | undefined)[]): string[] => [
+    ...new Set(names.filter((name) => name !== undefined)),
+  ];
+  return {
+    configMaps: unique([
+      ...variables.map((from) => from?.configMapKeyRef?.name),
+      ...sources.map((from) => from.configMapRef?.name),
+    ]),
+    secrets: unique([
+      ...variables.map((from) => from?.secretKeyRef?.name),
+      ...sources.map((from) => from.secretRef?.name),
+    ]),
+  };
+}
+
+/** Whether the environment can only be known once the pod has its address. */
+export const needsPodIp = (spec: Container): boolean =>
+  (spec.env ?? []).some(({ valueFrom }) => valueFrom?.fieldRef?.fieldPath.startsWith('status.podIP'));
+
+/** `runAsNonRoot`: neither the spec nor the image may lead to user 0. */
+function requireNonRoot(pod: Pod, spec: Container, imageUser: string): void {
+  const isRequired = spec.securityContext?.runAsNonRoot ?? pod.spec?.securityContext?.runAsNonRoot;
+  if (!isRequired) return;
+  const uid = spec.securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser;
+  const where = `(pod: "${pod.metadata.name}_${podNamespace(pod)}(${podUid(pod)})", container: ${spec.name})`;
+  if (uid === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${where}`);
+  if (uid !== undefined) return;
+  const user = imageUser.split(':')[0] ?? '';
+  if (user === '' || user === '0' || user === 'root')
+    throw new ConfigError(`container has runAsNonRoot and image will run as root ${where}`);
+  if (!/^\d+$/.test(user)) {
+    throw new ConfigError(
+      `container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root ${where}`,
+    );
+  }
+}

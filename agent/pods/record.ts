@@ -1,0 +1,70 @@
+/**
+ * What the agent remembers about one pod between two rounds of its worker. A mirror of the runtime plus the memory
+ * that `Observed` describes; losing all of it (a restart of the agent) loses nothing that matters.
+ *
+ * Only the worker of the pod and the tasks it started write here. `isStale` set by anyone makes the worker read the
+ * runtime again before it plans.
+ */
+import type { Pod, PodStatus } from '../../src/api/types.js';
+import type { ContainerState, SandboxState } from '../runtime/runtime.js';
+import type { ContainerHealth, Observed, Obstacle } from './observed.js';
+
+export class PodRecord {
+  readonly uid: string;
+  /** The object as last seen; kept when it is gone, to end the pod as it asked. */
+  pod: Pod | undefined;
+  /** The status as last computed. */
+  status: PodStatus | undefined;
+  /** The runtime may know more than we do. */
+  isStale = false;
+  /** Found at the start of the agent: what the API says about its health holds until probes say otherwise. */
+  isAdopted = false;
+  /** Something that a volume shows changed. */
+  areVolumesStale = false;
+  /** `finish` was done: what remains is to forget the pod when its object is gone. */
+  isFinished = false;
+
+  readonly sandboxes = new Map<string, SandboxState>();
+  readonly containers = new Map<string, ContainerState>();
+  network: Observed['network'];
+  readonly health = new Map<string, ContainerHealth>();
+  readonly obstacles = new Map<string, Obstacle>();
+  /** How often in a row a container could not be made; for the back-off of its obstacle. */
+  readonly failures = new Map<string, number>();
+  readonly pulling = new Set<string>();
+  readonly killing = new Map<string, Date>();
+  readonly messages = new Map<string, string>();
+
+  constructor(uid: string) {
+    this.uid = uid;
+  }
+
+  observed(): Observed {
+    return {
+      sandboxes: [...this.sandboxes.values()],
+      containers: [...this.containers.values()],
+      network: this.network,
+      health: this.health,
+      obstacles: this.obstacles,
+      pulling: this.pulling,
+      killing: this.killing,
+      messages: this.messages,
+    };
+  }
+
+  /** Takes over what the runtime lists now. */
+  mirror(sandboxes: readonly SandboxState[], containers: readonly ContainerState[]): void {
+    this.sandboxes.clear();
+    for (const sandbox of sandboxes) this.sandboxes.set(sandbox.id, sandbox);
+    this.containers.clear();
+    for (const container of containers) this.containers.set(container.id, container);
+    if (this.network && !this.sandboxes.has(this.network.sandboxId)) this.network = undefined;
+    for (const memory of [this.health, this.messages]) {
+      for (const id of memory.keys()) if (!this.containers.has(id)) memory.delete(id);
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.sandboxes.size === 0 && this.containers.size === 0;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * When a container that ended is started again. Pure.
+ *
+ * Kubernetes: the first restart is immediate, the next waits 10 s, then twice as long each time up to five minutes;
+ * ten minutes without a failure start the count anew. The wait is a label of the container, so that it survives us.
+ */
+import type { Container, Pod } from '../../src/api/types.js';
+import { type ContainerState, labels } from '../runtime/runtime.js';
+import { backoffMsOf, specHash } from './names.js';
+import { exitCodeOf, finishedAtOf, isSidecar, restartPolicyOf } from './observed.js';
+
+export const firstBackoffMs = 10_000;
+export const maxBackoffMs = 300_000;
+const resetAfterMs = 2 * maxBackoffMs;
+
+/** Whether the rules of the pod want a container that ended to run again. */
+export function shouldRestart(pod: Pod, spec: Container, ended: ContainerState): boolean {
+  if (isSidecar(spec)) return true;
+  if (ended.labels[labels.specHash] !== specHash(spec)) return true;
+  switch (restartPolicyOf(pod)) {
+    case 'Never':
+      return false;
+    case 'OnFailure':
+      return exitCodeOf(ended) !== 0;
+    default:
+      return true;
+  }
+}
+
+export interface RestartTime {
+  /** Not before. */
+  at: Date;
+  /** How long it waits after the end, for the message. */
+  delayMs: number;
+  /** What the attempt after it will have to wait. */
+  nextBackoffMs: number;
+}
+
+/** When `ended` may be followed by its next attempt in the sandbox `sandboxId`. */
+export function restartTime(spec: Container, ended: ContainerState, sandboxId: string): RestartTime {
+  const end = finishedAtOf(ended);
+  const began = ended.startedAt ?? ended.createdAt;
+  const isAnew =
+    ended.sandboxId !== sandboxId ||
+    ended.labels[labels.specHash] !== specHash(spec) ||
+    end.getTime() - began.getTime() >= resetAfterMs;
+  const delayMs = isAnew ? 0 : backoffMsOf(ended);
+  return {
+    at: new Date(end.getTime() + delayMs),
+    delayMs,
+    nextBackoffMs: delayMs === 0 ? firstBackoffMs : Math.min(2 * delayMs, maxBackoffMs),
+  };
+}

@@ -1,0 +1,134 @@
+/**
+ * 9. `toPodStatus`: what the agent reports about a pod, from its spec and what is observed. Pure.
+ *
+ * Conditions and times that the agent does not own (PodScheduled, readiness gates, what controllers add) are kept;
+ * `lastTransitionTime` moves only when a condition changes, so that an unchanged pod gives an equal status.
+ */
+import { isConditionTrue, withCondition } from '../../src/api/meta.js';
+import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../src/api/types.js';
+import { toTime } from '../../src/host/clock.js';
+import { type StatusContext, toContainerStatus } from './containerstatus.js';
+import { appContainersOf, currentSandbox, initContainersOf, isSidecar, type Observed } from './observed.js';
+import { endOf, phaseOf } from './phase.js';
+
+export interface NodeFacts {
+  /** `docker`, the scheme of container ids. */
+  runtimeName: string;
+  hostIPs: readonly string[];
+  /** The QoS class of a pod; the API sets it on create, this is for a pod without. */
+  qosClassOf(pod: Pod): string;
+}
+
+/** `pod.status` is what was reported last (by us or others). */
+export function toPodStatus(pod: Pod, observed: Observed, node: NodeFacts, now: Date): PodStatus {
+  const end = endOf(pod, observed, now);
+  const context: StatusContext = { ...node, now, isOver: end !== undefined };
+  const statusesOf = (specs: readonly Container[]): ContainerStatus[] =>
+    specs.map((spec) => toContainerStatus(pod, spec, observed, context));
+  const inits = statusesOf(initContainersOf(pod));
+  const apps = statusesOf(appContainersOf(pod));
+  const phase = phaseOf(pod, observed, end);
+  const ips = addressesOf(pod, observed, node);
+  const was = pod.status ?? {};
+  const reason = end?.reason ?? was.reason;
+  const message = end?.message ?? was.message;
+  return {
+    phase,
+    conditions: conditionsOf(pod, observed, { phase, inits, apps }, now),
+    ...(reason && { reason }),
+    ...(message && { message }),
+    ...(node.hostIPs[0] && { hostIP: node.hostIPs[0], hostIPs: node.hostIPs.map((ip) => ({ ip })) }),
+    ...(ips[0] && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
+    startTime: was.startTime ?? toTime(now),
+    ...(inits.length > 0 && { initContainerStatuses: inits }),
+    containerStatuses: apps,
+    qosClass: was.qosClass ?? node.qosClassOf(pod),
+    ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
+  };
+}
+
+/** A pod keeps the address it had last while its sandbox is down; on the host's network it has the host's. */
+function addressesOf(pod: Pod, observed: Observed, node: NodeFacts): readonly string[] {
+  if (pod.spec?.hostNetwork)
+    return currentSandbox(observed)?.state === 'running' ? node.hostIPs : reported(pod);
+  return observed.network?.ips ?? reported(pod);
+}
+
+const reported = (pod: Pod): readonly string[] => (pod.status?.podIPs ?? []).map(({ ip }) => ip);
+
+interface Statuses {
+  phase: string;
+  inits: readonly ContainerStatus[];
+  apps: readonly ContainerStatus[];
+}
+
+function conditionsOf(pod: Pod, observed: Observed, statuses: Statuses, now: Date): PodCondition[] {
+  let conditions: PodCondition[] = pod.status?.conditions ?? [];
+  const set = (type: string, verdict: Verdict): void => {
+    const condition = { type, ...verdict, lastProbeTime: undefined, lastTransitionTime: toTime(now) };
+    conditions = withCondition(conditions, withoutUndefined(condition));
+  };
+  const ready = containersReady(pod, statuses);
+  set('PodReadyToStartContainers', sandboxReady(pod, observed));
+  set('Initialized', initialized(pod, statuses));
+  set('Ready', ready.status === 'True' ? gatesReady(pod) : ready);
+  set('ContainersReady', ready);
+  if (!conditions.some(({ type }) => type === 'PodScheduled')) set('PodScheduled', yes);
+  return conditions;
+}
+
+interface Verdict {
+  status: 'True' | 'False';
+  reason?: string;
+  message?: string;
+}
+
+const yes: Verdict = { status: 'True' };
+
+function sandboxReady(pod: Pod, observed: Observed): Verdict {
+  const sandbox = currentSandbox(observed);
+  const isUp =
+    sandbox?.state === 'running' && (pod.spec?.hostNetwork || observed.network?.sandboxId === sandbox.id);
+  return { status: isUp ? 'True' : 'False' };
+}
+
+function initialized(pod: Pod, { phase, inits, apps }: Statuses): Verdict {
+  if (phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' };
+  const hasAppBegun = apps.some(({ state, lastState }) => !state?.waiting || lastState?.terminated);
+  if (hasAppBegun) return yes;
+  const incomplete = initContainersOf(pod)
+    .filter((spec, index) => !(isSidecar(spec) ? inits[index]?.started : inits[index]?.ready))
+    .map(({ name }) => name);
+  if (incomplete.length === 0) return yes;
+  const message = `containers with incomplete status: [${incomplete.join(' ')}]`;
+  return { status: 'False', reason: 'ContainersNotInitialized', message };
+}
+
+function containersReady(pod: Pod, { phase, inits, apps }: Statuses): Verdict {
+  if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
+  if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
+  const sidecars = initContainersOf(pod).flatMap((spec, index) => (isSidecar(spec) ? [inits[index]] : []));
+  const unready = [...sidecars, ...apps]
+    .filter((status) => status?.ready === false)
+    .map((status) => status?.name);
+  if (unready.length === 0) return yes;
+  const message = `containers with unready status: [${unready.join(' ')}]`;
+  return { status: 'False', reason: 'ContainersNotReady', message };
+}
+
+/** Every condition named by a readiness gate has to be true as well; somebody else sets those. */
+function gatesReady(pod: Pod): Verdict {
+  const closed = (pod.spec?.readinessGates ?? [])
+    .filter(({ conditionType }) => !isConditionTrue(pod.status?.conditions, conditionType))
+    .map(({ conditionType }) => {
+      const isThere = pod.status?.conditions?.some(({ type }) => type === conditionType);
+      return isThere
+        ? `the status of pod readiness gate "${conditionType}" is not "True", but False`
+        : `corresponding condition of pod readiness gate "${conditionType}" does not exist.`;
+    });
+  if (closed.length === 0) return yes;
+  return { status: 'False', reason: 'ReadinessGatesNotReady', message: closed.join(', ') };
+}
+
+const withoutUndefined = <T extends object>(object: T): T =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;

@@ -1,0 +1,163 @@
+/**
+ * 7. The worker of pods: one pod at a time (the queue hands a uid to one worker only), plan and act until there is
+ * nothing left but to wait. Called by the controller loop for every change of the object, every runtime event, every
+ * probe result and every timer; none of these says what to do, they only say "look again".
+ *
+ * Invariants: the plan is made from the newest object and, after any event or error, from a fresh look at the runtime.
+ * The status is published after every round, so it never waits for what comes next. A failed step ends the round; the
+ * queue comes back with back-off.
+ */
+
+import type { Pod, PodStatus } from '../../src/api/types.js';
+import type { ReconcileContext, ReconcileResult } from '../../src/client/reconciler.js';
+import type { Clock } from '../../src/host/clock.js';
+import { type Runtime, RuntimeError } from '../runtime/runtime.js';
+import { computeActions, type Step } from './actions.js';
+import { adoptHealth } from './adoption.js';
+import type { Execute } from './executors.js';
+import { podFromLabels } from './names.js';
+import type { PodRecord } from './record.js';
+import { type NodeFacts, toPodStatus } from './status.js';
+
+export interface WorkerOptions {
+  /** The object, or undefined when it is gone. */
+  podOf(uid: string): Pod | undefined;
+  records: Map<string, PodRecord>;
+  runtime: Runtime;
+  execute: Execute;
+  node(): NodeFacts;
+  /** Publishes a computed status; only for pods that have an object. */
+  publish(pod: Pod, status: PodStatus): void;
+  /** Called after each round: what runs is what gets probed, and volumes follow their objects. */
+  onRound(pod: Pod, record: PodRecord, signal: AbortSignal): Promise<void>;
+  /** Called after each look at the runtime. */
+  onRefresh(pod: Pod | undefined, record: PodRecord): Promise<void>;
+  makeRecord(uid: string): PodRecord;
+  clock: Clock;
+}
+
+/** More rounds than any pod needs (start: 3, end: 5, per init container: 1); what is left then goes through the queue. */
+const maxRounds = 50;
+/** A start that takes longer than this tells what it is doing. */
+const firstStatusAfterMs = 700;
+
+export function createWorker(options: WorkerOptions) {
+  const { records, clock } = options;
+
+  async function reconcile(uid: string, context: ReconcileContext): Promise<ReconcileResult> {
+    const record = records.get(uid) ?? options.makeRecord(uid);
+    records.set(uid, record);
+    for (let round = 0; round < maxRounds; round += 1) {
+      if (record.isStale) await refresh(record);
+      const pod = wanted(record);
+      if (!pod || (record.isFinished && record.isEmpty)) {
+        if (!options.podOf(uid)) records.delete(uid);
+        return undefined;
+      }
+      const steps = computeActions(pod, record.observed(), clock.now());
+      const work = steps.filter((step) => step.do !== 'wakeAt');
+      if (work.length === 0 && !record.isStale) {
+        await finishRound(pod, record, context);
+        return nextWake(steps);
+      }
+      await runSteps(pod, record, work, context);
+    }
+    return { requeueAfterMs: 1000 };
+  }
+
+  async function runSteps(
+    pod: Pod,
+    record: PodRecord,
+    work: readonly Step[],
+    context: ReconcileContext,
+  ): Promise<void> {
+    const isFresh = work.every((step) => step.do === 'startSandbox' || step.do === 'startContainer');
+    if (!isFresh) publish(pod, record);
+    const cancel = clock.after(firstStatusAfterMs, () => publish(pod, record));
+    try {
+      const results = await Promise.allSettled(
+        work.map((step) => options.execute(step, { pod, record, ...context })),
+      );
+      const failed = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason as unknown] : [],
+      );
+      if (failed.length > 0) record.isStale = true;
+      const fatal = failed.find((error) => !isRace(error));
+      if (fatal !== undefined) throw fatal;
+    } finally {
+      cancel();
+      await finishRound(pod, record, context);
+    }
+  }
+
+  async function finishRound(pod: Pod, record: PodRecord, { signal }: ReconcileContext): Promise<void> {
+    publish(pod, record);
+    await options.onRound(pod, record, signal);
+  }
+
+  function publish(planned: Pod, record: PodRecord): void {
+    const current = options.podOf(record.uid);
+    if (!current || record.isFinished) return;
+    const pod = withStatus({ ...current, spec: planned.spec }, record);
+    record.status = toPodStatus(pod, record.observed(), options.node(), clock.now());
+    options.publish(current, record.status);
+  }
+
+  /** The pod as it should be; one whose object is gone is wanted deleted, as long as anything of it is left. */
+  function wanted(record: PodRecord): Pod | undefined {
+    const pod = options.podOf(record.uid);
+    if (pod) {
+      if (record.isAdopted) adoptHealth(pod, record);
+      record.pod = pod;
+      return withStatus(pod, record);
+    }
+    const [left] = [...record.containers.values(), ...record.sandboxes.values()];
+    if (!left && (!record.pod || record.isFinished)) return undefined;
+    if (!record.pod) return left && podFromLabels(left, clock.now());
+    const deletionTimestamp = record.pod.metadata.deletionTimestamp ?? clock.now().toISOString();
+    return { ...record.pod, metadata: { ...record.pod.metadata, deletionTimestamp } };
+  }
+
+  async function refresh(record: PodRecord): Promise<void> {
+    record.isStale = false;
+    try {
+      const podUid = record.uid;
+      const [sandboxes, containers] = await Promise.all([
+        options.runtime.listSandboxes({ podUid }),
+        options.runtime.listContainers({ podUid }),
+      ]);
+      record.mirror(sandboxes, containers);
+      await options.onRefresh(record.pod, record);
+    } catch (error) {
+      record.isStale = true;
+      throw error;
+    }
+  }
+
+  function nextWake(steps: readonly Step[]): ReconcileResult {
+    const times = steps.flatMap((step) => (step.do === 'wakeAt' ? [step.at.getTime()] : []));
+    if (times.length === 0) return undefined;
+    return { requeueAfterMs: Math.max(Math.min(...times) - clock.now().getTime(), 1) };
+  }
+
+  return { reconcile };
+}
+
+/** Somebody (an earlier life of ours) was faster: look again instead of backing off. */
+const isRace = (error: unknown): boolean =>
+  error instanceof RuntimeError && (error.kind === 'conflict' || error.kind === 'notFound');
+
+/** Our own last status is newer than the object's; conditions of others and a terminal phase are the object's. */
+function withStatus(pod: Pod, record: PodRecord): Pod {
+  const ours = record.status;
+  if (!ours) return pod;
+  const theirs = pod.status;
+  const owned = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady'];
+  const conditions = [
+    ...(theirs?.conditions ?? []).filter(({ type }) => !owned.includes(type)),
+    ...(ours.conditions ?? []).filter(({ type }) => owned.includes(type)),
+  ];
+  const isOver = theirs?.phase === 'Succeeded' || theirs?.phase === 'Failed';
+  const verdict = isOver ? { phase: theirs.phase, reason: theirs.reason, message: theirs.message } : {};
+  return { ...pod, status: { ...ours, ...verdict, conditions } };
+}

@@ -1,0 +1,104 @@
+/**
+ * Runs the probes of one container and tells each verdict as it changes. Called by `manager.ts`.
+ *
+ * One timer per probe, its first run jittered within the period when the agent adopts a container, so that many probes
+ * do not fire together. The startup probe gates the others: until it succeeds nothing else is asked. A liveness or
+ * startup probe that gave up stays quiet: its container is killed, and the next one has a new id.
+ */
+import type { Container, Probe } from '../../src/api/types.js';
+import type { Clock } from '../../src/host/clock.js';
+import { resolvePort } from './ports.js';
+import type { ProbeRunner } from './runner.js';
+import { addResult, type Streak, timingOf, verdictOf } from './thresholds.js';
+
+export type ProbeKind = 'startup' | 'liveness' | 'readiness';
+
+export interface ProbedContainer {
+  id: string;
+  spec: Container;
+  podIp: string;
+  startedAt: Date;
+}
+
+export interface ProberOptions {
+  runner: ProbeRunner;
+  clock: Clock;
+  /** 0 <= x < 1. */
+  random: () => number;
+  /** A verdict was reached: for the first time, or another one than before. */
+  onVerdict(kind: ProbeKind, success: boolean): void;
+  /** A single check failed. */
+  onFailure(kind: ProbeKind, output: string): void;
+}
+
+export interface Prober {
+  /** Asks the startup and liveness probes no more: the pod is ending. */
+  stopLiveness(): void;
+  stop(): void;
+}
+
+export function createProber(container: ProbedContainer, isStarted: boolean, options: ProberOptions): Prober {
+  const { clock } = options;
+  const { spec } = container;
+  const loops = new Map<ProbeKind, AbortController>();
+
+  function run(kind: ProbeKind, probe: Probe, isFirstSight: boolean): void {
+    const stop = new AbortController();
+    loops.set(kind, stop);
+    const { initialDelayMs, periodMs, timeoutMs } = timingOf(probe);
+    const port = probe.httpGet?.port ?? probe.tcpSocket?.port;
+    const target = {
+      containerId: container.id,
+      podIp: container.podIp,
+      port: port === undefined ? undefined : resolvePort(port, spec.ports ?? []),
+    };
+    let streak: Streak | undefined;
+    let verdict: boolean | undefined;
+
+    const check = async (): Promise<void> => {
+      const startedMs = clock.monotonicMs();
+      const { success, output } = await options.runner(probe, target, timeoutMs, stop.signal);
+      if (stop.signal.aborted) return;
+      if (!success) options.onFailure(kind, output);
+      streak = addResult(streak, success);
+      const next = verdictOf(streak, probe);
+      if (next !== undefined && next !== verdict) {
+        verdict = next;
+        options.onVerdict(kind, next);
+      }
+      const isDone = kind === 'startup' ? verdict !== undefined : kind === 'liveness' && verdict === false;
+      if (isDone) stop.abort();
+      else schedule(periodMs - (clock.monotonicMs() - startedMs));
+      if (kind === 'startup' && verdict === true) runOthers(true);
+    };
+    const schedule = (ms: number): void => {
+      const cancel = clock.after(Math.max(ms, 0), () => {
+        check().catch((error: unknown) => {
+          if (!stop.signal.aborted) throw error;
+        });
+      });
+      stop.signal.addEventListener('abort', cancel, { once: true });
+    };
+    const elapsedMs = Math.max(clock.now().getTime() - container.startedAt.getTime(), 0);
+    const jitterMs = isFirstSight && elapsedMs > periodMs ? options.random() * periodMs : 0;
+    schedule(Math.max(initialDelayMs - elapsedMs, 0) + jitterMs);
+  }
+
+  function runOthers(isFirstSight: boolean): void {
+    if (spec.readinessProbe) run('readiness', spec.readinessProbe, isFirstSight);
+    if (spec.livenessProbe) run('liveness', spec.livenessProbe, isFirstSight);
+  }
+
+  if (spec.startupProbe && !isStarted) run('startup', spec.startupProbe, true);
+  else runOthers(true);
+
+  return {
+    stopLiveness() {
+      loops.get('startup')?.abort();
+      loops.get('liveness')?.abort();
+    },
+    stop() {
+      for (const loop of loops.values()) loop.abort();
+    },
+  };
+}

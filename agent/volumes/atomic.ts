@@ -1,0 +1,123 @@
+/**
+ * Writes the files of a volume so that a reader sees all old or all new: a directory per version, `..data` links to
+ * the current one and is switched by a rename, and every visible name links through `..data`.
+ *
+ *   volume/..2026_11_21_02_17_04.123/key    volume/..data -> ..2026_11_21...    volume/key -> ..data/key
+ *
+ * The layout is Kubernetes' own; programs that watch their configuration rely on the switch of `..data`.
+ */
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../../src/host/files.js';
+import type { Payload } from './payload.js';
+
+const current = '..data';
+
+/** Makes `directory` show exactly `payload`; returns whether anything changed. Idempotent, also after a crash. */
+export async function writePayload(
+  directory: string,
+  payload: Payload,
+  now: Date,
+  group: number | undefined,
+): Promise<boolean> {
+  const old = await currentVersion(directory);
+  const isSame = old !== undefined && (await isEqual(join(directory, old), payload));
+  if (!isSame) {
+    const made = await writeVersion(directory, payload, now, group);
+    const link = join(directory, '..data_tmp');
+    await rm(link, { force: true });
+    await symlink(made, link);
+    await rename(link, join(directory, current));
+  }
+  await linkNames(directory, payload);
+  await removeOld(directory, payload);
+  return !isSame;
+}
+
+async function currentVersion(directory: string): Promise<string | undefined> {
+  try {
+    return await readlink(join(directory, current));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function isEqual(directory: string, payload: Payload): Promise<boolean> {
+  const present = await filesBelow(directory, '');
+  if (present.length !== payload.size) return false;
+  for (const [path, file] of payload) {
+    if (!present.includes(path)) return false;
+    if (!file.data.equals(await readFile(join(directory, path)))) return false;
+    const { mode } = await lstat(join(directory, path));
+    if ((mode & 0o777) !== (file.mode & 0o777)) return false;
+  }
+  return true;
+}
+
+async function filesBelow(directory: string, prefix: string): Promise<string[]> {
+  try {
+    const entries = await readdir(join(directory, prefix), { withFileTypes: true });
+    const nested = await Promise.all(
+      entries.map(async (entry) => {
+        const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
+        return entry.isDirectory() ? filesBelow(directory, path) : [path];
+      }),
+    );
+    return nested.flat();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+async function writeVersion(
+  directory: string,
+  payload: Payload,
+  now: Date,
+  group: number | undefined,
+): Promise<string> {
+  const stamp = now.toISOString().slice(0, 19).replace('T', '_').replaceAll(/[-:]/g, '_');
+  const made = await mkdtemp(join(directory, `..${stamp}.`));
+  await chmod(made, 0o755);
+  if (group !== undefined) await chown(made, 0, group);
+  for (const [path, { data, mode }] of payload) {
+    const file = join(made, path);
+    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    await writeFile(file, data, { mode: 0o600 });
+    if (group !== undefined) await chown(file, 0, group);
+    await chmod(file, mode);
+  }
+  return made.slice(directory.length + 1);
+}
+
+const topNames = (payload: Payload): Set<string> =>
+  new Set([...payload.keys()].map((path) => path.split('/')[0] ?? ''));
+
+async function linkNames(directory: string, payload: Payload): Promise<void> {
+  for (const name of topNames(payload)) {
+    await symlink(`${current}/${name}`, join(directory, name)).catch((error: unknown) => {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    });
+  }
+}
+
+async function removeOld(directory: string, payload: Payload): Promise<void> {
+  const keep = new Set([...topNames(payload), current, await currentVersion(directory)]);
+  for (const name of await readdir(directory)) {
+    if (!keep.has(name)) await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
