@@ -6,8 +6,8 @@
  * `WHERRY-` chains belong to `agent/services`.
  */
 import type { Jump } from '../services/firewall.js';
+import { netChainPrefix } from '../services/jumps.js';
 
-export const netChainPrefix = 'WHERRY-NET-';
 const masqueradeChain = `${netChainPrefix}MASQ`;
 const forwardChain = `${netChainPrefix}FORWARD`;
 

@@ -6,8 +6,9 @@
  * VXLAN device. A node's MAC address on it follows from its IP address, so nothing has to be exchanged. Only routes
  * with our protocol number are ours.
  */
-import { isIPv4 } from 'node:net';
+
 import type { Node } from '../../src/api/types.js';
+import { isIpv4 } from '../../src/net/ip.js';
 import { vxlanOverheadBytes } from './links.js';
 
 /** Marks our routes (`ip route show proto 119`); no daemon has claimed the number in rt_protos. */
@@ -77,7 +78,7 @@ export function peersOf(nodes: readonly Node[], ownName: string): Peer[] {
 
 /** The first IPv4 `InternalIP` of a node's status; '' when it has none. */
 export const internalIpOf = (node: Node): string =>
-  node.status?.addresses?.find(({ type, address }) => type === 'InternalIP' && isIPv4(address))?.address ??
+  node.status?.addresses?.find(({ type, address }) => type === 'InternalIP' && isIpv4(address))?.address ??
   '';
 
 /** Locally administered, unique per IPv4 address. */

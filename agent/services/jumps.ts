@@ -8,6 +8,8 @@
 import type { Jump } from './firewall.js';
 
 export const chainPrefix = 'WHERRY-';
+/** Chains of the pod network; all others with our prefix belong to the service proxy. */
+export const netChainPrefix = `${chainPrefix}NET-`;
 
 /** One rule of a built-in chain, as `-S` or `save` prints it: `-A FORWARD -m comment --comment "x" -j Y`. */
 interface Placed {

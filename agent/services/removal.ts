@@ -3,6 +3,7 @@
  * and `agent/services`. It works from what is there, not from what should be, and leaves other rules untouched.
  */
 import type { Firewall, Table } from './firewall.js';
+import { chainPrefix, netChainPrefix } from './jumps.js';
 
 /** Lines for one restore of the saved table; none when it has no such chain. Pure. */
 export function planChainRemoval(saved: string, isOurs: (chain: string) => boolean): string[] {
@@ -30,3 +31,11 @@ export async function removeChains(
     if (lines.length > 0) await firewall.restore(`*${table}\n${lines.join('\n')}\nCOMMIT\n`);
   }
 }
+
+/** Chains of the service proxy: ours, but for those of the pod network. */
+export const isServiceChain = (chain: string): boolean =>
+  chain.startsWith(chainPrefix) && !chain.startsWith(netChainPrefix);
+
+/** Removes every rule, jump and chain of the service proxy. Idempotent. */
+export const cleanUpServices = (firewall: Firewall): Promise<void> =>
+  removeChains(firewall, ['nat', 'filter'], isServiceChain);

@@ -1,0 +1,36 @@
+import { setImmediate } from 'node:timers/promises';
+import t from 'tap';
+import { type Exec, type ExecResult, run, runChecked } from '../../src/host/exec.js';
+import { createFakeClock } from '../../src/testing/clock.js';
+import { insideNamespace } from '../testing/namespace.js';
+import { firewallContract } from './contract.js';
+import { createIptables } from './iptables.js';
+
+if (await insideNamespace(t, import.meta.url)) {
+  const clock = createFakeClock();
+  let last: Promise<ExecResult> | undefined;
+  const exec: Exec = (file, args, options) => {
+    last = run(file, args, options);
+    return last;
+  };
+  const firewall = createIptables({ clock, exec });
+
+  await t.test('iptables keeps the contract of a firewall', async (t) => {
+    await firewallContract(t, {
+      firewall,
+      async flush() {
+        await runChecked('iptables', ['-F']);
+        await runChecked('iptables', ['-X']);
+        await clock.advance(10_000);
+        await last;
+        await setImmediate();
+      },
+    });
+  });
+
+  await t.test('a failed restore says where', async (t) => {
+    await t.rejects(firewall.restore('*filter\n-A FORWARD -j ACCEPT\n-A FORWARD --nonsense\nCOMMIT\n'), {
+      message: /\[.*--nonsense/,
+    });
+  });
+}
