@@ -49,3 +49,7 @@ export const matchesKey = (certificate: string, key: string): boolean =>
 
 export const isIssuedBy = (certificate: string, authority: string): boolean =>
   new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey);
+
+/** The common name of its subject. */
+export const commonNameOf = (certificate: string): string =>
+  /^CN=(.*)$/m.exec(new X509Certificate(certificate).subject)?.[1] ?? '';

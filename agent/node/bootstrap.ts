@@ -1,0 +1,145 @@
+/**
+ * 7. How a host becomes a node: `joinCluster` turns a join token into certificates. Called by the agent at every start.
+ *
+ *   TLS without trust -> chain against the pin -> ca.crt
+ *   -> client certificate, asked for with the token -> client.pem
+ *   -> serving certificate, asked for with the client certificate -> serving.pem
+ *
+ * What is on disk and still good is not asked for again, so a restart needs neither token nor master. The token is
+ * sent to nobody but a server whose chain ends in the pinned authority.
+ */
+import { isReason } from '../../src/api/errors.js';
+import { createBackoff } from '../../src/client/backoff.js';
+import { bearerOf, type JoinToken, parseJoinToken } from '../../src/client/jointoken.js';
+import { createRestClient } from '../../src/client/rest.js';
+import { type Clock, systemClock } from '../../src/host/clock.js';
+import type { Logger } from '../../src/host/log.js';
+import {
+  certificateHash,
+  commonNameOf,
+  coversNames,
+  isIssuedBy,
+  lifetimePassed,
+  matchesKey,
+} from '../../src/host/pem.js';
+import type { KeyPair } from '../../src/host/x509.js';
+import { fetchAuthority, PinMismatch } from './bootstrap-authority.js';
+import { type CredentialFiles, type CredentialName, openCredentialFiles } from './bootstrap-files.js';
+import { type NodeIdentity, obtainCertificate, RequestRefused } from './bootstrap-request.js';
+
+export interface JoinOptions extends NodeIdentity {
+  /** `https://host:port` of the master. */
+  server: string;
+  /** Needed for the first start only. */
+  token: string | undefined;
+  /** `<data-dir>/agent/pki`. */
+  pkiDir: string;
+  signal: AbortSignal;
+  log: Logger;
+  clock?: Clock;
+}
+
+/** All PEM. `client` and `serving` are replaced when they are renewed: read them when they are needed. */
+export interface AgentCredentials {
+  readonly ca: string;
+  client: KeyPair;
+  serving: KeyPair;
+}
+
+/**
+ * Waits for a master that cannot be reached. Rejects when a person has to help: no or wrong token, wrong server,
+ * request refused.
+ */
+export async function joinCluster(options: JoinOptions): Promise<AgentCredentials> {
+  const { server, signal } = options;
+  const files = await openCredentialFiles(options.pkiDir);
+  const token = options.token === undefined ? undefined : parseJoinToken(options.token);
+  const now = (options.clock ?? systemClock).now();
+  const ca = await ensureAuthority(options, files, token);
+
+  const isGood = (pair: KeyPair | undefined): pair is KeyPair =>
+    pair !== undefined &&
+    matchesKey(pair.cert, pair.key) &&
+    isIssuedBy(pair.cert, ca) &&
+    lifetimePassed(pair.cert, now) < 1;
+  const ensure = async (
+    name: CredentialName,
+    access: () => { cert: string; key: string } | { token: string },
+    isCurrent: (cert: string) => boolean,
+  ): Promise<KeyPair> => {
+    const found = await files.readPair(name);
+    if (isGood(found) && isCurrent(found.cert)) return found;
+    const client = createRestClient({ server, ca, ...access() });
+    try {
+      return await persist(options, () =>
+        obtainCertificate({ name, identity: options, client, files, signal }),
+      );
+    } finally {
+      await client.close();
+    }
+  };
+
+  const client = await ensure(
+    'client',
+    () => ({ token: bearerOf(requireToken(token)) }),
+    isOf(options.nodeName),
+  );
+  const serving = await ensure(
+    'serving',
+    () => client,
+    (cert) => coversNames(cert, [options.nodeName], options.nodeIps),
+  );
+  return { ca, client, serving };
+}
+
+async function ensureAuthority(
+  options: JoinOptions,
+  files: CredentialFiles,
+  token: JoinToken | undefined,
+): Promise<string> {
+  const found = await files.readCa();
+  if (found !== undefined) {
+    if (token && certificateHash(found) !== token.caHash) {
+      throw new PinMismatch(
+        `${options.pkiDir} belongs to another cluster than the join token; remove it to join anew`,
+      );
+    }
+    return found;
+  }
+  const { caHash } = requireToken(token);
+  const ca = await persist(options, () => fetchAuthority(options.server, caHash, options.signal));
+  await files.writeCa(ca);
+  return ca;
+}
+
+const isOf =
+  (nodeName: string) =>
+  (cert: string): boolean =>
+    commonNameOf(cert) === `system:node:${nodeName}`;
+
+function requireToken(token: JoinToken | undefined): JoinToken {
+  if (!token)
+    throw new Error('this host has no valid credentials: a join token is needed (wherry token create)');
+  return token;
+}
+
+/** Tries until it works; gives up when trying again cannot help. */
+async function persist<T>(
+  { clock = systemClock, signal, log }: JoinOptions,
+  run: () => Promise<T>,
+): Promise<T> {
+  const backoff = createBackoff({ minMs: 500, maxMs: 15_000, jitter: 0.5 });
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      const isHopeless =
+        error instanceof PinMismatch ||
+        error instanceof RequestRefused ||
+        isReason(error, 'Unauthorized', 'Forbidden', 'Invalid', 'BadRequest');
+      if (isHopeless || signal.aborted) throw error;
+      log.warn({ err: error }, 'joining did not work yet, will try again');
+      await clock.sleep(backoff.next(), signal);
+    }
+  }
+}
