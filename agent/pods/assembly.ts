@@ -72,6 +72,7 @@ export interface PodParts {
   volumes: PodVolumes;
   objects: ReferencedObjects;
   lastWords: LastWords;
+  removePodDirectory(uid: string): Promise<void>;
 }
 
 const defaultMaxRuntimeCalls = 8;
@@ -146,6 +147,11 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     afterStart: createPostStart({ runHook, kill, events, signal: around.signal, log }),
   });
   const statuses = createStatusWriter({ client, podOf, clock, log });
+  const removePodDirectory = (uid: string): Promise<void> => {
+    preparation.cancel(uid);
+    images.forget(uid);
+    return hostFiles.remove(uid);
+  };
   const execute = createExecutors({
     runtime,
     network,
@@ -155,10 +161,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     kill,
     gate,
     deleteObject: (pod, record) => statuses.deleteObject(pod, record.status),
-    removePodDirectory: (uid) => {
-      preparation.cancel(uid);
-      return hostFiles.remove(uid);
-    },
+    removePodDirectory,
   });
   return {
     execute,
@@ -167,6 +170,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     volumes,
     objects,
     lastWords: createLastWords({ runtime, hostFiles, clock }),
+    removePodDirectory,
   };
 }
 

@@ -10,6 +10,8 @@ export interface PodCgroups {
   ensurePod(pod: Pod): Promise<string>;
   /** Removes it once nothing runs in it. Idempotent. */
   removePod(uid: string): Promise<void>;
+  /** Uids of the pods that have a cgroup. */
+  listPods(): Promise<string[]>;
   resourcesOf(pod: Pod, container: Container): LinuxResources;
 }
 
@@ -20,6 +22,8 @@ export type ImageResult =
 export interface PodImages {
   /** Makes the image of a container present as its pull policy says. Never rejects for a missing image. */
   ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ImageResult>;
+  /** Forgets the back-offs of a pod that is gone. */
+  forget(podUid: string): void;
 }
 
 /** Where the volumes of a pod are on the host. */

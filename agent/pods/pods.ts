@@ -13,6 +13,7 @@ import { createController, on } from '../../src/client/controller.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
 import { adopt } from './adoption.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
+import { collectGarbage } from './garbage.js';
 import { attemptOf, containerNameOf, podUid } from './names.js';
 import { appContainersOf, hasEnded, initContainersOf, isRunning, isStarted, specOf } from './observed.js';
 import { PodRecord } from './record.js';
@@ -91,22 +92,38 @@ export function createPods(options: PodsOptions): Pods {
     for (const uid of records.keys()) lookAgain(uid);
   }
 
+  async function sweep(): Promise<void> {
+    const { volumes, removePodDirectory } = parts;
+    const { podsDirectory, cgroups, network } = options;
+    const hasObject = (uid: string): boolean => podOf(uid) !== undefined;
+    await collectGarbage({
+      podsDirectory,
+      records,
+      hasObject,
+      volumes,
+      cgroups,
+      network,
+      removePodDirectory,
+    });
+  }
+
   const relistLater = (): void => {
     const cancel = clock.after(relistMs, () => {
       if (stopping.signal.aborted) return;
-      void resync().finally(relistLater);
+      inBackground(resync().then(sweep).finally(relistLater), 'clearing up failed');
     });
     stopping.signal.addEventListener('abort', cancel, { once: true });
   };
 
-  const background: Promise<unknown>[] = [];
-  const inBackground = (task: Promise<unknown>, what: string): void => {
-    background.push(
-      task.catch((error: unknown) => {
+  const background = new Set<Promise<unknown>>();
+  function inBackground(task: Promise<unknown>, what: string): void {
+    const guarded = task
+      .catch((error: unknown) => {
         if (!stopping.signal.aborted) log.error({ err: error }, what);
-      }),
-    );
-  };
+      })
+      .finally(() => background.delete(guarded));
+    background.add(guarded);
+  }
 
   return {
     name: 'pods',
@@ -118,7 +135,8 @@ export function createPods(options: PodsOptions): Pods {
       signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
       await parts.statuses.start(stopping.signal);
       for (const uid of found) enqueue(uid);
-      inBackground(controller.start(stopping.signal), 'the pod worker ended');
+      const working = controller.start(stopping.signal).then(sweep);
+      inBackground(working, 'clearing up failed');
       inBackground(followEvents(), 'the events of the runtime ended');
       relistLater();
     },

@@ -105,9 +105,11 @@ export async function createHarness(t: Test): Promise<Harness> {
         cgroups: {
           ensurePod: async (pod) => `/kubepods/pod${pod.metadata.uid}`,
           removePod: async () => undefined,
+          listPods: async () => [],
           resourcesOf: () => ({}),
         },
         images: {
+          forget: () => undefined,
           ensure: async (_pod, { image = '' }) => {
             const found = await runtime.inspectImage(image);
             return found

@@ -1,0 +1,228 @@
+/**
+ * The agent's composition root: the only place that knows every part of a node. Called by `wherry agent`, by the lab
+ * and by tests that want a whole one.
+ *
+ *   lock -> join -> caches -> node registration and heartbeat -> pod network, routes, Services -> pods -> HTTPS server
+ *
+ * Nothing of the start waits for the master but the first join: a node whose master is away keeps its pods running.
+ * A stop ends in the other order and never touches a container; the next start finds them by their labels.
+ */
+import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
+import { endpointSlices, nodes, pods as podType, services as serviceType } from '../src/api/kinds.js';
+import { createEventRecorder } from '../src/client/events.js';
+import { createInformers } from '../src/client/informers.js';
+import { createRestClient } from '../src/client/rest.js';
+import type { Clock } from '../src/host/clock.js';
+import { type Component, type Health, healthyNow, startAll, stopAll } from '../src/host/component.js';
+import { run as exec } from '../src/host/exec.js';
+import { acquireLock, ensureDirectory } from '../src/host/files.js';
+import type { Logger } from '../src/host/log.js';
+import { findNodeIp } from './address.js';
+import { qosClassOf } from './cgroups/limits.js';
+import { createPodCgroups } from './cgroups/manager.js';
+import { readOomScoreFloor } from './cgroups/oom.js';
+import { createImageManager } from './images/manager.js';
+import { createPodNetwork } from './network/pods.js';
+import { createRoutes } from './network/router.js';
+import { joinCluster } from './node/bootstrap.js';
+import { createRenewal } from './node/bootstrap-renewal.js';
+import type { AgentOptions } from './options.js';
+import { createPods, uidIndexers } from './pods/pods.js';
+import { DockerRuntime } from './runtime/docker.js';
+import { createIptables } from './services/iptables.js';
+import { sliceIndexers } from './services/model.js';
+import { createServiceProxy } from './services/sync.js';
+
+export interface AgentDeps {
+  clock: Clock;
+  log: Logger;
+}
+
+export function createAgent(options: AgentOptions, deps: AgentDeps): Component {
+  const running: Component[] = [];
+  const stopping = new AbortController();
+  // Every part listens to it, and there are more than ten.
+  setMaxListeners(0, stopping.signal);
+
+  return {
+    name: 'agent',
+    async start(signal) {
+      signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
+      const directory = join(options.dataDir, 'agent');
+      const start = async (component: Component): Promise<void> => {
+        await startAll([component], stopping.signal);
+        running.push(component);
+      };
+      try {
+        await ensureDirectory(directory, 0o700);
+        await start(createLock(join(directory, 'lock')));
+        await startParts({ options, deps, directory, start, signal: stopping.signal });
+      } catch (error) {
+        await stopAll(running.splice(0));
+        throw error;
+      }
+    },
+    async stop() {
+      stopping.abort(new Error('the agent stops'));
+      await stopAll(running.splice(0));
+    },
+    healthy: () => healthOf(running),
+  };
+}
+
+const healthOf = (components: readonly Component[]): Health =>
+  components.map((component) => component.healthy()).find((health) => !health.ok) ?? healthyNow;
+
+interface Assembly {
+  options: AgentOptions;
+  deps: AgentDeps;
+  directory: string;
+  start(component: Component): Promise<void>;
+  signal: AbortSignal;
+}
+
+async function startParts({ options, deps, directory, start, signal }: Assembly): Promise<void> {
+  const { clock, log } = deps;
+  const { nodeName, server } = options;
+  const nodeIp = options.nodeIp ?? (await findNodeIp(server));
+  const pkiDir = join(directory, 'pki');
+  const identity = { nodeName, nodeIps: [nodeIp] };
+  const credentials = await joinCluster({
+    ...identity,
+    server,
+    token: options.token,
+    pkiDir,
+    signal,
+    log,
+    clock,
+  });
+  const client = createRestClient({
+    server,
+    credentials: () => ({ ca: credentials.ca, ...credentials.client }),
+    userAgent: 'wherry-agent',
+  });
+  await start(closing('client', () => client.close()));
+
+  const oomScoreFloor = await readOomScoreFloor(log);
+  const runtime = new DockerRuntime({
+    socketPath: options.runtimeEndpoint,
+    node: nodeName,
+    log,
+    clock,
+    oomScoreFloor,
+  });
+  await start(closing('runtime', async () => runtime.close()));
+  const { cgroupDriver } = await runtime.version();
+  const cgroups = await createPodCgroups({ root: options.cgroupRoot, driver: cgroupDriver, exec });
+
+  const informers = createInformers({ client, clock, log });
+  const ownPods = informers.get(podType, {
+    fieldSelector: `spec.nodeName=${nodeName}`,
+    indexers: uidIndexers,
+  });
+  const allNodes = informers.get(nodes);
+  const allServices = informers.get(serviceType);
+  const slices = informers.get(endpointSlices, { indexers: sliceIndexers });
+  await start(informers);
+
+  const recorder = createEventRecorder({ client, clock, log, component: 'kubelet', host: nodeName });
+  await start(recorder);
+  await start(
+    createRenewal({ credentials, identity, pkiDir, client, clock, log, onRenewed: () => undefined }),
+  );
+
+  const firewall = createIptables({ clock });
+  const { clusterCidr } = options;
+  const network = createPodNetwork({
+    nodeName,
+    nodeIp,
+    clusterCidr,
+    dataDirectory: directory,
+    nodes: allNodes,
+    firewall,
+    clock,
+    log,
+    confDirectory: options.cniConfDir,
+  });
+  await start(network);
+  await start(inBackground(createRoutes({ nodeName, nodeIp, nodes: allNodes, clock, log }), log));
+  const proxy = {
+    nodeName,
+    clusterCidr,
+    services: allServices,
+    endpointSlices: slices,
+    firewall,
+    clock,
+    log,
+  };
+  await start(inBackground(createServiceProxy(proxy), log));
+
+  const images = createImageManager({
+    runtime,
+    clock,
+    secret: () => undefined,
+    record: (pod, type, reason, message, container) =>
+      recorder.event(pod, type, reason, message, `spec.containers{${container}}`),
+  });
+  const pods = createPods({
+    client,
+    source: ownPods,
+    services: () => allServices.list(),
+    runtime,
+    network,
+    cgroups,
+    images,
+    recorder,
+    exec,
+    clock,
+    log,
+    nodeName,
+    node: { runtimeName: 'docker', hostIPs: [nodeIp], qosClassOf },
+    allocatable: () => allNodes.get({ name: nodeName })?.status?.allocatable ?? {},
+    podsDirectory: join(directory, 'pods'),
+  });
+  await start(pods);
+}
+
+/** Two agents on one data directory would fight over the same pods. */
+function createLock(path: string): Component {
+  let release: (() => Promise<void>) | undefined;
+  return {
+    name: 'lock',
+    async start() {
+      release = await acquireLock(path);
+    },
+    stop: async () => release?.(),
+    healthy: () => healthyNow,
+  };
+}
+
+/** Something that only has to be closed at the end. */
+const closing = (name: string, close: () => Promise<void>): Component => ({
+  name,
+  start: async () => undefined,
+  stop: close,
+  healthy: () => healthyNow,
+});
+
+/** A part whose start waits for the API: the agent goes on meanwhile. */
+function inBackground(component: Component, log: Logger): Component {
+  let trouble = `${component.name} has not started yet`;
+  return {
+    name: component.name,
+    async start(signal) {
+      component.start(signal).then(
+        () => {
+          trouble = '';
+        },
+        (error: unknown) => {
+          trouble = `${component.name} did not start`;
+          if (!signal.aborted) log.error({ err: error, part: component.name }, 'a part did not start');
+        },
+      );
+    },
+    stop: () => component.stop(),
+    healthy: () => (trouble === '' ? component.healthy() : { ok: false, reason: trouble }),
+  };
+}
