@@ -178,6 +178,7 @@ t.test('present, pulled, never', async (t) => {
     'Normal Pulling: Pulling image "redis:7"',
     'Normal Pulled: Successfully pulled image "redis:7" in 0ms (0ms including waiting). Image size: 42 bytes.',
     'Warning ErrImageNeverPull: Container image "absent:1" is not present with pull policy of Never',
+    'Warning Failed: Error: ErrImageNeverPull',
   ]);
 });
 
@@ -201,9 +202,11 @@ t.test('a failing pull backs off 10 s, 20 s, ... 300 s and says why', async (t) 
     message: `Back-off pulling image "gone:1": ErrImagePull: ${why}`,
     retryAfterMs: 10_000,
   });
-  t.strictSame(events.slice(-2), [
+  t.strictSame(events.slice(-4), [
     `Warning Failed: Failed to pull image "gone:1": ${why}`,
+    'Warning Failed: Error: ErrImagePull',
     'Normal BackOff: Back-off pulling image "gone:1"',
+    'Warning Failed: Error: ImagePullBackOff',
   ]);
   const delays: number[] = [];
   for (let n = 0; n < 6; n += 1) {

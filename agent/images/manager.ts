@@ -64,6 +64,14 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
   const failing = new Map<string, Map<string, Failing>>();
 
   async function ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ImageResult> {
+    const result = await attempt(pod, container, signal);
+    if (result.result === 'failed') {
+      options.record(pod, 'Warning', 'Failed', `Error: ${result.reason}`, container.name);
+    }
+    return result;
+  }
+
+  async function attempt(pod: Pod, container: Container, signal: AbortSignal): Promise<ImageResult> {
     const image = container.image ?? '';
     const record = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
       options.record(pod, type, reason, message, container.name);
