@@ -81,7 +81,25 @@ export async function tunnelExec(
   client.socket.write(switchingProtocols(response));
   if (head.length > 0) client.socket.write(head);
   if (client.head.length > 0) socket.write(client.head);
-  await Promise.allSettled([pipeline(client.socket, socket), pipeline(socket, client.socket)]);
+  await join(client.socket, socket);
+}
+
+/** Bytes both ways until both sides are closed; the end of one ends the other, and so does its failure. */
+async function join(a: Duplex, b: Duplex): Promise<void> {
+  const closed = (end: Duplex, other: Duplex): Promise<void> =>
+    new Promise((resolve) => {
+      const finish = (): void => {
+        other.destroy();
+        resolve();
+      };
+      end.on('error', () => end.destroy());
+      if (end.closed) finish();
+      else end.once('close', finish);
+    });
+  const done = [closed(a, b), closed(b, a)];
+  a.pipe(b);
+  b.pipe(a);
+  await Promise.all(done);
 }
 
 function switchingProtocols(response: IncomingMessage): string {
