@@ -1,13 +1,11 @@
 import { webcrypto } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
 import t from 'tap';
 import { isReason } from '../api/errors.js';
 import { configMaps } from '../api/kinds.js';
+import { x509 } from '../host/x509.js';
 import { startTestApiServer } from '../testing/apiserver.js';
 import { createFakeClient } from '../testing/fakeclient.js';
 import { createRestClient } from './rest.js';
-
-x509.cryptoProvider.set(webcrypto);
 
 async function authority(): Promise<{
   pem: string;
