@@ -5,6 +5,7 @@
  * joining hosts may ask for a certificate; everyone known may discover the API. What no rule allows is denied.
  */
 import type { Attributes, Authorizer, Decision } from './auth.js';
+import { bootstrapSecretName } from './token.js';
 
 /** One row: these verbs on these resources, if `when` says so. */
 interface Rule {
@@ -31,6 +32,9 @@ function nodeRules({ nodeOfPod }: AuthorizerOptions): readonly Rule[] {
   const isOwnName = ({ name }: Attributes, node: string): boolean => name === node;
   const isOwnLease = ({ verb, name, namespace }: Attributes, node: string): boolean =>
     namespace === 'kube-node-lease' && (verb === 'create' || name === node);
+  /** Never all at once, and never what lets other hosts join. */
+  const isOneObject = ({ resource, name = '' }: Attributes): boolean =>
+    name !== '' && !(resource === 'secrets' && name.startsWith(bootstrapSecretName('')));
   /** A pod that is gone may be "changed": the answer is then 404, which the agent waits for. */
   const isOwnPod = async ({ namespace, name }: Attributes, node: string): Promise<boolean> => {
     if (!namespace || !name) return false;
@@ -49,17 +53,9 @@ function nodeRules({ nodeOfPod }: AuthorizerOptions): readonly Rule[] {
     {
       verbs: read,
       group: '',
-      resources: [
-        'pods',
-        'nodes',
-        'services',
-        'endpoints',
-        'configmaps',
-        'secrets',
-        'namespaces',
-        'serviceaccounts',
-      ],
+      resources: ['pods', 'nodes', 'services', 'endpoints', 'namespaces', 'serviceaccounts'],
     },
+    { verbs: read, group: '', resources: ['configmaps', 'secrets'], when: isOneObject },
     { verbs: read, group: 'discovery.k8s.io', resources: ['endpointslices'] },
     { verbs: ['delete'], group: '', resources: ['pods'], when: isOwnPod },
     { verbs: change, group: '', resources: ['pods/status'], when: isOwnPod },
