@@ -14,6 +14,7 @@ import type { Logger } from '../host/log.js';
 import type { BackoffPolicy } from './backoff.js';
 import type { Change, Source } from './cache.js';
 import { type Reconciler, TerminalError } from './reconciler.js';
+import { createStop } from './wait.js';
 import { createWorkQueue, defaultQueueBackoff } from './workqueue.js';
 
 /** One source with its mapping from a change to the keys to look at. Made by `on`. */
@@ -69,7 +70,7 @@ export function createController(options: ControllerOptions): Controller {
   const log = options.log.child({ controller: name });
   const queue = createWorkQueue({ clock, backoff: options.backoff ?? defaultQueueBackoff });
   const counts = { reconciles: 0, failures: 0, terminal: 0, active: 0 };
-  const stopping = new AbortController();
+  const stopping = createStop();
   const unsubscribe: (() => void)[] = [];
   let running: Promise<unknown> = Promise.resolve();
   stopping.signal.addEventListener('abort', () => queue.shutDown(), { once: true });
@@ -109,10 +110,7 @@ export function createController(options: ControllerOptions): Controller {
   return {
     name,
     async start(signal) {
-      signal.addEventListener('abort', () => stopping.abort(signal.reason), {
-        once: true,
-        signal: stopping.signal,
-      });
+      stopping.follow(signal);
       await Promise.all(sources.map((source) => source.whenSynced(signal)));
       for (const source of sources) unsubscribe.push(source.subscribe((key) => queue.add(key)));
       running = Promise.all(Array.from({ length: options.workers ?? 1 }, work));

@@ -15,7 +15,7 @@ import type { Logger } from '../host/log.js';
 import { backoffMs } from './backoff.js';
 import type { Client } from './client.js';
 import { createEventSeries, type EventSeries } from './eventseries.js';
-import { untilAborted } from './wait.js';
+import { createStop, untilAborted } from './wait.js';
 
 export interface EventRecorder {
   /** `type` is `Normal` or `Warning`; `fieldPath` names a part: `spec.containers{web}`. */
@@ -53,7 +53,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const { client, clock, log, component, host, maxQueued = 1_000 } = options;
   const series = createEventSeries(clock);
   const queue: Event[] = [];
-  const stopping = new AbortController();
+  const stopping = createStop();
   let draining: Promise<void> | undefined;
   let dropped = 0;
 
@@ -148,10 +148,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     name: 'events',
     event,
     start(signal) {
-      signal.addEventListener('abort', () => stopping.abort(signal.reason), {
-        once: true,
-        signal: stopping.signal,
-      });
+      stopping.follow(signal);
       return Promise.resolve();
     },
     async stop() {

@@ -20,7 +20,7 @@ import type { Change, Indexers, Source } from './cache.js';
 import type { Client, ListOptions } from './client.js';
 import { deepFreeze, freezesObjects } from './freeze.js';
 import { createIndexedStore } from './indexed.js';
-import { deferred, orAborted, untilAborted } from './wait.js';
+import { createStop, deferred, orAborted, untilAborted } from './wait.js';
 
 export interface InformerOptions<T extends KubeObject> {
   client: Pick<Client, 'list' | 'watch'>;
@@ -61,7 +61,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   const handlers = new Set<(change: Change<T>) => void>();
   const backoff = createBackoff(options.backoff ?? defaultBackoff);
   const seal = freezesObjects() ? deepFreeze : <V>(value: V): V => value;
-  const stopping = new AbortController();
+  const stopping = createStop();
   const synced = deferred();
   let hasSynced = false;
   /** Where the next watch starts; undefined asks for a list first. */
@@ -161,11 +161,7 @@ export function createInformer<T extends KubeObject>(options: InformerOptions<T>
   return {
     name,
     start(signal) {
-      if (signal.aborted) stopping.abort(signal.reason);
-      signal.addEventListener('abort', () => stopping.abort(signal.reason), {
-        once: true,
-        signal: stopping.signal,
-      });
+      stopping.follow(signal);
       running = run(stopping.signal);
       return Promise.resolve();
     },

@@ -12,7 +12,7 @@ import type { Logger } from '../host/log.js';
 import { createBackoff } from './backoff.js';
 import type { Client } from './client.js';
 import { decide, released } from './lease.js';
-import { untilAborted } from './wait.js';
+import { createStop, untilAborted } from './wait.js';
 
 type LeaseClient = Pick<Client, 'get' | 'create' | 'update'>;
 
@@ -101,7 +101,7 @@ export function createHeartbeat(options: HeartbeatOptions): Component {
   const { clock, log, renewMs = 10_000 } = options;
   const holder = createHolder({ ...options, durationMs: options.durationMs ?? 40_000 });
   const backoff = createBackoff({ minMs: 200, maxMs: Math.min(7_000, renewMs), jitter: 0.2 });
-  const stopping = new AbortController();
+  const stopping = createStop();
   let trouble = '';
   let running: Promise<void> = Promise.resolve();
 
@@ -130,10 +130,7 @@ export function createHeartbeat(options: HeartbeatOptions): Component {
   return {
     name: 'heartbeat',
     start(signal) {
-      signal.addEventListener('abort', () => stopping.abort(signal.reason), {
-        once: true,
-        signal: stopping.signal,
-      });
+      stopping.follow(signal);
       running = run(stopping.signal);
       return Promise.resolve();
     },
@@ -156,7 +153,7 @@ export interface ElectionOptions extends LeaseOptions {
 export function createElection(options: ElectionOptions): Component & { isLeader(): boolean } {
   const { clock, log, renewMs = 2_000, renewDeadlineMs = 10_000, lead } = options;
   const holder = createHolder({ ...options, durationMs: options.durationMs ?? 15_000 });
-  const stopping = new AbortController();
+  const stopping = createStop();
   let leading = false;
   let running: Promise<void> = Promise.resolve();
 
@@ -177,16 +174,14 @@ export function createElection(options: ElectionOptions): Component & { isLeader
   }
 
   async function leadOnce(signal: AbortSignal): Promise<void> {
-    const lost = new AbortController();
-    const onStop = (): void => lost.abort(signal.reason);
-    signal.addEventListener('abort', onStop, { once: true });
+    const lost = createStop();
+    lost.follow(signal);
     leading = true;
     log.info({ lease: options.ref.name }, 'became leader');
     const work = lead(lost.signal).finally(() => lost.abort(new Error('the leader ended')));
     await keep(lost);
     leading = false;
     const [outcome] = await Promise.allSettled([work]);
-    signal.removeEventListener('abort', onStop);
     if (outcome.status === 'rejected' && !signal.aborted)
       log.error({ err: outcome.reason }, 'the leader failed');
     if (signal.aborted) await giveBack();
@@ -219,10 +214,7 @@ export function createElection(options: ElectionOptions): Component & { isLeader
     name: 'election',
     isLeader: () => leading,
     start(signal) {
-      signal.addEventListener('abort', () => stopping.abort(signal.reason), {
-        once: true,
-        signal: stopping.signal,
-      });
+      stopping.follow(signal);
       running = run(stopping.signal);
       return Promise.resolve();
     },

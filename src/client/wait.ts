@@ -1,6 +1,8 @@
 /**
- * The two promises that the client library waits with: one that is settled from outside, and one that an abort ends.
+ * What the client library waits with: a promise that is settled from outside, one that an abort ends, and the abort
+ * itself handed on to whoever works in the background.
  */
+import { setMaxListeners } from 'node:events';
 
 export interface Deferred<T> {
   promise: Promise<T>;
@@ -34,4 +36,18 @@ export async function untilAborted(sleep: Promise<void>, signal: AbortSignal): P
   } catch (error) {
     if (!signal.aborted) throw error;
   }
+}
+
+/** An AbortController for background work: `follow` makes it abort when the given signal does. */
+export function createStop(): AbortController & { follow(signal: AbortSignal): void } {
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  return Object.assign(stop, {
+    follow(signal: AbortSignal) {
+      // One signal stops any number of components: many listeners are no leak.
+      setMaxListeners(0, signal);
+      if (signal.aborted) stop.abort(signal.reason);
+      signal.addEventListener('abort', () => stop.abort(signal.reason), { once: true, signal: stop.signal });
+    },
+  });
 }
