@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline';
+import { connect } from 'node:tls';
 import t from 'tap';
 import type { Status } from '../../src/api/errors.js';
 import type { Asked, TestServer } from './testing.js';
@@ -524,4 +525,20 @@ t.test('a stop ends watches cleanly and refuses what comes after', async (t) => 
   await ended;
   t.ok(response.complete);
   await t.rejects(other.ask('GET', '/healthz'), { code: 'ECONNREFUSED' });
+});
+
+/** Sends raw text and resolves with all that comes back until the server closes. */
+async function raw(text: string): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port: api.server.address().port, ca: api.certificates.ca });
+  socket.write(text);
+  let answer = '';
+  for await (const chunk of socket) answer += String(chunk);
+  return answer;
+}
+
+t.test('what is no request gets an answer all the same', async (t) => {
+  t.match(await raw('nonsense\r\n\r\n'), /^HTTP\/1.1 400 Bad Request[\s\S]*"kind":"Status"/);
+  const large = await raw(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(70_000)}\r\n\r\n`);
+  t.match(large, /^HTTP\/1.1 431 [\s\S]*headers are too large/);
+  t.equal((await api.ask('TRACE', '/')).code, 405);
 });

@@ -33,7 +33,7 @@ import { streamLog, tunnelExec } from './podstreams.js';
 import { receiveBody } from './receive.js';
 import { parseRequest, type ResourceTarget } from './request.js';
 import { RequestScope } from './scope.js';
-import { noSuchMethod, noSuchResource, statusBytes, toApiError } from './status.js';
+import { noSuchMethod, noSuchResource, refuseConnection, statusBytes, toApiError } from './status.js';
 import { checkRoute, namespaceOf, serveVerb } from './verbs.js';
 import { streamWatch } from './watch.js';
 
@@ -132,6 +132,7 @@ export class HttpServer implements Component {
       keepAliveTimeout: connectionLimits.keepAliveTimeout,
       requestTimeout: connectionLimits.requestTimeout,
       exposeHeadRoutes: false,
+      clientErrorHandler: refuseConnection,
       logger: false,
       // The path is parsed by `request.ts` from `originalUrl`; the router must not look at it.
       rewriteUrl: () => '/',

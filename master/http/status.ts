@@ -4,6 +4,7 @@
  * `ApiError`s are answers; fastify's own refusals are translated; anything else is a defect of ours: 500, logged once
  * with the request id, its details kept out of the answer.
  */
+import type { Socket } from 'node:net';
 import { ApiError, internalError, type Status } from '../../src/api/errors.js';
 import type { Logger } from '../../src/host/log.js';
 import { maxBodyBytes } from './body.js';
@@ -74,3 +75,34 @@ export const deletedStatus = (subject: {
   },
   code: 200,
 });
+
+const connectionErrors: Readonly<Record<string, { line: string; message: string }>> = {
+  HPE_HEADER_OVERFLOW: {
+    line: '431 Request Header Fields Too Large',
+    message: 'the request headers are too large',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { line: '408 Request Timeout', message: 'the request did not arrive in time' },
+};
+
+/** What never became a request (broken, too slow, headers too large) is answered on the bare socket, then closed. */
+export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const fallback = { line: '400 Bad Request', message: 'this is not a valid HTTP request' };
+  const { line, message } = connectionErrors[error.code ?? ''] ?? fallback;
+  const code = Number(line.slice(0, 3));
+  const status: Status = {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason: 'BadRequest',
+    code,
+  };
+  const body = statusBytes(status);
+  const head = `HTTP/1.1 ${line}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
+  socket.end(Buffer.concat([Buffer.from(head), body]));
+}

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { InFlight } from './inflight.js';
+import { parseRequest } from './request.js';
+
+t.test('resource paths', async (t) => {
+  const cases: [string, string, object | undefined][] = [
+    [
+      'GET',
+      '/api/v1/pods',
+      { verb: 'list', group: '', version: 'v1', resource: 'pods', namespace: undefined },
+    ],
+    ['GET', '/api/v1/pods?watch=false', { verb: 'list' }],
+    ['GET', '/api/v1/pods?watch=', { verb: 'watch' }],
+    [
+      'GET',
+      '/apis/apps/v1/namespaces/a/deployments/b/scale',
+      { verb: 'get', group: 'apps', subresource: 'scale' },
+    ],
+    [
+      'PATCH',
+      '/api/v1/namespaces/a/status',
+      { verb: 'patch', resource: 'namespaces', name: 'a', subresource: 'status' },
+    ],
+    ['DELETE', '/api/v1/namespaces/a', { verb: 'delete', resource: 'namespaces', name: 'a', namespace: 'a' }],
+    ['GET', '/api/v1/namespaces', { verb: 'list', resource: 'namespaces', name: undefined }],
+    ['POST', '/api/v1/nodes/', { verb: 'create', resource: 'nodes' }],
+    ['GET', '/api/v1/namespaces/a/pods/b/proxy/x/y', { subresource: 'proxy', rest: ['x', 'y'] }],
+    ['GET', '/api/v1', undefined],
+    ['GET', '/apis/apps/v1', undefined],
+    ['GET', '/api/v1//pods', undefined],
+    ['GET', '/', undefined],
+  ];
+  for (const [method, url, wanted] of cases) {
+    const { verb, target } = parseRequest(method, url);
+    if (wanted) t.match({ verb, ...target }, wanted, url);
+    else t.equal(target, undefined, url);
+  }
+});
+
+t.test('any name survives the way through a URL, and none becomes a path', async () => {
+  const name = fc.string({ minLength: 1, maxLength: 253 }).filter((text) => !/[/\0]/.test(text));
+  fc.assert(
+    fc.property(name, name, (namespace, pod) => {
+      const url = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}`;
+      const { target } = parseRequest('GET', url);
+      return target?.namespace === namespace && target.name === pod && target.resource === 'pods';
+    }),
+  );
+});
+
+t.test('too many requests of one user', async (t) => {
+  const inFlight = new InFlight(2);
+  inFlight.enter('a');
+  inFlight.enter('a');
+  t.throws(() => inFlight.enter('a'), {
+    name: 'ApiError',
+    message: 'Too many requests: the user has too many requests under way, please try again later',
+  });
+  inFlight.enter('b');
+  inFlight.leave('a');
+  inFlight.enter('a');
+});
