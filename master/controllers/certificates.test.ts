@@ -154,6 +154,8 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
     conditions: [{ type: 'Failed', message: 'the address 192.0.2.2 is not that of the node' }],
   });
 
-  await clock.advance(3_601_000);
-  t.same((await client.list(certificateSigningRequests)).items, []);
+  const left = async (): Promise<number> => (await client.list(certificateSigningRequests)).items.length;
+  await clock.advance(3_500_000);
+  t.equal(await left(), 2);
+  while ((await left()) > 0) await clock.advance(60_000);
 });
