@@ -1,0 +1,290 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { ApiError } from '../../src/api/errors.js';
+import { leases, nodes as nodeType } from '../../src/api/kinds.js';
+import { findCondition } from '../../src/api/meta.js';
+import type { Node, NodeCondition } from '../../src/api/types.js';
+import { createInformer } from '../../src/client/informer.js';
+import { silentLogger } from '../../src/host/log.js';
+import { createFakeClock } from '../../src/testing/clock.js';
+import { createFakeClient } from '../../src/testing/fakeclient.js';
+import type { ImageState } from '../runtime/runtime.js';
+import { conditionsOf, pressuresOf } from './conditions.js';
+import {
+  architectureOf,
+  type Machine,
+  osImageOf,
+  readMachine,
+  readUsage,
+  threadsOf,
+  type Usage,
+} from './machine.js';
+import { createNodeComponent } from './node.js';
+import { newNode, nodeStatusOf, type StatusFacts, saysTheSame } from './nodestatus.js';
+
+const gi = 1024 ** 3;
+const machine: Machine = {
+  ...{ machineId: 'm', systemUuid: 's', bootId: 'b', kernelVersion: '6.1', osImage: 'Debian 12' },
+  ...{ architecture: 'amd64', cpuCount: 4, memoryBytes: 2 * gi },
+};
+const usage: Usage = {
+  memoryAvailableBytes: gi,
+  disk: { totalBytes: 100 * gi, availableBytes: 50 * gi, inodes: 1000, inodesFree: 900 },
+  processes: { limit: 32_768, used: 200 },
+};
+const options = {
+  ...{ nodeName: 'node-a', nodeLabels: { zone: 'x' }, maxPods: 110, agentPort: 10250 },
+  registerWithTaints: [{ key: 'gpu', effect: 'NoSchedule' }],
+};
+const now = new Date('2026-01-01T00:00:10Z');
+const facts: StatusFacts = {
+  ...{ machine, usage, now, runtimeError: '', pressures: new Set(), checks: [] },
+  runtime: { name: 'docker', version: '20.10.24', images: [] },
+  nodeIps: ['192.168.1.10'],
+};
+
+t.test('what the host says', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'wherry-machine-'));
+  const files: Record<string, string> = {
+    'etc/machine-id': 'abc\n',
+    'etc/os-release': 'NAME=x\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+    'proc/meminfo': 'MemTotal:        2000 kB\nMemFree:  5 kB\nMemAvailable:    1000 kB\n',
+    'proc/loadavg': '0.00 0.01 0.05 1/321 4567\n',
+    'proc/sys/kernel/pid_max': '32768\n',
+    'proc/sys/kernel/threads-max': '1000\n',
+    'proc/sys/kernel/random/boot_id': 'boot\n',
+  };
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  t.match(await readMachine(root), {
+    ...{ machineId: 'abc', systemUuid: 'abc', bootId: 'boot', memoryBytes: 2_048_000 },
+    osImage: 'Debian GNU/Linux 12 (bookworm)',
+  });
+  t.match(await readUsage(root, root), {
+    memoryAvailableBytes: 1_024_000,
+    processes: { limit: 1000, used: 321 },
+    disk: { totalBytes: Number },
+  });
+  t.equal(osImageOf(''), 'Linux');
+  t.equal(threadsOf(''), 0);
+  t.equal(architectureOf('x64'), 'amd64');
+  await rm(root, { recursive: true });
+});
+
+t.test('pressure', async (t) => {
+  t.same([...pressuresOf(usage)], []);
+  t.same([...pressuresOf({ ...usage, memoryAvailableBytes: 50 * 1024 ** 2 })], ['MemoryPressure']);
+  t.same([...pressuresOf({ ...usage, disk: { ...usage.disk, availableBytes: 9 * gi } })], ['DiskPressure']);
+  t.same([...pressuresOf({ ...usage, disk: { ...usage.disk, inodesFree: 49 } })], ['DiskPressure']);
+  t.same([...pressuresOf({ ...usage, disk: { ...usage.disk, inodes: 0, inodesFree: 0 } })], []);
+  t.same([...pressuresOf({ ...usage, processes: { limit: 1000, used: 960 } })], ['PIDPressure']);
+});
+
+t.test('conditions', async (t) => {
+  const before: NodeCondition[] = [
+    { type: 'NetworkUnavailable', status: 'False' },
+    { type: 'Ready', status: 'True', lastTransitionTime: '2025-01-01T00:00:00Z' },
+  ];
+  const ready = conditionsOf(before, facts);
+  t.same(
+    ready.map(({ type, status }) => `${type}=${status}`),
+    [
+      'NetworkUnavailable=False',
+      'MemoryPressure=False',
+      'DiskPressure=False',
+      'PIDPressure=False',
+      'Ready=True',
+    ],
+  );
+  t.match(findCondition(ready, 'Ready'), {
+    reason: 'KubeletReady',
+    message: 'kubelet is posting ready status',
+    lastTransitionTime: '2025-01-01T00:00:00Z',
+    lastHeartbeatTime: '2026-01-01T00:00:10Z',
+  });
+  const broken = conditionsOf(before, {
+    ...facts,
+    runtimeError: 'no answer',
+    checks: [{ name: 'pod-network', healthy: () => ({ ok: false, reason: 'no range' }) }],
+  });
+  t.match(findCondition(broken, 'Ready'), {
+    status: 'False',
+    reason: 'KubeletNotReady',
+    message:
+      '[container runtime is down: no answer, container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:no range]',
+    lastTransitionTime: '2026-01-01T00:00:10Z',
+  });
+});
+
+t.test('the object', async (t) => {
+  const node = newNode(options, machine);
+  t.match(node.metadata.labels, {
+    'kubernetes.io/hostname': 'node-a',
+    'kubernetes.io/arch': 'amd64',
+    zone: 'x',
+  });
+  t.same(
+    node.spec?.taints?.map(({ key }) => key),
+    ['gpu', 'node.kubernetes.io/not-ready'],
+  );
+  const image = (index: number): ImageState => ({
+    ...{ id: `i${index}`, sizeBytes: index, repoDigests: ['<none>@<none>'] },
+    repoTags: index === 60 ? [] : [`image:${index}`],
+  });
+  const images = Array.from({ length: 61 }, (_, index) => image(index));
+  const status = nodeStatusOf(options, {}, { ...facts, runtime: { ...facts.runtime, images } });
+  t.match(status, {
+    capacity: { cpu: '4', memory: '2Gi', pods: '110', 'ephemeral-storage': '100Gi' },
+    allocatable: { cpu: '4', memory: '1948Mi', 'ephemeral-storage': String(90 * gi) },
+    addresses: [
+      { type: 'InternalIP', address: '192.168.1.10' },
+      { type: 'Hostname', address: 'node-a' },
+    ],
+    nodeInfo: { containerRuntimeVersion: 'docker://20.10.24', kubeletVersion: /^v1\.36\.4\+wherry/ },
+    daemonEndpoints: { kubeletEndpoint: { Port: 10250 } },
+  });
+  t.equal(status.images?.length, 50);
+  t.same(status.images?.[0], { names: ['image:59'], sizeBytes: 59 }, 'the biggest that has a name');
+  t.ok(
+    saysTheSame(
+      status,
+      nodeStatusOf(options, status, { ...facts, now: new Date(), runtime: { ...facts.runtime, images } }),
+    ),
+  );
+  t.notOk(saysTheSame(status, nodeStatusOf(options, status, facts)));
+});
+
+async function startNode(existing?: Node) {
+  const clock = createFakeClock();
+  const client = createFakeClient();
+  if (existing) client.seed(nodeType, existing);
+  const informer = createInformer({ client, type: nodeType, clock, log: silentLogger });
+  const state = { runtimeError: '', networkError: 'no range yet', addresses: ['192.168.1.10'], usage };
+  const component = createNodeComponent({
+    ...{
+      client,
+      options,
+      nodes: informer,
+      clock,
+      log: silentLogger,
+      dataDirectory: '/tmp',
+      nodeIp: '192.168.1.10',
+    },
+    findNodeIp: async () => '192.168.1.11',
+    runtime: {
+      async version() {
+        if (state.runtimeError !== '') throw new Error(state.runtimeError);
+        return { name: 'docker', version: '20.10', apiVersion: '1.41', cgroupDriver: 'cgroupfs' as const };
+      },
+      listImages: async () => [],
+    },
+    checks: [
+      { name: 'pod-network', healthy: () => ({ ok: state.networkError === '', reason: state.networkError }) },
+    ],
+    host: {
+      machine: async () => machine,
+      usage: async () => state.usage,
+      addresses: () => state.addresses,
+    },
+  });
+  const { signal } = new AbortController();
+  await informer.start(signal);
+  await component.start(signal);
+  await clock.advance(500);
+  t.teardown(async () => {
+    await component.stop();
+    await informer.stop();
+  });
+  const get = () => client.get(nodeType, { name: 'node-a' });
+  const ready = async () => findCondition((await get()).status?.conditions, 'Ready');
+  const statusWrites = () => client.writes.filter((call) => call.subresource === 'status').length;
+  return { clock, client, component, state, get, ready, statusWrites };
+}
+
+t.test('registers, reports, becomes ready, and is quiet', async (t) => {
+  const { clock, client, component, state, get, ready, statusWrites } = await startNode();
+  t.equal(component.healthy().ok, true);
+  t.match(await get(), { metadata: { labels: { zone: 'x' } }, status: { capacity: { cpu: '4' } } });
+  t.match(await ready(), { status: 'False', message: /NetworkReady=false.*no range yet/ });
+  state.networkError = '';
+  await clock.advance(1_000);
+  t.match(await ready(), { status: 'True', reason: 'KubeletReady' });
+  const written = statusWrites();
+  await clock.advance(60_000);
+  t.equal(statusWrites(), written, 'nothing changed, nothing is written');
+  await clock.advance(300_000);
+  t.equal(statusWrites(), written + 1, 'but every five minutes');
+  const lease = await client.get(leases, { namespace: 'kube-node-lease', name: 'node-a' });
+  t.match(lease, {
+    metadata: { ownerReferences: [{ kind: 'Node', name: 'node-a', uid: (await get()).metadata.uid }] },
+    spec: { holderIdentity: 'node-a', leaseDurationSeconds: 40 },
+  });
+  t.ok(clock.now().getTime() - Date.parse(lease.spec?.renewTime ?? '') <= 10_000, 'the lease is renewed');
+});
+
+t.test('a runtime that is down makes the node not ready, pressure lasts five minutes', async (t) => {
+  const { clock, state, ready, get } = await startNode();
+  state.networkError = '';
+  await clock.advance(1_000);
+  state.runtimeError = 'cannot connect';
+  state.usage = { ...usage, memoryAvailableBytes: 1 };
+  await clock.advance(10_000);
+  t.match(await ready(), { status: 'False', message: 'container runtime is down: cannot connect' });
+  const pressure = async () => findCondition((await get()).status?.conditions, 'MemoryPressure')?.status;
+  t.equal(await pressure(), 'True');
+  state.runtimeError = '';
+  state.usage = usage;
+  await clock.advance(11_000);
+  t.match(await ready(), { status: 'True' });
+  t.equal(await pressure(), 'True');
+  await clock.advance(300_000);
+  t.equal(await pressure(), 'False');
+});
+
+t.test('an existing node is adopted', async (t) => {
+  const { get } = await startNode({
+    metadata: { name: 'node-a', labels: { mine: '1' } },
+    spec: { podCIDR: '10.244.3.0/24', unschedulable: true },
+    status: { conditions: [{ type: 'Custom', status: 'True' }] },
+  });
+  const node = await get();
+  t.match(node.metadata.labels, { mine: '1', 'kubernetes.io/hostname': 'node-a' });
+  t.match(node.spec, { podCIDR: '10.244.3.0/24', unschedulable: true });
+  t.equal(findCondition(node.status?.conditions, 'Custom')?.status, 'True', "others' conditions are kept");
+});
+
+t.test('a deleted node comes back; a verdict of the master is answered', async (t) => {
+  const { clock, client, state, get, ready } = await startNode();
+  state.networkError = '';
+  await clock.advance(1_000);
+  const first = await get();
+  await client.delete(nodeType, { name: 'node-a' });
+  await clock.advance(1_000);
+  t.not((await get()).metadata.uid, first.metadata.uid);
+  t.match(await ready(), { status: 'True' });
+  const current = await get();
+  const conditions = current.status?.conditions?.map((condition) => ({ ...condition, status: 'Unknown' }));
+  await client.patch(
+    nodeType,
+    { name: 'node-a' },
+    { type: 'merge', body: { status: { conditions } } },
+    { subresource: 'status' },
+  );
+  await clock.advance(1_000);
+  t.match(await ready(), { status: 'True' }, 'at once, not with the next look');
+});
+
+t.test('a master that is away is waited for; a new address is noticed', async (t) => {
+  const { clock, client, component, state, get } = await startNode();
+  state.addresses = ['192.168.1.11'];
+  client.failNext((call) => call.subresource === 'status', new ApiError('ServiceUnavailable', 'away'), 3);
+  await clock.advance(1_000);
+  t.match(component.healthy(), { ok: false, reason: 'away' });
+  await clock.advance(20_000);
+  t.equal(component.healthy().ok, true);
+  t.match((await get()).status?.addresses, [{ type: 'InternalIP', address: '192.168.1.11' }]);
+});

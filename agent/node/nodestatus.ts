@@ -1,0 +1,127 @@
+/**
+ * The Node object as this agent wants it: what it registers, and its status. Pure; called by `node.ts`.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { fromBytes } from '../../src/api/quantity.js';
+import type { ContainerImage, Node, NodeStatus, Taint } from '../../src/api/types.js';
+import { gitVersion } from '../../src/api/version.js';
+import type { ImageState } from '../runtime/runtime.js';
+import { type ConditionFacts, conditionsOf, diskReserveRatio, memoryReserveBytes } from './conditions.js';
+import type { Machine, Usage } from './machine.js';
+
+export interface NodeOptions {
+  nodeName: string;
+  nodeLabels: Readonly<Record<string, string>>;
+  registerWithTaints: readonly Taint[];
+  maxPods: number;
+  /** Port of the agent's HTTPS server. */
+  agentPort: number;
+}
+
+export interface RuntimeFacts {
+  /** `docker`. */
+  name: string;
+  version: string;
+  images: readonly ImageState[];
+}
+
+export interface StatusFacts extends ConditionFacts {
+  machine: Machine;
+  usage: Usage;
+  runtime: RuntimeFacts;
+  /** Addresses that other nodes use, the primary first. */
+  nodeIps: readonly string[];
+}
+
+/** Labels that every node has ("Well-Known Labels"); set again whenever an agent starts. */
+export const defaultLabels = (nodeName: string, machine: Machine): Record<string, string> => ({
+  'kubernetes.io/hostname': nodeName,
+  'kubernetes.io/os': 'linux',
+  'kubernetes.io/arch': machine.architecture,
+  'beta.kubernetes.io/os': 'linux',
+  'beta.kubernetes.io/arch': machine.architecture,
+});
+
+/** A node is tainted as not ready until its first status says otherwise; the node controller takes the taint off. */
+const notReadyTaint: Taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
+
+export const newNode = (options: NodeOptions, machine: Machine): Node => ({
+  metadata: {
+    name: options.nodeName,
+    labels: { ...options.nodeLabels, ...defaultLabels(options.nodeName, machine) },
+  },
+  spec: { taints: [...options.registerWithTaints, notReadyTaint] },
+});
+
+/** Kubernetes' limits of the list of images. */
+const maxImages = 50;
+const maxNamesPerImage = 5;
+
+/** The status to write; `before` gives other writers' conditions and the times of transition. */
+export function nodeStatusOf(options: NodeOptions, before: NodeStatus, facts: StatusFacts): NodeStatus {
+  const { machine, usage, runtime } = facts;
+  const { totalBytes } = usage.disk;
+  const cpu = String(machine.cpuCount);
+  const pods = String(options.maxPods);
+  return {
+    capacity: {
+      cpu,
+      'ephemeral-storage': kibibytes(totalBytes),
+      memory: kibibytes(machine.memoryBytes),
+      pods,
+    },
+    allocatable: {
+      cpu,
+      'ephemeral-storage': String(Math.floor(totalBytes * (1 - diskReserveRatio))),
+      memory: kibibytes(Math.max(machine.memoryBytes - memoryReserveBytes, 0)),
+      pods,
+    },
+    conditions: conditionsOf(before.conditions ?? [], facts),
+    addresses: [
+      ...facts.nodeIps.map((address) => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: options.nodeName },
+    ],
+    daemonEndpoints: { kubeletEndpoint: { Port: options.agentPort } },
+    nodeInfo: {
+      machineID: machine.machineId,
+      systemUUID: machine.systemUuid,
+      bootID: machine.bootId,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      containerRuntimeVersion: `${runtime.name}://${runtime.version}`,
+      kubeletVersion: gitVersion,
+      kubeProxyVersion: gitVersion,
+      operatingSystem: 'linux',
+      architecture: machine.architecture,
+    },
+    images: imagesOf(runtime.images),
+  };
+}
+
+const kibibytes = (bytes: number): string => fromBytes(Math.floor(bytes / 1024) * 1024);
+
+/** The biggest first, as the scheduler looks for those that would be expensive to pull. */
+function imagesOf(images: readonly ImageState[]): ContainerImage[] {
+  return images
+    .map(({ repoDigests, repoTags, sizeBytes }) => ({
+      names: [...repoDigests, ...repoTags]
+        .filter((name) => !name.includes('<none>'))
+        .slice(0, maxNamesPerImage),
+      sizeBytes,
+    }))
+    .filter(({ names }) => names.length > 0)
+    .sort((a, b) => b.sizeBytes - a.sizeBytes || (a.names[0] ?? '').localeCompare(b.names[0] ?? ''))
+    .slice(0, maxImages);
+}
+
+/** Whether two statuses say the same; heartbeat times do not count. */
+export const saysTheSame = (a: NodeStatus, b: NodeStatus): boolean =>
+  isDeepStrictEqual(withoutHeartbeats(a), withoutHeartbeats(b));
+
+const withoutHeartbeats = (status: NodeStatus): unknown =>
+  JSON.parse(
+    JSON.stringify({
+      ...status,
+      conditions: status.conditions?.map((condition) => ({ ...condition, lastHeartbeatTime: '' })),
+    }),
+  );
