@@ -25,6 +25,7 @@ import { createAuthorizer } from './auth/authorizer.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { ensurePki, type Pki } from './auth/pki.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
+import { createControllers } from './controllers/index.js';
 import { HttpServer } from './http/server.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
@@ -63,7 +64,8 @@ export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
   return {
     name: 'master',
     async start(signal) {
-      signal.addEventListener('abort', () => stopping.abort(), { once: true });
+      const giveUp = (): void => stopping.abort();
+      signal.addEventListener('abort', giveUp, { once: true });
       try {
         const directory = join(options.dataDir, 'master');
         await ensureDirectory(directory, 0o700);
@@ -72,11 +74,14 @@ export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
       } catch (error) {
         await stopAll(running.splice(0));
         throw error;
+      } finally {
+        // From here on only `stop` ends the parts, one after the other.
+        signal.removeEventListener('abort', giveUp);
       }
     },
     async stop() {
-      stopping.abort();
       await stopAll(running.splice(0));
+      stopping.abort();
     },
     healthy: () => healthOf(running),
     url: () => `https://${urlHost(http?.address().address ?? '')}:${http?.address().port}`,
@@ -133,8 +138,23 @@ async function startApi(
 
   const informers = createInformers({ client, clock, log });
   const bootstrap = createBootstrapController({ client, informers, clock, log, api });
+  const controllers = createControllers({
+    client,
+    clock,
+    log,
+    informers,
+    options: {
+      clusterCidr: options.clusterCidr,
+      nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriodMs,
+      defaultEvictionSeconds: options.defaultEvictionSeconds,
+      caPem: pki.ca,
+      signer: { authority: pki.authority, reservedIps: [apiServiceIp(options.serviceCidr)] },
+      types: registry.resources.map((row) => row.type),
+    },
+  });
   await run(informers);
   await run(bootstrap);
+  await run(controllers);
   log.info({ address, dataDir: options.dataDir }, 'API serves');
   return http;
 }

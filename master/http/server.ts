@@ -140,9 +140,9 @@ export class HttpServer implements Component {
     this.#wire();
   }
 
-  async start(signal: AbortSignal): Promise<void> {
+  async start(): Promise<void> {
     const { bindAddress: host, port } = this.#options;
-    await this.#app.listen({ host, port, signal });
+    await this.#app.listen({ host, port });
     this.#state = 'serving';
   }
 

@@ -122,7 +122,7 @@ export async function createTestServer(more: Partial<HttpServerOptions> = {}): P
     serverAddress: '127.0.0.1:6443',
     ...more,
   });
-  await server.start(new AbortController().signal);
+  await server.start();
   const { port } = server.address();
   const ask = (method: string, path: string, how: Asked = {}): Promise<Answered> =>
     send({ method, path, port, ca: certificates.ca, ...how });
