@@ -1,0 +1,90 @@
+/** What `kubectl logs` asks for is what it gets: parameters, and the selection of lines. */
+import t from 'tap';
+import { FakeRuntime } from '../runtime/fake.js';
+import type { LogLine } from '../runtime/runtime.js';
+import { parseLogSelection } from './options.js';
+import { readLog, selectLines } from './select.js';
+
+const now = new Date('2026-03-01T12:00:00Z');
+const parse = (query: string): ReturnType<typeof parseLogSelection> =>
+  parseLogSelection(new URLSearchParams(query), now);
+
+t.test('parameters', async (t) => {
+  t.strictSame(parse(''), { follow: false, timestamps: false, previous: false });
+  t.strictSame(parse('follow=true&timestamps=1&previous=false&tailLines=0&sinceSeconds=60&limitBytes=9'), {
+    follow: true,
+    timestamps: true,
+    previous: false,
+    tailLines: 0,
+    since: new Date('2026-03-01T11:59:00Z'),
+    limitBytes: 9,
+  });
+  t.strictSame(parse('sinceTime=2026-03-01T13:00:00%2B02:00').since, new Date('2026-03-01T11:00:00Z'));
+});
+
+t.test('wrong parameters name themselves', async (t) => {
+  t.throws(() => parse('tailLines=x'), { code: 400 });
+  t.throws(() => parse('sinceTime=yesterday'), { code: 400 });
+  t.throws(() => parse('tailLines=-1&limitBytes=0'), {
+    code: 422,
+    details: { causes: [{ field: 'tailLines' }, { field: 'limitBytes' }] },
+  });
+  t.throws(() => parse('sinceSeconds=1&sinceTime=2026-03-01T13:00:00Z'), { code: 422 });
+});
+
+const line = (text: string, extra: Partial<LogLine> = {}): LogLine => ({
+  stream: 'stdout',
+  time: '2026-03-01T12:00:00.000000001Z',
+  text: Buffer.from(text),
+  ...extra,
+});
+
+async function* from(lines: readonly LogLine[]): AsyncGenerator<LogLine, void, undefined> {
+  yield* lines;
+}
+
+async function text(lines: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of lines) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+const select = (
+  lines: readonly LogLine[],
+  selection: Partial<Parameters<typeof selectLines>[1]>,
+): Promise<string> => text(selectLines(from(lines), { timestamps: false, ...selection }));
+
+t.test('parts of a long line become one line with one time', async (t) => {
+  const lines = [
+    line('long ', { partial: true }),
+    line('other', { stream: 'stderr' }),
+    line('line'),
+    line('next'),
+  ];
+  t.equal(await select(lines, {}), 'long other\nline\nnext\n');
+  const time = lines[0]?.time;
+  t.equal(await select(lines, { timestamps: true }), `${time} long ${time} other\nline\n${time} next\n`);
+});
+
+t.test('the limit cuts within a line; since leaves out what is older', async (t) => {
+  const lines = [line('old', { time: '2026-03-01T11:00:00.5Z' }), line('12345'), line('67890')];
+  t.equal(await select(lines, { since: new Date('2026-03-01T12:00:00Z') }), '12345\n67890\n');
+  t.equal(await select(lines, { limitBytes: 7 }), 'old\n123');
+  t.equal(await select(lines, { limitBytes: 4 }), 'old\n');
+});
+
+t.test('reaching the limit ends a follow', async (t) => {
+  let ended = false;
+  const runtime = new FakeRuntime();
+  runtime.logs = async function* () {
+    try {
+      yield line('one');
+      await new Promise(() => undefined);
+    } finally {
+      ended = true;
+    }
+  };
+  const selection = { ...parse('follow=1'), limitBytes: 3 };
+  t.equal(await text(readLog(runtime, { id: 'x', selection }, new AbortController().signal)), 'one');
+  t.ok(ended);
+});
