@@ -74,7 +74,10 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
   };
   const pressedAtMs = new Map<Pressure, number>();
   let machine: Machine | undefined;
+  /** Undefined: to be registered. */
   let uid: string | undefined;
+  /** Of the Node we knew last: a lease that names a deleted one is collected and made anew. */
+  let ownerUid: string | undefined;
   let posted: { status: NodeStatus; atMs: number } | undefined;
   let lastRuntime: RuntimeFacts = { name: 'docker', version: 'Unknown', images: [] };
   let nodeIp = deps.nodeIp;
@@ -89,9 +92,9 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
     ref: { namespace: 'kube-node-lease', name: options.nodeName },
     identity: options.nodeName,
     owner: (): OwnerReference | undefined =>
-      uid === undefined
+      ownerUid === undefined
         ? undefined
-        : { apiVersion: apiVersionOf(nodeType), kind: nodeType.kind, name: options.nodeName, uid },
+        : { apiVersion: apiVersionOf(nodeType), kind: nodeType.kind, name: options.nodeName, uid: ownerUid },
   });
 
   /** Creates the Node, or takes over the one that is there: its labels become ours, the rest stays. */
@@ -107,6 +110,7 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
       log.info({ node: options.nodeName }, 'node adopted');
     }
     uid = node.metadata.uid;
+    ownerUid = uid;
     posted = undefined;
   }
 

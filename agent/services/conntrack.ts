@@ -33,6 +33,52 @@ export function staleFlows(before: readonly ServicePort[], after: readonly Servi
   return filters;
 }
 
+/** One translated flow: where its client sends to, and which endpoint answers. */
+interface Flow {
+  destination: string;
+  port: number;
+  endpoint: string;
+}
+
+/** Lines of `conntrack -L`: source, destination and ports of the first packet, then those of the answer. */
+function parseFlows(text: string): Flow[] {
+  return text.split('\n').flatMap((line) => {
+    const values = (name: string): string[] =>
+      [...line.matchAll(new RegExp(`\\b${name}=(\\S+)`, 'g'))].map((found) => found[1] ?? '');
+    const [destination] = values('dst');
+    const [port] = values('dport');
+    const endpoint = values('src')[1];
+    return destination && port && endpoint ? [{ destination, port: Number(port), endpoint }] : [];
+  });
+}
+
+/** Flows of our services, among those listed, that lead to an endpoint which is none any more. */
+export function leftoverFlows(listed: string, ports: readonly ServicePort[]): FlowFilter[] {
+  const byAddress = new Map<string, ServicePort>();
+  const byNodePort = new Map<number, ServicePort>();
+  for (const port of ports.filter(isUdp)) {
+    for (const address of [port.clusterIp, ...port.externalIps, ...port.loadBalancerIps]) {
+      byAddress.set(`${address}:${port.port}`, port);
+    }
+    if (port.nodePort > 0) byNodePort.set(port.nodePort, port);
+  }
+  const filters = new Map<string, FlowFilter>();
+  for (const { destination, port, endpoint } of parseFlows(listed)) {
+    const service = byAddress.get(`${destination}:${port}`) ?? byNodePort.get(port);
+    if (!service || targetsOf(service).has(endpoint)) continue;
+    const filter = ['--orig-dst', destination, '--orig-port-dst', String(port), '--dst-nat', endpoint];
+    filters.set(filter.join(' '), filter);
+  }
+  return [...filters.values()];
+}
+
+/** The UDP flows that the kernel translates, as text. */
+export async function listFlows(exec: Exec): Promise<string> {
+  const { code, stdout, stderr } = await exec('conntrack', ['-L', '-f', 'ipv4', '-p', 'udp', '--dst-nat']);
+  if (code !== 0) throw new Error(`conntrack -L: ${stderr.trim()}`);
+  return stdout;
+}
+
 const isUdp = (port: ServicePort): boolean => port.protocol === 'udp';
 
 const destinationsOf = (port: ServicePort): FlowFilter[] => [

@@ -74,7 +74,8 @@ if (await insideNamespace(t, import.meta.url)) {
   const [a = '', b = '', c = ''] = addresses;
   const services = createTestSource<Service>();
   const slices = createTestSource<EndpointSlice>(sliceIndexers);
-  const proxy = createServiceProxy({ ...shared, services, endpointSlices: slices });
+  const makeProxy = () => createServiceProxy({ ...shared, services, endpointSlices: slices });
+  let proxy = makeProxy();
   services.put(
     makeService('web', { type: 'NodePort', clusterIP: '10.96.0.10', ports: [{ port: 80, nodePort: 30080 }] }),
   );
@@ -152,6 +153,12 @@ if (await insideNamespace(t, import.meta.url)) {
     await until(async () => !(await run('conntrack', ['-L', '-p', 'udp'])).stdout.includes(a));
     t.equal(await ask(spaces[2], dns), `dns1 ${c}`);
     t.match(await ask(outside, dnsNode), /^dns1 /);
+    await proxy.stop();
+    slices.put(makeSlice('dns', 'UDP', 5353, [c]));
+    proxy = makeProxy();
+    await proxy.start(signal);
+    await until(async () => !(await run('conntrack', ['-L', '-p', 'udp'])).stdout.includes(b));
+    t.match(await ask(outside, dnsNode), /^dns2 /, 'also when no agent ran while it changed');
     slices.put(makeSlice('dns', 'UDP', 5353, []));
     await until(async () => (await saved()).includes('WHERRY-REJECT -d 10.96.0.11'));
     t.equal(await ask(spaces[2], { ...dns, localPort: 40_055 }), 'ECONNREFUSED');

@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/host/log.js';
 import { createFakeClock } from '../../src/testing/clock.js';
 import { createTestSource } from '../testing/source.js';
 import { type Outcome, type Packet, trace } from '../testing/trace.js';
-import { staleFlows } from './conntrack.js';
+import { leftoverFlows, staleFlows } from './conntrack.js';
 import { firewallContract } from './contract.js';
 import { createFakeFirewall } from './fake.js';
 import { servicePortsOf, sliceIndexers } from './model.js';
@@ -128,7 +128,11 @@ async function startProxy() {
   const conntrack: string[] = [];
   const exec: Exec = async (file, args) => {
     conntrack.push([file, ...args].join(' '));
-    return { code: 1, stdout: '', stderr: 'conntrack v1.4.7: 0 flow entries have been deleted.' };
+    return {
+      code: args[0] === '-L' ? 0 : 1,
+      stdout: '',
+      stderr: 'conntrack v1.4.7: 0 flow entries have been deleted.',
+    };
   };
   const proxy = createServiceProxy({
     ...{ nodeName: 'node-a', clusterCidr, services, endpointSlices: slices },
@@ -333,6 +337,18 @@ t.test('stale UDP flows', async (t) => {
   ]);
   t.same(staleFlows(ports(both), []).length, 4, 'the service is gone');
   t.same(staleFlows(servicePortsOf(service(), [slice(both)], 'n'), []), [], 'TCP is left alone');
+  const entry = (destination: string, port: number, answer: string): string =>
+    `udp 17 29 src=10.244.1.9 dst=${destination} sport=40053 dport=${port} [UNREPLIED] src=${answer} dst=10.244.1.9 sport=5353 dport=40053 mark=0 use=1`;
+  const listed = [
+    entry('10.96.0.10', 53, podA),
+    entry('10.96.0.10', 53, '10.244.9.9'),
+    entry('192.168.1.10', 30053, '10.244.9.8'),
+    entry('8.8.8.8', 53, '10.244.9.9'),
+  ].join('\n');
+  t.same(leftoverFlows(listed, ports(both)), [
+    ['--orig-dst', '10.96.0.10', '--orig-port-dst', '53', '--dst-nat', '10.244.9.9'],
+    ['--orig-dst', '192.168.1.10', '--orig-port-dst', '30053', '--dst-nat', '10.244.9.8'],
+  ]);
   const { services, slices, settle, conntrack } = await startProxy();
   services.put(service(udp));
   slices.put(dns(both));

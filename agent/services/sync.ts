@@ -13,7 +13,7 @@ import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
 import { type Exec, run } from '../../src/host/exec.js';
 import type { Logger } from '../../src/host/log.js';
-import { deleteFlows, type FlowFilter, staleFlows } from './conntrack.js';
+import { deleteFlows, type FlowFilter, leftoverFlows, listFlows, staleFlows } from './conntrack.js';
 import type { Firewall, Table } from './firewall.js';
 import { type ServicePort, serviceIndex, serviceKeyOf, servicePortsOf } from './model.js';
 import { isServiceChain } from './removal.js';
@@ -44,6 +44,8 @@ export function createServiceProxy(options: ServiceProxyOptions): Component {
   const marked = new Set<string>();
   const flows: FlowFilter[] = [];
   let needsAll = true;
+  /** Before the first round nobody knows what changed while no agent ran; the flows themselves tell then. */
+  let isFirstRound = true;
   let lastEndMs = Number.NEGATIVE_INFINITY;
   let trouble = 'not synced yet';
   let unsubscribe = (): void => undefined;
@@ -58,7 +60,7 @@ export function createServiceProxy(options: ServiceProxyOptions): Component {
       const service = services.getByKey(key);
       const slices = service ? endpointSlices.byIndex(serviceIndex, key) : [];
       const next = service ? servicePortsOf(service, slices, nodeName) : [];
-      flows.push(...staleFlows(ports.get(key) ?? [], next));
+      if (!isFirstRound) flows.push(...staleFlows(ports.get(key) ?? [], next));
       ruleset.setService(key, next.length > 0 ? renderService(next, clusterCidr) : undefined);
       if (next.length > 0) ports.set(key, next);
       else ports.delete(key);
@@ -120,6 +122,8 @@ export function createServiceProxy(options: ServiceProxyOptions): Component {
           lastEndMs = clock.monotonicMs();
         }
         trouble = '';
+        if (isFirstRound) flows.push(...leftoverFlows(await listFlows(exec), [...ports.values()].flat()));
+        isFirstRound = false;
         await deleteFlows(exec, flows.splice(0));
         return undefined;
       },
