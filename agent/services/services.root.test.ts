@@ -8,7 +8,16 @@ import { run, runChecked } from '../../src/host/exec.js';
 import { silentLogger } from '../../src/host/log.js';
 import { cleanUpNetwork } from '../network/cleanup.js';
 import { createPodNetwork } from '../network/pods.js';
-import { ask, connect, createNamespace, insideNamespace, ip, serve, until } from '../testing/namespace.js';
+import {
+  ask,
+  connect,
+  createNamespace,
+  hammer,
+  insideNamespace,
+  ip,
+  serve,
+  until,
+} from '../testing/namespace.js';
 import { createTestSource } from '../testing/source.js';
 import { createIptables } from './iptables.js';
 import { sliceIndexers } from './model.js';
@@ -173,6 +182,25 @@ if (await insideNamespace(t, import.meta.url)) {
     const answers = await Promise.all(Array.from({ length: 12 }, () => ask(outside, webNode)));
     t.same([...new Set(answers.map((answer) => answer.split(' ')[0]))], ['pod1']);
   });
+
+  await t.test(
+    'no connection fails while endpoints come and go and all rules are written anew',
+    async (t) => {
+      const load = hammer(outside, { ...webNode, ms: 2_500 });
+      for (const present of [[b, c], [a, b, c], [a, c], [a]]) {
+        slices.put(makeSlice('web', 'TCP', 8080, present));
+        await systemClock.sleep(250, signal);
+      }
+      await proxy.stop();
+      proxy = makeProxy();
+      await proxy.start(signal);
+      await systemClock.sleep(300, signal);
+      slices.put(makeSlice('web', 'TCP', 8080, [b]));
+      const answers = await load;
+      t.comment(JSON.stringify(answers));
+      t.same(Object.keys(answers).sort(), ['pod0', 'pod1', 'pod2']);
+    },
+  );
 
   await t.test('flushed rules come back', async (t) => {
     for (const table of ['nat', 'filter']) await runChecked('iptables', ['-t', table, '-F']);

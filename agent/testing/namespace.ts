@@ -127,3 +127,36 @@ export async function ask(
   const result = await run(file, [...args, protocol, address, String(port), String(localPort)]);
   return result.stdout.trim() || result.stderr.trim();
 }
+
+const hammerScript = `
+const [address, port, ms] = process.argv.slice(1);
+const end = Date.now() + Number(ms);
+const counts = {};
+const note = (text) => { counts[text] = (counts[text] ?? 0) + 1; };
+function once() {
+  if (Date.now() > end) return undefined;
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = require('node:net').connect(Number(port), address);
+    socket.setTimeout(900, () => socket.destroy(new Error('timeout')));
+    socket.on('data', (data) => { text += data; });
+    socket.on('error', (error) => note(error.code ?? error.message));
+    socket.on('close', (failed) => { if (!failed) note(text.split(' ')[0]); resolve(); });
+  }).then(once);
+}
+Promise.all([once(), once(), once(), once()]).then(() => console.log(JSON.stringify(counts)));`;
+
+/** Four clients that connect again and again for `ms`; how often each server answered and each error came. */
+export async function hammer(
+  ns: TestNamespace,
+  target: { address: string; port: number; ms: number },
+): Promise<Record<string, number>> {
+  const [file = '', ...args] = [...ns.enter, process.execPath, '-e', hammerScript];
+  const { stdout } = await runChecked(file, [
+    ...args,
+    target.address,
+    String(target.port),
+    String(target.ms),
+  ]);
+  return JSON.parse(stdout) as Record<string, number>;
+}
