@@ -2,14 +2,23 @@
  * The agent's composition root: the only place that knows every part of a node. Called by `wherry agent`, by the lab
  * and by tests that want a whole one.
  *
- *   lock -> join -> caches -> node registration and heartbeat -> pod network, routes, Services -> pods -> HTTPS server
+ *   lock -> join -> caches -> pod network, routes, Services -> pods -> HTTPS server -> node registration, heartbeat
  *
  * Nothing of the start waits for the master but the first join: a node whose master is away keeps its pods running.
  * A stop ends in the other order and never touches a container; the next start finds them by their labels.
  */
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { endpointSlices, nodes, pods as podType, services as serviceType } from '../src/api/kinds.js';
+import { isReason } from '../src/api/errors.js';
+import {
+  endpointSlices,
+  nodes,
+  pods as podType,
+  secrets,
+  services as serviceType,
+} from '../src/api/kinds.js';
+import type { Secret } from '../src/api/types.js';
+import type { Client } from '../src/client/client.js';
 import { createEventRecorder } from '../src/client/events.js';
 import { createInformers } from '../src/client/informers.js';
 import { createRestClient } from '../src/client/rest.js';
@@ -27,9 +36,11 @@ import { createPodNetwork } from './network/pods.js';
 import { createRoutes } from './network/router.js';
 import { joinCluster } from './node/bootstrap.js';
 import { createRenewal } from './node/bootstrap-renewal.js';
+import { createNodeComponent } from './node/node.js';
 import type { AgentOptions } from './options.js';
 import { createPods, uidIndexers } from './pods/pods.js';
 import { DockerRuntime } from './runtime/docker.js';
+import { createAgentServer } from './server/server.js';
 import { createIptables } from './services/iptables.js';
 import { sliceIndexers } from './services/model.js';
 import { createServiceProxy } from './services/sync.js';
@@ -84,13 +95,13 @@ interface Assembly {
 
 async function startParts({ options, deps, directory, start, signal }: Assembly): Promise<void> {
   const { clock, log } = deps;
-  const { nodeName, server } = options;
-  const nodeIp = options.nodeIp ?? (await findNodeIp(server));
+  const { nodeName } = options;
+  const nodeIp = options.nodeIp ?? (await findNodeIp(options.server));
   const pkiDir = join(directory, 'pki');
   const identity = { nodeName, nodeIps: [nodeIp] };
   const credentials = await joinCluster({
     ...identity,
-    server,
+    server: options.server,
     token: options.token,
     pkiDir,
     signal,
@@ -98,7 +109,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     clock,
   });
   const client = createRestClient({
-    server,
+    server: options.server,
     credentials: () => ({ ca: credentials.ca, ...credentials.client }),
     userAgent: 'wherry-agent',
   });
@@ -128,9 +139,6 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
 
   const recorder = createEventRecorder({ client, clock, log, component: 'kubelet', host: nodeName });
   await start(recorder);
-  await start(
-    createRenewal({ credentials, identity, pkiDir, client, clock, log, onRenewed: () => undefined }),
-  );
 
   const firewall = createIptables({ clock });
   const { clusterCidr } = options;
@@ -161,7 +169,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   const images = createImageManager({
     runtime,
     clock,
-    secret: () => undefined,
+    secret: (namespace, name) => secretIfExists(client, { namespace, name }),
     record: (pod, type, reason, message, container) =>
       recorder.event(pod, type, reason, message, `spec.containers{${container}}`),
   });
@@ -183,6 +191,50 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     podsDirectory: join(directory, 'pods'),
   });
   await start(pods);
+
+  const server = createAgentServer({
+    port: options.agentPort,
+    address: options.bindAddress,
+    tls: {
+      key: () => credentials.serving.key,
+      cert: () => credentials.serving.cert,
+      clientCa: () => credentials.ca,
+    },
+    lookup: { containerId: (target, how) => pods.containerId(target, how), pods: () => ownPods.list() },
+    runtime,
+    log,
+  });
+  await start(server);
+  const onRenewed = (name: string): void => {
+    if (name === 'serving') server.reloadCertificates();
+  };
+  await start(createRenewal({ credentials, identity, pkiDir, client, clock, log, onRenewed }));
+  await start(
+    createNodeComponent({
+      client,
+      options,
+      runtime,
+      nodes: allNodes,
+      nodeIp,
+      findNodeIp: () => findNodeIp(options.server),
+      checks: [network, pods],
+      dataDirectory: directory,
+      clock,
+      log,
+    }),
+  );
+}
+
+async function secretIfExists(
+  client: Client,
+  ref: { namespace: string; name: string },
+): Promise<Secret | undefined> {
+  try {
+    return await client.get(secrets, ref);
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
 }
 
 /** Two agents on one data directory would fight over the same pods. */

@@ -14,7 +14,8 @@ import { type Component, healthyNow } from '../../src/host/component.js';
 import { adopt } from './adoption.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
 import { collectGarbage } from './garbage.js';
-import { attemptOf, containerNameOf, podUid } from './names.js';
+import { findContainer, type LookupTarget } from './lookup.js';
+import { containerNameOf, podUid } from './names.js';
 import { appContainersOf, hasEnded, initContainersOf, isRunning, isStarted, specOf } from './observed.js';
 import { PodRecord } from './record.js';
 import { createWorker } from './worker.js';
@@ -28,8 +29,8 @@ const relistMs = 5 * 60_000;
 export const uidIndexers = { uid: (pod: Pod): readonly string[] => [podUid(pod)] };
 
 export interface Pods extends Component {
-  /** Containers of a pod by name, the newest first; for logs and exec. */
-  containersOf(uid: string, container: string): readonly { id: string; isRunning: boolean }[];
+  /** The runtime's id of a started container; see `findContainer`. */
+  containerId(target: LookupTarget, options: { previous: boolean }): string | undefined;
 }
 
 export function createPods(options: PodsOptions): Pods {
@@ -149,11 +150,8 @@ export function createPods(options: PodsOptions): Pods {
       await Promise.all(background);
     },
     healthy: () => healthyNow,
-    containersOf: (uid, name) =>
-      [...(records.get(uid)?.containers.values() ?? [])]
-        .filter((state) => containerNameOf(state) === name)
-        .toSorted((a, b) => attemptOf(b) - attemptOf(a))
-        .map((state) => ({ id: state.id, isRunning: isRunning(state) })),
+    containerId: (target, how) =>
+      findContainer(target, how, { podOf: (ref) => source.get(ref), recordOf: (uid) => records.get(uid) }),
   };
 }
 

@@ -5,7 +5,7 @@
  * are gone have to be named; all other lists are replaced.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { PodStatus } from '../../src/api/types.js';
+import type { PodCondition, PodStatus } from '../../src/api/types.js';
 
 /** The fields the agent owns. */
 const owned = [
@@ -41,17 +41,24 @@ export function statusPatch(
 }
 
 function fieldPatch(field: (typeof owned)[number], old: PodStatus | undefined, next: PodStatus): unknown {
-  if (field === 'conditions') {
-    const before = normal(old?.conditions ?? []) as unknown[];
-    return (next.conditions ?? []).filter(
-      (condition) => !before.some((known) => isDeepStrictEqual(known, normal(condition))),
-    );
-  }
+  if (field === 'conditions') return conditionsPatch(old?.conditions ?? [], next.conditions ?? []);
   if (field === 'podIPs' || field === 'hostIPs') {
     const gone = (old?.[field] ?? []).filter(({ ip }) => !next[field]?.some((kept) => kept.ip === ip));
     return [...(next[field] ?? []), ...gone.map(({ ip }) => ({ $patch: 'delete', ip }))];
   }
   return next[field];
+}
+
+/** The conditions that changed; what a condition no longer says has to be taken away by name. */
+function conditionsPatch(old: readonly PodCondition[], next: readonly PodCondition[]): unknown[] {
+  return next.flatMap((condition) => {
+    const before = old.find(({ type }) => type === condition.type);
+    if (before && isDeepStrictEqual(normal(before), normal(condition))) return [];
+    const gone = Object.keys(before ?? {}).filter(
+      (name) => condition[name as keyof PodCondition] === undefined,
+    );
+    return [{ ...condition, ...Object.fromEntries(gone.map((name) => [name, null])) }];
+  });
 }
 
 /** As it looks after a trip over the wire: absent and undefined are the same. */
