@@ -284,9 +284,9 @@ void t.test('a silent node is tainted, its pods are evicted, and it comes back c
 void t.test(
   'nodes get distinct blocks, also after a restart; every node waits for its network',
   async (t) => {
-        const world = await open(t, (client) => {
+    const world = await open(t, (client) => {
       client.seed(nodes, node('new-1'));
-        client.seed(nodes, node('new-2'));
+      client.seed(nodes, node('new-2'));
     });
     const blocks = (await world.client.list(nodes)).items.map((one) => one.spec?.podCIDR);
     t.equal(new Set(blocks).size, 3);
