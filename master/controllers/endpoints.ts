@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isReason } from '../../src/api/errors.js';
-import { endpoints, services } from '../../src/api/kinds.js';
+import { endpoints } from '../../src/api/kinds.js';
 import { parseKey } from '../../src/api/meta.js';
 import type {
   EndpointAddress,
@@ -17,7 +17,7 @@ import { type Controller, createController, on } from '../../src/client/controll
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer } from './context.js';
 import { type Backend, backendsOf, hasBackends, isHeadless, targetRef } from './endpointmodel.js';
-import { selectedPods, servicesOfPod } from './servicepods.js';
+import { selectedPods, serviceInformer, servicesOfPod } from './servicepods.js';
 
 const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 const managedBy = 'endpoint-controller';
@@ -90,7 +90,7 @@ const addressOf = ({ pod, hostname }: Backend, ip: string): EndpointAddress => (
 });
 
 export function createEndpointsController({ client, clock, log, informers }: ControllerContext): Controller {
-  const cache = informers.get(services);
+  const cache = serviceInformer(informers);
   const podCache = podInformer(informers);
   const endpointsCache = informers.get(endpoints);
 

@@ -3,7 +3,7 @@
  * of readiness goes out in the pass that its event starts: there is no batching delay.
  */
 import { isReason } from '../../src/api/errors.js';
-import { endpointSlices, services } from '../../src/api/kinds.js';
+import { endpointSlices } from '../../src/api/kinds.js';
 import { keyOfRef, refOf } from '../../src/api/meta.js';
 import type { EndpointSlice } from '../../src/api/types.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
@@ -11,7 +11,7 @@ import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer } from './context.js';
 import { backendsOf, hasBackends } from './endpointmodel.js';
 import { managedBy, managedByLabel, plan, serviceNameLabel } from './endpointsliceplan.js';
-import { selectedPods, servicesOfPod } from './servicepods.js';
+import { selectedPods, serviceInformer, servicesOfPod } from './servicepods.js';
 
 /** The key of the Service that a slice of ours belongs to; nothing for slices of others. */
 const serviceOf = (slice: EndpointSlice): string[] => {
@@ -26,7 +26,7 @@ export function createEndpointSliceController({
   log,
   informers,
 }: ControllerContext): Controller {
-  const cache = informers.get(services);
+  const cache = serviceInformer(informers);
   const podCache = podInformer(informers);
   const sliceCache = informers.get(endpointSlices, { indexers: { service: serviceOf } });
 
