@@ -32,6 +32,7 @@ import { createRegistryClient } from './registry/client.js';
 import { createRegistry, stamp } from './registry/generic.js';
 import type { Registry, User } from './registry/registry.js';
 import { createResources } from './resources/table.js';
+import { createScheduler } from './scheduler/scheduler.js';
 import { FileStore } from './store/file.js';
 
 export interface MasterDeps {
@@ -152,9 +153,11 @@ async function startApi(
       types: registry.resources.map((row) => row.type),
     },
   });
+  const scheduler = createScheduler({ client, clock, log, informers });
   await run(informers);
   await run(bootstrap);
   await run(controllers);
+  await run(scheduler);
   log.info({ address, dataDir: options.dataDir }, 'API serves');
   return http;
 }

@@ -1,5 +1,5 @@
 /**
- * 1. `pods/log` and `pods/exec`: find the pod and its node, then let the agent's API stream through.
+ * 1. `pods/log`, `pods/exec` and `pods/attach`: find the pod and its node, then let the agent's API stream through.
  *
  * Called by `server.ts` after authorization. Nothing is buffered beyond what the slower side leaves unread.
  */
@@ -12,7 +12,7 @@ import type { Node, Pod } from '../../src/api/types.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import type { AgentLink } from './agentlink.js';
-import { execPath, logPath } from './podtarget.js';
+import { logPath, type StreamVerb, streamPath } from './podtarget.js';
 import type { ResourceTarget } from './request.js';
 import type { RequestScope } from './scope.js';
 
@@ -58,16 +58,20 @@ const passedHeaders = [
   'x-stream-protocol-version',
 ];
 
+/** Whether a request is for one of the streams that need an upgraded connection. */
+export const isStream = (target: ResourceTarget): target is ResourceTarget & { subresource: StreamVerb } =>
+  target.group === '' && target.resource === 'pods' && /^(?:exec|attach)$/.test(target.subresource);
+
 /** Joins the client's upgraded connection with the agent's. Throws before the first byte went to the client. */
-export async function tunnelExec(
+export async function tunnel(
   streams: PodStreams,
-  target: ResourceTarget,
+  target: ResourceTarget & { subresource: StreamVerb },
   scope: RequestScope,
   raw: IncomingMessage,
   client: { socket: Duplex; head: Buffer },
 ): Promise<void> {
   const pod = await readPod(streams.registry, target, scope);
-  const path = execPath(pod, scope.info.query);
+  const path = streamPath(pod, target.subresource, scope.info.query);
   const node = await readNode(streams.registry, pod.spec?.nodeName ?? '', scope);
   const headers = Object.fromEntries(
     passedHeaders.flatMap((name) => (raw.headers[name] ? [[name, raw.headers[name]]] : [])),

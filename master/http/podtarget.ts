@@ -1,5 +1,5 @@
 /**
- * 1. Which container of which node a pod's `log` or `exec` is about, and the agent's path for it, as kube-apiserver
+ * 1. Which container of which node a pod's `log`, `exec` or `attach` is about, and the agent's path for it, as kube-apiserver
  * decides and words it. Pure.
  */
 import { badRequest, type FieldError, invalid } from '../../src/api/errors.js';
@@ -74,18 +74,23 @@ function checkLogOptions(query: URLSearchParams): void {
   if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions', name: '' }, errors);
 }
 
-/** The agent's path for running a command. Throws 400 or 422. */
-export function execPath(pod: Pod, query: URLSearchParams): string {
+/** Subresources that turn the connection into a stream of both directions. */
+export type StreamVerb = 'exec' | 'attach';
+
+const streamKinds = { exec: 'PodExecOptions', attach: 'PodAttachOptions' };
+
+/** The agent's path for running a command in a container, or for attaching to it. Throws 400 or 422. */
+export function streamPath(pod: Pod, verb: StreamVerb, query: URLSearchParams): string {
   const podName = pod.metadata.name ?? '';
   const phase = pod.status?.phase;
   if (phase === 'Succeeded' || phase === 'Failed') {
-    throw badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+    throw badRequest(`cannot ${verb} into a container in a completed pod; current phase is ${phase}`);
   }
   const container = containerOf(pod, query.get('container'));
   if (!pod.spec?.nodeName) throw badRequest(`pod ${podName} does not have a host assigned`);
-  const command = query.getAll('command');
-  if (command.length === 0) {
-    throw invalid({ group: '', kind: 'PodExecOptions', name: '' }, [{ type: 'Required', field: 'command' }]);
+  const command = verb === 'exec' ? query.getAll('command') : [];
+  if (verb === 'exec' && command.length === 0) {
+    throw invalid({ group: '', kind: streamKinds[verb], name: '' }, [{ type: 'Required', field: 'command' }]);
   }
   const passed = new URLSearchParams();
   for (const part of command) passed.append('command', part);
@@ -94,7 +99,7 @@ export function execPath(pod: Pod, query: URLSearchParams): string {
   if (isSet(query, 'stdout', true)) passed.set('output', '1');
   if (!tty && isSet(query, 'stderr', true)) passed.set('error', '1');
   if (tty) passed.set('tty', '1');
-  return agentPath('exec', pod, container, passed);
+  return agentPath(verb, pod, container, passed);
 }
 
 function isSet(query: URLSearchParams, name: string, otherwise: boolean): boolean {

@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { ApiError } from '../../src/api/errors.js';
+import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
@@ -29,7 +29,7 @@ import type { HealthCheck } from './health.js';
 import { Identity } from './identity.js';
 import { InFlight } from './inflight.js';
 import { watchOptions } from './options.js';
-import { streamLog, tunnelExec } from './podstreams.js';
+import { isStream, streamLog, tunnel } from './podstreams.js';
 import { receiveBody } from './receive.js';
 import { parseRequest, type ResourceTarget } from './request.js';
 import { RequestScope } from './scope.js';
@@ -238,6 +238,7 @@ export class HttpServer implements Component {
       return reply.code(404).type(pageNotFound.contentType).send(pageNotFound.body);
     }
     checkRoute(resource, target, verb);
+    if (isStream(target)) throw badRequest('Upgrade request required');
     if (verb === 'watch') return this.#watch(request, reply, resource, scope);
     if (target.resource === 'pods' && target.subresource === 'log') return this.#log(reply, target, scope);
     this.#inFlight.enter(scope.user.name);
@@ -366,9 +367,10 @@ export class HttpServer implements Component {
       this.#streams.add(scope);
       this.#active++;
       const { target } = scope.info;
-      const isExec = target?.group === '' && target.resource === 'pods' && target.subresource === 'exec';
-      if (!isExec) throw noSuchResource();
-      await tunnelExec({ registry: this.#options.registry, link: this.#link }, target, scope, raw, {
+      const resource = target && this.#rows.get(rowKey(target));
+      if (!target || !resource?.subresources.includes(target.subresource) || !isStream(target))
+        throw noSuchResource();
+      await tunnel({ registry: this.#options.registry, link: this.#link }, target, scope, raw, {
         socket,
         head,
       });
