@@ -56,17 +56,20 @@ export class DockerClient {
     signal?: AbortSignal,
   ): Promise<T> {
     const docker = await this.docker();
-    const deadline = new AbortController();
-    const expired = new DeadlineExceeded(`no answer within ${deadlineMs / 1000} s`);
-    const cancel = this.clock.after(deadlineMs, () => deadline.abort(expired));
+    signal?.throwIfAborted();
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const cancel = this.clock.after(deadlineMs, () => stop.abort());
     try {
-      const either = signal ? AbortSignal.any([signal, deadline.signal]) : deadline.signal;
-      return await run(docker, either);
+      return await run(docker, stop.signal);
     } catch (error) {
       signal?.throwIfAborted();
-      throw toRuntimeError(deadline.signal.aborted ? expired : error);
+      const expired = new DeadlineExceeded(`no answer within ${deadlineMs / 1000} s`);
+      throw toRuntimeError(stop.signal.aborted ? expired : error);
     } finally {
       cancel();
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 

@@ -6,6 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Duplex, type Readable, type Writable } from 'node:stream';
+import { createBackoff } from '../../src/client/backoff.js';
 import { hasCode } from '../../src/host/files.js';
 import { type DockerClient, deadlines } from './docker-client.js';
 import { toRuntimeError } from './docker-errors.js';
@@ -30,71 +31,71 @@ export class DockerExec {
   }
 
   async run(containerId: string, spec: ExecSpec, signal: AbortSignal): Promise<number> {
-    const id = await this.#client.call(
-      deadlines.quick,
-      async (docker, abortSignal) => {
-        const exec = await docker.getContainer(containerId).exec({
-          Cmd: [...spec.command],
-          Tty: spec.tty,
-          AttachStdin: spec.stdin !== undefined,
-          AttachStdout: true,
-          AttachStderr: !spec.tty,
-          abortSignal,
-        });
-        return exec.id;
-      },
-      signal,
-    );
-    const docker = await this.#client.docker();
-    const stdin = spec.stdin !== undefined;
-    await this.#stream(docker.getExec(id).start({ hijack: true, stdin, Tty: spec.tty }), spec, {
-      signal,
-      resize: (size, abortSignal) => docker.getExec(id).resize({ ...size, abortSignal }),
-      onAbort: () => this.#kill(id),
-    });
-    return (await this.#ended(id)).ExitCode ?? 0;
+    const id = await this.#create(containerId, spec, signal);
+    try {
+      const options = { hijack: true, stdin: spec.stdin !== undefined, Tty: spec.tty };
+      const socket = await this.#client.call(
+        deadlines.slow,
+        (docker, abortSignal) => docker.getExec(id).start({ ...options, abortSignal }),
+        signal,
+      );
+      const docker = await this.#client.docker();
+      await this.#stream(asDuplex(socket), spec, {
+        signal,
+        resize: (size, abortSignal) => docker.getExec(id).resize({ ...size, abortSignal }),
+      });
+      return await this.#exitCode(id, signal);
+    } catch (error) {
+      if (signal.aborted) await this.#kill(id);
+      throw error;
+    }
   }
 
   async attach(containerId: string, spec: Streams, signal: AbortSignal): Promise<void> {
-    const docker = await this.#client.docker();
-    const container = docker.getContainer(containerId);
-    const options = {
-      stream: true,
-      hijack: true,
-      stdin: spec.stdin !== undefined,
-      stdout: true,
-      stderr: true,
-    };
-    await this.#stream(container.attach(options), spec, {
+    const output = { stream: true, stdout: true, stderr: true };
+    const options = { ...output, hijack: true, stdin: spec.stdin !== undefined };
+    const socket = await this.#client.call(
+      deadlines.quick,
+      (docker, abortSignal) => docker.getContainer(containerId).attach({ ...options, abortSignal }),
       signal,
-      resize: (size, abortSignal) => container.resize({ ...size, abortSignal }),
-      onAbort: () => Promise.resolve(),
+    );
+    const docker = await this.#client.docker();
+    await this.#stream(asDuplex(socket), spec, {
+      signal,
+      resize: (size, abortSignal) => docker.getContainer(containerId).resize({ ...size, abortSignal }),
     });
+  }
+
+  #create(containerId: string, spec: ExecSpec, signal: AbortSignal): Promise<string> {
+    const options = {
+      Cmd: [...spec.command],
+      Tty: spec.tty,
+      AttachStdin: spec.stdin !== undefined,
+      AttachStdout: true,
+      AttachStderr: !spec.tty,
+    };
+    return this.#client.call(
+      deadlines.quick,
+      async (docker, abortSignal) =>
+        (await docker.getContainer(containerId).exec({ ...options, abortSignal })).id,
+      signal,
+    );
   }
 
   /** Moves bytes both ways until the output ends. Rejects with the signal's reason when it aborts. */
   async #stream(
-    opening: Promise<NodeJS.ReadWriteStream>,
+    socket: Duplex,
     spec: Streams,
     control: {
       signal: AbortSignal;
       resize: (size: { w: number; h: number }, abortSignal: AbortSignal) => Promise<unknown>;
-      onAbort: () => Promise<void>;
     },
   ): Promise<void> {
     const { signal } = control;
-    const socket = await opening.then(asDuplex, (error: unknown) => {
-      throw toRuntimeError(error);
-    });
     const finished = new AbortController();
-    let aborting: Promise<void> | undefined;
-    const abort = (): void => {
-      aborting = control.onAbort().finally(() => socket.destroy());
-      // Read by whoever waits below; here only so that an early failure is not unhandled.
-      aborting.catch(() => undefined);
-    };
-    if (signal.aborted) abort();
+    const abort = (): void => void socket.destroy();
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     const resizing = this.#resize(spec.resize, control.resize, finished.signal);
     try {
       if (spec.stdin) feed(spec.stdin, socket);
@@ -106,7 +107,7 @@ export class DockerExec {
       finished.abort();
       spec.stdin?.unpipe(socket);
       socket.destroy();
-      await Promise.all([aborting, resizing]);
+      await resizing;
     }
     signal.throwIfAborted();
   }
@@ -143,12 +144,15 @@ export class DockerExec {
     );
   }
 
-  /** The output ends a moment before Docker knows the exit code. */
-  async #ended(id: string): Promise<ExecState> {
-    const state = await this.#inspect(id);
-    if (!state.Running && state.ExitCode !== null) return state;
-    await this.#client.clock.sleep(10, new AbortController().signal);
-    return this.#ended(id);
+  /** The output ends a moment before Docker knows the code; much before, when the command closed its output itself. */
+  async #exitCode(id: string, signal: AbortSignal): Promise<number> {
+    const wait = createBackoff({ minMs: 5, maxMs: 1000 });
+    let state = await this.#inspect(id);
+    while (state.Running || state.ExitCode === null) {
+      await this.#client.clock.sleep(wait.next(), signal);
+      state = await this.#inspect(id);
+    }
+    return state.ExitCode;
   }
 
   async #kill(id: string): Promise<void> {

@@ -124,6 +124,8 @@ function security(spec: SecuritySpec): HostConfig {
 /** Docker writes the year 1 for "never". */
 const date = (text: string): Date | undefined => (text.startsWith('0001-') ? undefined : new Date(text));
 
+const later = (a: Date, b: Date | undefined): Date => (b && b > a ? b : a);
+
 /** A start that failed leaves Docker's state at `created`, with an exit code; for us it has ended. */
 const failedToStart = (state: ContainerInspectInfo['State']): boolean =>
   state.Status === 'created' && (state.ExitCode !== 0 || state.Error !== '');
@@ -151,14 +153,16 @@ export function sandboxState(info: ContainerInspectInfo): SandboxState {
 
 export function containerState(info: ContainerInspectInfo): ContainerState {
   const state = stateOf(info.State);
+  const startedAt = date(info.State.StartedAt);
   const finishedAt = date(info.State.FinishedAt) ?? new Date(info.Created);
   return {
     ...common(info),
     sandboxId: info.Config.Labels[sandboxIdLabel] ?? '',
     image: info.Config.Image,
     imageId: info.Image,
-    startedAt: date(info.State.StartedAt),
-    finishedAt: state === 'exited' ? finishedAt : undefined,
+    startedAt,
+    // Docker notes the start a moment late, so that a short-lived process may seem to end before it.
+    finishedAt: state === 'exited' ? later(finishedAt, startedAt) : undefined,
     exitCode: state === 'exited' ? info.State.ExitCode : undefined,
     oomKilled: info.State.OOMKilled,
     error: info.State.Error,
