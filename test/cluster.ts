@@ -91,21 +91,40 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await exited;
   }
 
-  mkdirSync(join(dir, 'net.d'), { recursive: true });
-  writeConfig('master');
-  start('master');
-  await reachServer(kubeconfig, 30_000);
-  const { client, caPem } = await openAdmin(kubeconfig);
-  const { createBootstrapToken } = await import('../master/auth/token.js');
-  config.agent['token'] = await createBootstrapToken(client, { ca: caPem, ttlMs: 3_600_000 });
-  writeConfig('agent');
-  start('agent');
-  await waitFor(client, nodes, {}, (node) => isConditionTrue(node.status?.conditions, 'Ready'), {
-    timeoutMs: 60_000,
-    what: 'the node to become Ready',
-    hint: join(dir, 'agent.log'),
-  });
+  async function stop(): Promise<void> {
+    await end('agent', 'SIGTERM');
+    await end('master', 'SIGTERM');
+    await runChecked(process.execPath, [cli, 'cleanup', '--config', join(dir, 'agent.yaml'), '--purge'], {
+      timeoutMs: 60_000,
+    });
+    rmSync(dir, { recursive: true, force: true });
+  }
 
+  const waitForNode = (client: Client): Promise<unknown> =>
+    waitFor(client, nodes, {}, (node) => isConditionTrue(node.status?.conditions, 'Ready'), {
+      timeoutMs: 60_000,
+      what: 'the node to become Ready',
+      hint: join(dir, 'agent.log'),
+    });
+
+  async function startBoth(): Promise<Client> {
+    writeConfig('master');
+    start('master');
+    await reachServer(kubeconfig, 30_000);
+    const { client, caPem } = await openAdmin(kubeconfig);
+    const { createBootstrapToken } = await import('../master/auth/token.js');
+    config.agent['token'] = await createBootstrapToken(client, { ca: caPem, ttlMs: 3_600_000 });
+    writeConfig('agent');
+    start('agent');
+    await waitForNode(client);
+    return client;
+  }
+
+  mkdirSync(join(dir, 'net.d'), { recursive: true });
+  const client = await startBoth().catch(async (error: unknown) => {
+    for (const role of ['agent', 'master'] as const) await end(role, 'SIGKILL');
+    throw error;
+  });
   const binary = options.kubectl ?? 'kubectl';
   return {
     client,
@@ -123,14 +142,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         timeoutMs: 120_000,
         ...(input !== undefined && { input }),
       }),
-    async stop() {
-      await end('agent', 'SIGTERM');
-      await end('master', 'SIGTERM');
-      await runChecked(process.execPath, [cli, 'cleanup', '--config', join(dir, 'agent.yaml'), '--purge'], {
-        timeoutMs: 60_000,
-      });
-      rmSync(dir, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
