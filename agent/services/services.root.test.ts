@@ -146,6 +146,17 @@ if (await insideNamespace(t, import.meta.url)) {
     t.equal(await ask(outside, { ...webNode, port: 30081 }), 'ECONNREFUSED');
   });
 
+  await t.test('an endpoint that is this node itself, as the API server is', async (t) => {
+    services.put(makeService('api', { clusterIP: '10.96.0.1', ports: [{ port: 443 }] }));
+    slices.put(makeSlice('api', 'TCP', 6443, [nodeIp]));
+    const stop = await serve(undefined, { protocol: 'tcp', port: 6443, name: 'api' });
+    await until(async () => (await saved()).includes(`${nodeIp}:6443`));
+    const api = { protocol: 'tcp', address: '10.96.0.1', port: 443 } as const;
+    t.match(await ask(undefined, api), /^api /);
+    t.equal(await ask(spaces[2], api), `api ${c}`);
+    await stop();
+  });
+
   await t.test('session affinity', async (t) => {
     const target = { protocol: 'tcp', address: '10.96.0.13', port: 80 } as const;
     const answers = new Set<string>();
