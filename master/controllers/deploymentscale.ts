@@ -16,10 +16,13 @@ export const sum = (numbers: readonly number[]): number =>
   numbers.reduce((total, number) => total + number, 0);
 export const isActiveSet = (replicaSet: ReplicaSet): boolean => replicasOf(replicaSet) > 0;
 
-/** How far a rollout may go above and below `replicas`; never both 0, or nothing could ever move. */
+/**
+ * How far a rolling update may go above and below `replicas`; never both 0, or nothing could ever move. Recreate knows
+ * no such limits: it is available only when all of it is.
+ */
 export function limitsOf(deployment: Deployment): { maxSurge: number; maxUnavailable: number } {
   const strategy = deployment.spec?.strategy;
-  if (strategy?.type === 'Recreate') return { maxSurge: 0, maxUnavailable: replicasOf(deployment) };
+  if (strategy?.type === 'Recreate') return { maxSurge: 0, maxUnavailable: 0 };
   const replicas = replicasOf(deployment);
   const maxSurge = resolvePercent(strategy?.rollingUpdate?.maxSurge ?? '25%', replicas, 'up');
   const maxUnavailable = resolvePercent(strategy?.rollingUpdate?.maxUnavailable ?? '25%', replicas, 'down');

@@ -4,7 +4,7 @@
  * are and costs no second copy.
  */
 import { apiVersionOf, type ResourceType } from '../../src/api/kinds.js';
-import { keyOf, type ObjectRef, parseKey } from '../../src/api/meta.js';
+import { keyOf, type ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject, OwnerReference } from '../../src/api/types.js';
 import type { Informer } from '../../src/client/informer.js';
 import type { Informers } from '../../src/client/informers.js';
@@ -62,5 +62,7 @@ export function createOwnerGraph(informers: Informers, types: readonly ResourceT
 }
 
 /** Where the owner would be, seen from its dependent. */
-export const ownerRef = (type: ResourceType, dependent: ObjectRef, reference: OwnerReference): ObjectRef =>
-  type.namespaced ? { namespace: dependent.namespace, name: reference.name } : parseKey(reference.name);
+export const ownerRef = (type: ResourceType, dependent: ObjectRef, reference: OwnerReference): ObjectRef => ({
+  ...(type.namespaced && { namespace: dependent.namespace }),
+  name: reference.name,
+});

@@ -49,7 +49,8 @@ const connectTimeoutMs = 10_000;
 const callConnections = 32;
 
 export function createTransport(options: TransportOptions): Transport {
-  const retiring = new Set<Promise<unknown>>();
+  /** Pools of former credentials on which something still runs. */
+  const retiring = new Set<Pools>();
   let current: Pools | undefined;
 
   function open(key: string, { ca, cert, key: privateKey }: Credentials): Pools {
@@ -77,17 +78,16 @@ export function createTransport(options: TransportOptions): Transport {
     };
   }
 
-  function retire(pools: Pools): void {
-    const done: Promise<unknown> = Promise.allSettled([pools.call.close(), pools.watch.close()]).then(() =>
-      retiring.delete(done),
-    );
-    retiring.add(done);
+  async function retire(pools: Pools): Promise<void> {
+    retiring.add(pools);
+    await Promise.allSettled([pools.call.close(), pools.watch.close()]);
+    retiring.delete(pools);
   }
 
   function poolsFor(credentials: Credentials): Pools {
     const key = JSON.stringify([credentials.ca, credentials.cert, credentials.key]);
     if (current?.key === key) return current;
-    if (current) retire(current);
+    if (current) void retire(current);
     current = open(key, credentials);
     return current;
   }
@@ -107,8 +107,9 @@ export function createTransport(options: TransportOptions): Transport {
       });
     },
     async close() {
-      if (current) await Promise.all([current.call.destroy(), current.watch.destroy()]);
+      const open = [...retiring, ...(current ? [current] : [])];
       current = undefined;
+      await Promise.all(open.flatMap((pools) => [pools.call.destroy(), pools.watch.destroy()]));
     },
   };
 }
