@@ -14,6 +14,9 @@ type OurTable = 'nat' | 'filter';
  */
 const chainsPerCommit = 1_000;
 
+/** With more lines to edit a shared chain is written as a whole; the kernel finds a line to delete by comparing. */
+const maxEdits = 20;
+
 export interface Ruleset {
   /** `undefined`: the service is gone. */
   setService(key: string, rules: ServiceRules | undefined): void;
@@ -29,6 +32,8 @@ export function createRuleset(clusterCidr: string): Ruleset {
   const services = new Map<string, ServiceRules>();
   const tables: Record<OurTable, Map<string, string>> = { nat: new Map(), filter: new Map() };
   const changed: Record<OurTable, Set<string>> = { nat: new Set(), filter: new Set() };
+  /** Texts of the shared chains as they were written last: they are long, and mostly one line of them changes. */
+  const inKernel = new Map<string, string>();
   /** Chains made of the rules of all services that have to be put together anew. */
   const stale = new Set<'services' | 'nodePorts' | 'reject'>(['services', 'nodePorts', 'reject']);
 
@@ -80,7 +85,7 @@ export function createRuleset(clusterCidr: string): Ruleset {
       joinServices();
       // The filter first: a service that lost its last endpoint is refused before it is no longer translated.
       return (['filter', 'nat'] as const)
-        .map((table) => section(table, [...changed[table]], tables[table]))
+        .map((table) => section(table, [...changed[table]], tables[table], inKernel))
         .join('');
     },
     renderAll(existing) {
@@ -98,6 +103,9 @@ export function createRuleset(clusterCidr: string): Ruleset {
     written() {
       changed.nat.clear();
       changed.filter.clear();
+      for (const chain of sharedChains) {
+        inKernel.set(chain, tables.nat.get(chain) ?? tables.filter.get(chain) ?? '');
+      }
     },
   };
 }
@@ -105,19 +113,49 @@ export function createRuleset(clusterCidr: string): Ruleset {
 const sharedChains: ReadonlySet<string> = new Set(Object.values(chains));
 const isShared = (chain: string): boolean => sharedChains.has(chain);
 
-/** One table's part of a restore. A chain without text is emptied and, after the rules that led to it, deleted. */
-function section(table: OurTable, names: readonly string[], texts: ReadonlyMap<string, string>): string {
+/**
+ * One table's part of a restore. A chain without text is emptied and, after the rules that led to it, deleted. Chains
+ * that are in `inKernel` are edited line by line where that is less.
+ */
+function section(
+  table: OurTable,
+  names: readonly string[],
+  texts: ReadonlyMap<string, string>,
+  inKernel: ReadonlyMap<string, string> = new Map(),
+): string {
   if (names.length === 0) return '';
-  const head = names.map((chain) => `:${chain} - [0:0]\n`);
-  const rules = names.map((chain) => texts.get(chain) ?? '');
-  const deletions = names.filter((chain) => !texts.has(chain)).map((chain) => `-X ${chain}\n`);
+  const head: string[] = [];
+  const rules: string[] = [];
+  const deletions: string[] = [];
+  for (const chain of names) {
+    const text = texts.get(chain);
+    const edits = text === undefined ? undefined : planEdits(inKernel.get(chain), text);
+    if (edits) {
+      rules.push(...edits);
+      continue;
+    }
+    head.push(`:${chain} - [0:0]\n`);
+    if (text === undefined) deletions.push(`-X ${chain}\n`);
+    else rules.push(text);
+  }
   return [`*${table}\n`, ...head, ...rules, ...deletions, 'COMMIT\n'].join('');
 }
 
-/**
- * Cuts where one chain may refer to one of another portion only if that is written before it: endpoints' chains go
- * first in a portion of their own order, so a service's chain never refers to one that is not there yet.
- */
+/** Deletions and insertions (at the head: the order of services means nothing); undefined when there are too many. */
+function planEdits(before: string | undefined, after: string): string[] | undefined {
+  if (!before) return undefined;
+  const old = new Set(before.split('\n'));
+  const wanted = new Set(after.split('\n'));
+  const gone = [...old].filter((line) => !wanted.has(line));
+  const added = [...wanted].filter((line) => !old.has(line));
+  if (gone.length + added.length > maxEdits) return undefined;
+  return [
+    ...gone.map((line) => `${line.replace(/^-A/, '-D')}\n`),
+    ...added.map((line) => `${line.replace(/^-A (\S+)/, '-I $1 1')}\n`),
+  ];
+}
+
+/** In the order of their names, endpoints come before the services that refer to them, and these before `X`. */
 function portions(names: readonly string[]): string[][] {
   const sorted = names.toSorted();
   return Array.from({ length: Math.ceil(sorted.length / chainsPerCommit) }, (_, index) =>

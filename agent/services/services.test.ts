@@ -275,9 +275,20 @@ t.test('sync writes only what changed', async (t) => {
   t.equal(firewall.restored.length, before + 1);
   t.notMatch(text, /WHERRY-SERVICES|\*filter|10\.96\.0\.11/);
   t.match(text, /-X WHERRY-E-/);
+  services.put(service({ clusterIP: '10.96.0.12' }, 'third'));
+  await settle();
+  const added = firewall.restored.at(-1) ?? '';
+  t.match(added, /\*filter\n-I WHERRY-REJECT 1 .*\nCOMMIT\n/);
+  t.match(added, /\n-I WHERRY-SERVICES 1 -d 10\.96\.0\.12\/32/, 'shared chains are edited');
+  t.notMatch(added, /10\.96\.0\.11/);
+  services.remove(service({}, 'third'));
+  await settle();
+  t.match(firewall.restored.at(-1), /\n-D WHERRY-SERVICES -d 10\.96\.0\.12\/32/);
+  t.notMatch(await firewall.save('nat'), /10\.96\.0\.12/);
+  const last = firewall.restored.length;
   slices.put(slice([endpoint(podA)], { metadata: { ...slice([]).metadata, resourceVersion: '7' } }));
   await settle();
-  t.equal(firewall.restored.length, before + 1, 'a change without meaning writes nothing');
+  t.equal(firewall.restored.length, last, 'a change without meaning writes nothing');
 });
 
 t.test('a deleted service and an old agent leave nothing behind', async (t) => {
