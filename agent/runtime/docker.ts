@@ -25,19 +25,20 @@ import {
   sharingOf,
 } from './docker-spec.js';
 import { dockerStats } from './docker-stats.js';
-import type {
-  ContainerSpec,
-  ContainerState,
-  ContainerStats,
-  ExecSpec,
-  ImageState,
-  LogLine,
-  LogOptions,
-  PullAuth,
-  Runtime,
-  RuntimeEvent,
-  SandboxSpec,
-  SandboxState,
+import {
+  type ContainerSpec,
+  type ContainerState,
+  type ContainerStats,
+  type ExecSpec,
+  type ImageState,
+  type LogLine,
+  type LogOptions,
+  type PullAuth,
+  type Runtime,
+  RuntimeError,
+  type RuntimeEvent,
+  type SandboxSpec,
+  type SandboxState,
 } from './runtime.js';
 
 export interface DockerRuntimeOptions {
@@ -90,7 +91,13 @@ export class DockerRuntime implements Runtime {
   }
 
   async createSandbox(spec: SandboxSpec): Promise<string> {
-    const id = await this.#create(sandboxBody(spec, this.#oomFloor));
+    const body = sandboxBody(spec, this.#oomFloor);
+    const id = await this.#create(body).catch(async (error: unknown) => {
+      // Somebody removed unused images while no pod ran.
+      if (!(error instanceof RuntimeError && error.kind === 'imageNotFound')) throw error;
+      await this.ensureSandboxImage();
+      return this.#create(body);
+    });
     this.#sharing.set(id, { pid: spec.pid, ipc: spec.ipc });
     return id;
   }

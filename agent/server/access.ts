@@ -10,14 +10,14 @@ const masterGroup = 'system:masters';
 const masterUser = 'kube-apiserver-kubelet-client';
 
 /** Throws 401 without a certificate of the cluster CA, 403 when it is neither the master's nor an administrator's. */
-export function requireMaster(request: IncomingMessage, resource: string): void {
+export function requireMaster(request: IncomingMessage): void {
   const { socket } = request;
   if (!(socket instanceof TLSSocket) || !socket.authorized) throw unauthorized();
   const { CN: user, O: groups } = socket.getPeerCertificate().subject;
   if (user === masterUser || names(groups).includes(masterGroup)) return;
   throw new ApiError(
     'Forbidden',
-    `Forbidden (user=${names(user).join()}, verb=${request.method?.toLowerCase()}, resource=nodes, subresource=${resource})`,
+    `Forbidden (user=${names(user).join()}, verb=${request.method?.toLowerCase()}, resource=nodes, subresource=proxy)`,
   );
 }
 

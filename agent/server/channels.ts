@@ -27,10 +27,13 @@ export class Channels {
   readonly #protocol: ChannelProtocol;
   readonly #sizes: TerminalSize[] = [];
   #wakeResize: (() => void) | undefined;
+  /** Input that is not wanted, or no longer, is dropped; else the client would be held up by it. */
+  #takesInput: boolean;
 
-  constructor(socket: WebSocket, protocol: ChannelProtocol) {
+  constructor(socket: WebSocket, options: { protocol: ChannelProtocol; takesInput: boolean }) {
     this.#socket = socket;
-    this.#protocol = protocol;
+    this.#protocol = options.protocol;
+    this.#takesInput = options.takesInput;
     this.stdin = new Readable({ read: () => socket.resume(), highWaterMark: 256 * 1024 });
     // The program may end, and with it this stream, before the client has sent everything.
     this.stdin.on('error', () => undefined);
@@ -80,7 +83,8 @@ export class Channels {
     const number = isBinary ? message[0] : Number(String.fromCharCode(message[0] ?? 0));
     const data = message.subarray(1);
     if (number === channel.stdin) {
-      if (data.length > 0 && !this.#stdinEnded() && !this.stdin.push(data)) this.#socket.pause();
+      const isTaken = this.#takesInput && !this.stdin.destroyed && data.length > 0;
+      if (isTaken && !this.stdin.push(data)) this.#socket.pause();
     } else if (number === channel.resize) this.#resize(data);
     else if (number === channel.close && data[0] === channel.stdin) this.#endStdin();
   }
@@ -100,16 +104,9 @@ export class Channels {
     });
   }
 
-  #stdinEnded(): boolean {
-    return this.stdin.destroyed || this.stdin.readableEnded || this.#closedStdin;
-  }
-
-  #closedStdin = false;
-
   #endStdin(): void {
-    if (this.#stdinEnded()) return;
-    this.#closedStdin = true;
-    this.stdin.push(null);
+    if (this.#takesInput && !this.stdin.destroyed) this.stdin.push(null);
+    this.#takesInput = false;
   }
 
   #end(): void {

@@ -58,7 +58,7 @@ t.test('only the master and administrators are let in', async (t) => {
     t.match(JSON.parse(body), { kind: 'Status', reason: 'Unauthorized', code: 401 });
   }
   const node = await get({ ...access, identity: serving }, '/containerLogs/default/web/main');
-  t.match(JSON.parse(node.body), { reason: 'Forbidden', message: /user=system:node:n1.*subresource=log/ });
+  t.match(JSON.parse(node.body), { reason: 'Forbidden', message: /user=system:node:n1.*subresource=proxy/ });
   await t.rejects(
     open({ ...access, identity: serving }, '/exec/default/web/main?command=env&output=1', [
       'v4.channel.k8s.io',

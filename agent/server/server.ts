@@ -71,8 +71,8 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   let server: Server | undefined;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    requireMaster(request);
     const route = parseRoute(request.url ?? '/');
-    requireMaster(request, subresources[route.to]);
     if (request.method !== 'GET')
       throw new ApiError('MethodNotAllowed', 'the server does not allow this method');
     if (route.to === 'healthz') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok');
@@ -110,8 +110,8 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    requireMaster(request);
     const route = parseRoute(request.url ?? '/');
-    requireMaster(request, subresources[route.to]);
     if (route.to !== 'exec' && route.to !== 'attach') throw badRequest('this path cannot be upgraded');
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
     const protocol = channelProtocols.find((name) => offered.includes(name));
@@ -170,6 +170,8 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     async start(signal: AbortSignal): Promise<void> {
       // Who has no certificate is let as far as the answer 401, as kubelet does.
       server = createServer({ ...tlsOptions(), requestCert: true, rejectUnauthorized: false }, onRequest);
+      // Longer than the master keeps idle connections, so that it never writes into one that is being closed.
+      server.keepAliveTimeout = 75_000;
       server.on('upgrade', onUpgrade);
       server.on('tlsClientError', (err) => log.debug({ err }, 'TLS handshake failed'));
       server.listen({ port: options.port, ...(options.address && { host: options.address }) });
@@ -190,15 +192,6 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     reloadCertificates: () => server?.setSecureContext(tlsOptions()),
   };
 }
-
-/** What kubelet's authorization calls them. */
-const subresources: Record<Route['to'], string> = {
-  healthz: 'healthz',
-  pods: 'pods',
-  containerLogs: 'log',
-  exec: 'proxy',
-  attach: 'proxy',
-};
 
 /** Without the query: a command may hold a secret. */
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?')[0] ?? '';

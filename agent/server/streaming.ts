@@ -42,7 +42,7 @@ export async function serveStream(
   what: StreamRequest & { verb: 'exec' | 'attach'; id: string },
 ): Promise<void> {
   const { socket, protocol } = connection;
-  const channels = new Channels(socket, protocol);
+  const channels = new Channels(socket, { protocol, takesInput: what.stdin });
   const gone = new AbortController();
   socket.once('close', () => gone.abort(new Error('the client closed the connection')));
   const spec: Omit<ExecSpec, 'command'> = {
