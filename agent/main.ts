@@ -17,7 +17,7 @@ import {
   secrets,
   services as serviceType,
 } from '../src/api/kinds.js';
-import type { Secret } from '../src/api/types.js';
+import type { Pod, Secret } from '../src/api/types.js';
 import type { Client } from '../src/client/client.js';
 import { createEventRecorder } from '../src/client/events.js';
 import { createInformers } from '../src/client/informers.js';
@@ -28,6 +28,7 @@ import { run as exec } from '../src/host/exec.js';
 import { acquireLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findNodeIp } from './address.js';
+import { cgroupParent, parseRoot, podCgroup } from './cgroups/layout.js';
 import { qosClassOf } from './cgroups/limits.js';
 import { createPodCgroups } from './cgroups/manager.js';
 import { readOomScoreFloor } from './cgroups/oom.js';
@@ -125,7 +126,12 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   });
   await start(closing('runtime', async () => runtime.close()));
   const { cgroupDriver } = await runtime.version();
-  const cgroups = await createPodCgroups({ root: options.cgroupRoot, driver: cgroupDriver, exec });
+  const cgroupRoot = parseRoot(options.cgroupRoot);
+  const cgroups = {
+    ...(await createPodCgroups({ root: options.cgroupRoot, driver: cgroupDriver, exec })),
+    parentOf: (pod: Pod): string =>
+      cgroupParent(podCgroup(cgroupRoot, qosClassOf(pod), pod.metadata.uid ?? ''), cgroupDriver),
+  };
 
   const informers = createInformers({ client, clock, log });
   const ownPods = informers.get(podType, {

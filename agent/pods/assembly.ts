@@ -160,6 +160,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     startup,
     kill,
     gate,
+    clock,
     deleteObject: (pod, record) => statuses.deleteObject(pod, record.status),
     removePodDirectory,
   });

@@ -3,11 +3,12 @@
  * the world and write what they did into the record, so that the next plan moves on; they decide nothing.
  */
 import type { Pod } from '../../src/api/types.js';
+import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 import type { PodNetwork } from '../network/network.js';
 import type { Runtime, SandboxState } from '../runtime/runtime.js';
 import type { Step } from './actions.js';
-import type { Gate } from './gate.js';
+import { type Gate, priorities } from './gate.js';
 import type { KillContainer } from './kill.js';
 import type { PodCgroups, PodVolumes } from './needs.js';
 import { toPodSandbox } from './networking.js';
@@ -35,6 +36,7 @@ export interface ExecutorOptions {
   startup: Startup;
   kill: KillContainer;
   gate: Gate;
+  clock: Clock;
   /** Sends the last status and deletes the object; retries by itself. */
   deleteObject(pod: Pod, record: PodRecord): void;
   /** Removes the agent's own files of the pod. */
@@ -43,6 +45,13 @@ export interface ExecutorOptions {
 
 export function createExecutors(options: ExecutorOptions): Execute {
   const { runtime, network, gate } = options;
+
+  /** A call that comes back as an event. */
+  const remove = (record: PodRecord, call: () => Promise<void>): Promise<void> =>
+    gate.run(priorities.remove, () => {
+      record.expectEcho(options.clock.monotonicMs());
+      return call();
+    });
 
   const tearDownNetwork = async (sandbox: SandboxState, { pod, record }: StepContext): Promise<void> => {
     if (!pod.spec?.hostNetwork) await network.tearDown(toPodSandbox(pod, sandbox));
@@ -57,19 +66,19 @@ export function createExecutors(options: ExecutorOptions): Execute {
     },
     killContainer: async (step, context) => options.kill(step, context),
     removeContainer: async ({ id }, { record }) => {
-      await gate.run(() => runtime.removeContainer(id));
+      await remove(record, () => runtime.removeContainer(id));
       record.containers.delete(id);
     },
     stopSandbox: async ({ sandbox }, context) => {
       await tearDownNetwork(sandbox, context);
-      await gate.run(() => runtime.stopSandbox(sandbox.id, 0));
+      await remove(context.record, () => runtime.stopSandbox(sandbox.id, 0));
       const stopped: SandboxState = { ...sandbox, state: 'exited', pid: 0, networkNamespace: '' };
       context.record.sandboxes.set(sandbox.id, stopped);
     },
     removeSandbox: async ({ sandbox }, context) => {
       // It may have died by itself, with its addresses still taken.
       await tearDownNetwork(sandbox, context);
-      await gate.run(() => runtime.removeSandbox(sandbox.id));
+      await remove(context.record, () => runtime.removeSandbox(sandbox.id));
       context.record.sandboxes.delete(sandbox.id);
     },
     finish: async (_step, { pod, record }) => {

@@ -6,8 +6,10 @@ import type { Container, Pod } from '../../src/api/types.js';
 import type { LinuxResources, Mount } from '../runtime/runtime.js';
 
 export interface PodCgroups {
-  /** Makes the pod's cgroup with its limits and returns the parent for its containers. Idempotent. */
-  ensurePod(pod: Pod): Promise<string>;
+  /** The parent for the pod's containers, as the runtime's cgroup driver names it. */
+  parentOf(pod: Pod): string;
+  /** Makes the pod's cgroup with its limits. Idempotent. */
+  ensurePod(pod: Pod): Promise<unknown>;
   /** Removes it once nothing runs in it. Idempotent. */
   removePod(uid: string): Promise<void>;
   /** Uids of the pods that have a cgroup. */

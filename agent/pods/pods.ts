@@ -22,6 +22,8 @@ import { createWorker } from './worker.js';
 
 /** How many pods are worked on at a time; what they ask of the runtime is bounded apart (`gate.ts`). */
 const workers = 40;
+/** How long after our own calls the runtime is looked at, to be sure. */
+const settleMs = 2000;
 /** Guards against events that the runtime lost. */
 const relistMs = 5 * 60_000;
 
@@ -72,7 +74,7 @@ export function createPods(options: PodsOptions): Pods {
 
   async function followEvents(): Promise<void> {
     for await (const event of runtime.events(stopping.signal)) {
-      if (event.type === 'pod') lookAgain(event.podUid);
+      if (event.type === 'pod') onEvent(event.podUid);
       else await resync();
     }
   }
@@ -83,6 +85,22 @@ export function createPods(options: PodsOptions): Pods {
     enqueue(uid);
   }
 
+  /** What we do ourselves comes back as events: those are looked at together, later, and not in the way. */
+  function onEvent(uid: string): void {
+    const record = records.get(uid);
+    if (!record?.takeEcho(clock.monotonicMs())) {
+      lookAgain(uid);
+      return;
+    }
+    if (record.isLookPlanned) return;
+    record.isLookPlanned = true;
+    const cancel = clock.after(settleMs, () => {
+      record.isLookPlanned = false;
+      lookAgain(uid);
+    });
+    stopping.signal.addEventListener('abort', cancel, { once: true });
+  }
+
   /** Events may have been missed: look at every pod, and for pods nobody knew of. */
   async function resync(): Promise<void> {
     try {
@@ -90,7 +108,10 @@ export function createPods(options: PodsOptions): Pods {
     } catch (error) {
       log.warn({ err: error }, 'cannot list the containers of the runtime');
     }
-    for (const uid of records.keys()) lookAgain(uid);
+    for (const [uid, record] of records) {
+      record.isUnsure = true;
+      lookAgain(uid);
+    }
   }
 
   async function sweep(): Promise<void> {

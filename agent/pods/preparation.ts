@@ -142,11 +142,8 @@ export function createPreparation(options: PreparationOptions): {
     const { spec, start, ips } = request;
     const refused = unsupportedFields(pod, spec);
     if (refused.length > 0) throw new ConfigError(`not supported by this node: ${refused.join(', ')}`);
-    const [found, looked, cgroupParent] = await Promise.all([
-      image(request, context),
-      references(pod, spec, signal),
-      options.cgroups.ensurePod(pod),
-    ]);
+    const [found, looked] = await Promise.all([image(request, context), references(pod, spec, signal)]);
+    const cgroupParent = options.cgroups.parentOf(pod);
     if (!found) return undefined;
     requireNonRoot(pod, spec, found.user);
     const { hostIPs, nodeName } = options;

@@ -9,14 +9,23 @@ import type { Pod, PodStatus } from '../../src/api/types.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
 import type { ContainerHealth, Observed, Obstacle } from './observed.js';
 
+/** An event that has not come after this time is lost. */
+const echoMs = 3000;
+
 export class PodRecord {
   readonly uid: string;
   /** The object as last seen; kept when it is gone, to end the pod as it asked. */
   pod: Pod | undefined;
   /** The status as last computed. */
   status: PodStatus | undefined;
-  /** The runtime may know more than we do. */
+  /** Something of the pod may have changed at the runtime: look at what we know of. */
   isStale = false;
+  /** There may be things at the runtime that we do not know of: list everything of the pod. */
+  isUnsure = false;
+  /** A look is planned for when our own calls have settled. */
+  isLookPlanned = false;
+  /** Until when (monotonic milliseconds) the event that each of our own calls causes may still come. */
+  readonly #echoes: number[] = [];
   /** Found at the start of the agent: what the API says about its health holds until probes say otherwise. */
   isAdopted = false;
   /** Something that a volume shows changed. */
@@ -62,6 +71,17 @@ export class PodRecord {
     for (const memory of [this.health, this.messages]) {
       for (const id of memory.keys()) if (!this.containers.has(id)) memory.delete(id);
     }
+  }
+
+  /** Told before a call to the runtime that will come back as one event. */
+  expectEcho(nowMs: number): void {
+    this.#echoes.push(nowMs + echoMs);
+  }
+
+  /** Whether an event that arrives now is the echo of a call of ours. */
+  takeEcho(nowMs: number): boolean {
+    while (this.#echoes[0] !== undefined && this.#echoes[0] < nowMs) this.#echoes.shift();
+    return this.#echoes.shift() !== undefined;
   }
 
   get isEmpty(): boolean {

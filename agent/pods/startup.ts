@@ -14,7 +14,7 @@ import { type Runtime, RuntimeError, type SandboxState } from '../runtime/runtim
 import type { ContainerStart, Step } from './actions.js';
 import { buildSandbox } from './containerspec.js';
 import type { StepContext } from './executors.js';
-import type { Gate } from './gate.js';
+import { type Gate, priorities } from './gate.js';
 import type { HostFiles } from './hostfiles.js';
 import { containerLabels } from './names.js';
 import { ConfigError, type PodCgroups, type PodEvents, type PodVolumes, VolumeError } from './needs.js';
@@ -55,13 +55,24 @@ interface Home {
 export function createStartup(options: StartupOptions): Startup {
   const { runtime, gate, events, clock, nodeName } = options;
 
+  /** A call that comes back as an event. */
+  const echoing = <T>(record: PodRecord, priority: number, call: () => Promise<T>): Promise<T> =>
+    gate.run(priority, () => {
+      record.expectEcho(clock.monotonicMs());
+      return call();
+    });
+
   async function startPod(step: Extract<Step, { do: 'startSandbox' }>, context: StepContext): Promise<void> {
     const { pod, record, signal } = context;
     const prepared = Promise.all([options.volumes.prepare(pod, signal), options.hostFiles.prepare(pod)]);
     prepared.catch(() => undefined);
     const sandboxId = createSandbox(step.attempt, context);
+    // The cgroup has to be there with its limits before anything runs in it, not before it is made.
+    const cgroup = options.cgroups.ensurePod(pod);
+    cgroup.catch(() => undefined);
     const ips = sandboxId.then(async (id) => {
-      const sandbox = await gate.run(() => runtime.startSandbox(id));
+      await cgroup;
+      const sandbox = await echoing(record, priorities.startSandbox, () => runtime.startSandbox(id));
       record.sandboxes.set(id, sandbox);
       return setUpNetwork(sandbox, context);
     });
@@ -84,9 +95,9 @@ export function createStartup(options: StartupOptions): Startup {
   }
 
   async function createSandbox(attempt: number, { pod, record }: StepContext): Promise<string> {
-    const cgroupParent = await options.cgroups.ensurePod(pod);
+    const cgroupParent = options.cgroups.parentOf(pod);
     const spec = buildSandbox(pod, { attempt, nodeName, cgroupParent });
-    const id = await gate.run(() => runtime.createSandbox(spec));
+    const id = await gate.run(priorities.createSandbox, () => runtime.createSandbox(spec));
     const { name, labels } = spec;
     record.sandboxes.set(id, {
       id,
@@ -146,7 +157,7 @@ export function createStartup(options: StartupOptions): Startup {
     const ips = await home.ips;
     await options.hostFiles.writeHosts(pod, ips);
     try {
-      await gate.run(() => runtime.startContainer(id));
+      await echoing(record, priorities.startContainer, () => runtime.startContainer(id));
     } catch (error) {
       if (error instanceof RuntimeError && (error.kind === 'unavailable' || error.kind === 'notFound'))
         throw error;
@@ -175,7 +186,9 @@ export function createStartup(options: StartupOptions): Startup {
       const prepared = await options.prepare({ spec, start, ips }, context);
       if (!prepared) return undefined;
       const sandboxId = await home.sandboxId;
-      const id = await gate.run(() => runtime.createContainer(sandboxId, prepared));
+      const id = await gate.run(priorities.createContainer, () =>
+        runtime.createContainer(sandboxId, prepared),
+      );
       record.containers.set(id, {
         id,
         sandboxId,

@@ -11,11 +11,12 @@
 import type { Pod, PodStatus } from '../../src/api/types.js';
 import type { ReconcileContext, ReconcileResult } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
-import { type Runtime, RuntimeError } from '../runtime/runtime.js';
+import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
 import { computeActions, type Step } from './actions.js';
 import { adoptHealth } from './adoption.js';
 import type { Execute } from './executors.js';
 import { podFromLabels } from './names.js';
+import { finishedAtOf, hasEnded } from './observed.js';
 import type { PodRecord } from './record.js';
 import { type NodeFacts, toPodStatus } from './status.js';
 
@@ -38,6 +39,14 @@ export interface WorkerOptions {
 
 /** More rounds than any pod needs (start: 3, end: 5, per init container: 1); what is left then goes through the queue. */
 const maxRounds = 50;
+/** After its end a container's state changes no more; only that it was the memory limit may be told late. */
+const settledMs = 10_000;
+
+interface RuntimeStates {
+  sandboxes: SandboxState[];
+  containers: ContainerState[];
+}
+
 /** A start that takes longer than this tells what it is doing. */
 const firstStatusAfterMs = 700;
 
@@ -81,7 +90,7 @@ export function createWorker(options: WorkerOptions) {
       const failed = results.flatMap((result) =>
         result.status === 'rejected' ? [result.reason as unknown] : [],
       );
-      if (failed.length > 0) record.isStale = true;
+      if (failed.length > 0) record.isStale = record.isUnsure = true;
       const fatal = failed.find((error) => !isRace(error));
       if (fatal !== undefined) throw fatal;
     } finally {
@@ -119,19 +128,44 @@ export function createWorker(options: WorkerOptions) {
   }
 
   async function refresh(record: PodRecord): Promise<void> {
-    record.isStale = false;
+    const { isUnsure } = record;
+    record.isStale = record.isUnsure = false;
     try {
-      const podUid = record.uid;
-      const [sandboxes, containers] = await Promise.all([
-        options.runtime.listSandboxes({ podUid }),
-        options.runtime.listContainers({ podUid }),
-      ]);
+      const { sandboxes, containers } = await (isUnsure ? listAll(record.uid) : lookAtKnown(record));
       record.mirror(sandboxes, containers);
       await options.onRefresh(record.pod, record);
     } catch (error) {
       record.isStale = true;
+      record.isUnsure ||= isUnsure;
       throw error;
     }
+  }
+
+  async function listAll(podUid: string): Promise<RuntimeStates> {
+    const [sandboxes, containers] = await Promise.all([
+      options.runtime.listSandboxes({ podUid }),
+      options.runtime.listContainers({ podUid }),
+    ]);
+    return { sandboxes, containers };
+  }
+
+  /** Only the worker makes things, so it knows what there is; this is much cheaper for the runtime than a list. */
+  async function lookAtKnown(record: PodRecord): Promise<RuntimeStates> {
+    const now = clock.now().getTime();
+    const isSettled = (state: ContainerState): boolean =>
+      hasEnded(state) && now - finishedAtOf(state).getTime() > settledMs;
+    const [sandboxes, containers] = await Promise.all([
+      Promise.all([...record.sandboxes.keys()].map((id) => options.runtime.inspectSandbox(id))),
+      Promise.all(
+        [...record.containers.values()].map((state) =>
+          isSettled(state) ? state : options.runtime.inspectContainer(state.id),
+        ),
+      ),
+    ]);
+    return {
+      sandboxes: sandboxes.filter((state) => state !== undefined),
+      containers: containers.filter((state) => state !== undefined),
+    };
   }
 
   function nextWake(steps: readonly Step[]): ReconcileResult {

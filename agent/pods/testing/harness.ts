@@ -103,7 +103,8 @@ export async function createHarness(t: Test): Promise<Harness> {
         runtime,
         network,
         cgroups: {
-          ensurePod: async (pod) => `/kubepods/pod${pod.metadata.uid}`,
+          parentOf: (pod) => `/kubepods/pod${pod.metadata.uid}`,
+          ensurePod: async () => undefined,
           removePod: async () => undefined,
           listPods: async () => [],
           resourcesOf: () => ({}),
@@ -158,6 +159,7 @@ export async function createHarness(t: Test): Promise<Harness> {
       for (const end = performance.now() + patienceMs; performance.now() < end; ) {
         if (await isTrue()) return;
         await new Promise((resolve) => setImmediate(resolve));
+        await clock.advance(1);
       }
       t.fail(`never: ${what}`);
     },
