@@ -5,12 +5,21 @@
  * State of a container: created -> running -> exited; it runs once. A start that fails leaves it exited, with `error`.
  * Switches for tests: `failNext`, `before` (delay or refuse any call), `setAvailable`, `dropEvents`, `exit`, `calls`.
  */
-import { randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { type Clock, systemClock } from '../../src/host/clock.js';
 import { EventQueue } from './event-queue.js';
 import { FakeImages } from './fake-images.js';
-import { FakeLog } from './fake-log.js';
+import {
+  type Container,
+  newContainer,
+  newSandbox,
+  noSuchContainer,
+  nothing,
+  ofPod,
+  type RuntimeCall,
+  readOnly,
+  type Sandbox,
+  writeTo,
+} from './fake-parts.js';
 import { builtinPrograms, type Program, serve } from './fake-programs.js';
 import {
   type ContainerSpec,
@@ -28,37 +37,6 @@ import {
   type SandboxSpec,
   type SandboxState,
 } from './runtime.js';
-
-interface Sandbox {
-  spec: SandboxSpec;
-  state: SandboxState;
-}
-
-interface Container {
-  spec: ContainerSpec;
-  state: ContainerState;
-  argv: readonly string[];
-  env: Record<string, string>;
-  log: FakeLog;
-  stop: AbortController;
-  /** Resolves when it has exited. */
-  exited: Latch;
-}
-
-interface Latch {
-  promise: Promise<void>;
-  resolve: () => void;
-}
-
-function createLatch(): Latch {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
-
-export type RuntimeCall = keyof Runtime;
 
 export class FakeRuntime implements Runtime {
   readonly images = new FakeImages();
@@ -118,20 +96,9 @@ export class FakeRuntime implements Runtime {
   async createSandbox(spec: SandboxSpec): Promise<string> {
     await this.#enter('createSandbox', spec.name);
     this.#requireFreeName(spec.name);
-    const id = randomBytes(32).toString('hex');
-    this.#sandboxes.set(id, {
-      spec,
-      state: {
-        id,
-        name: spec.name,
-        labels: { ...spec.labels },
-        state: 'created',
-        createdAt: this.#clock.now(),
-        pid: 0,
-        networkNamespace: '',
-      },
-    });
-    return id;
+    const sandbox = newSandbox(spec, this.#clock.now());
+    this.#sandboxes.set(sandbox.state.id, sandbox);
+    return sandbox.state.id;
   }
 
   async startSandbox(id: string): Promise<SandboxState> {
@@ -184,34 +151,9 @@ export class FakeRuntime implements Runtime {
     const found = this.images.find(spec.image);
     if (!found) throw new RuntimeError('imageNotFound', `No such image: ${spec.image}`);
     this.#requireFreeName(spec.name);
-    const id = randomBytes(32).toString('hex');
-    const args = spec.args ?? (spec.command ? [] : (found.image.command ?? []));
-    this.#containers.set(id, {
-      spec,
-      argv: [...(spec.command ?? found.image.entrypoint ?? ['serve']), ...args],
-      env: { ...found.image.env, ...Object.fromEntries(spec.env.map(({ name, value }) => [name, value])) },
-      log: new FakeLog(),
-      stop: new AbortController(),
-      exited: createLatch(),
-      state: {
-        id,
-        sandboxId,
-        name: spec.name,
-        labels: { ...spec.labels },
-        image: spec.image,
-        imageId: found.state.id,
-        state: 'created',
-        createdAt: this.#clock.now(),
-        startedAt: undefined,
-        finishedAt: undefined,
-        exitCode: undefined,
-        oomKilled: false,
-        error: '',
-        pid: 0,
-        logPath: undefined,
-      },
-    });
-    return id;
+    const container = newContainer({ sandboxId, spec, ...found, now: this.#clock.now() });
+    this.#containers.set(container.state.id, container);
+    return container.state.id;
   }
 
   async startContainer(id: string): Promise<void> {
@@ -429,32 +371,3 @@ export class FakeRuntime implements Runtime {
     for (const queue of this.#queues) queue.push({ type: 'pod', podUid });
   }
 }
-
-const readOnly: ReadonlySet<RuntimeCall> = new Set<RuntimeCall>([
-  'version',
-  'listSandboxes',
-  'inspectSandbox',
-  'listContainers',
-  'inspectContainer',
-  'logs',
-  'stats',
-  'inspectImage',
-  'listImages',
-  'events',
-]);
-
-const noSuchContainer = (id: string): RuntimeError =>
-  new RuntimeError('notFound', `No such container: ${id}`);
-
-const ofPod =
-  (podUid: string | undefined) =>
-  (state: { labels: Record<string, string> }): boolean =>
-    podUid === undefined || state.labels[labels.podUid] === podUid;
-
-const nothing = (): AsyncIterable<Buffer> => Readable.from([]);
-
-const writeTo = (stream: ExecSpec['stdout'], data: string | Buffer): Promise<void> =>
-  new Promise((resolve, reject) => {
-    if (!stream) resolve();
-    else stream.write(data, (error) => (error ? reject(error) : resolve()));
-  });
