@@ -82,7 +82,12 @@ async function releaseSandboxes(
 
 /** `portmap` leaves its shared chains behind; they go when no pod of any CNI user has a port mapping left. */
 async function removePortmapChains(firewall: Firewall): Promise<void> {
-  const saved = await firewall.save('nat');
-  if (/^:CNI-DN-/m.test(saved)) return;
-  await removeChains(firewall, ['nat', 'filter'], (chain) => chain.startsWith('CNI-HOSTPORT-'));
+  const isInUse = await firewall.save('nat').then(
+    (saved) => /^:CNI-DN-/m.test(saved),
+    (error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    },
+  );
+  if (!isInUse) await removeChains(firewall, ['nat', 'filter'], (chain) => chain.startsWith('CNI-HOSTPORT-'));
 }

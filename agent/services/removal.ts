@@ -2,6 +2,7 @@
  * Takes chains off the packet filter: their jumps, their rules, the chains. Called by the clean-ups of `agent/network`
  * and `agent/services`. It works from what is there, not from what should be, and leaves other rules untouched.
  */
+import { hasCode } from '../../src/host/files.js';
 import type { Firewall, Table } from './firewall.js';
 import { chainPrefix, netChainPrefix } from './jumps.js';
 
@@ -27,7 +28,12 @@ export async function removeChains(
   isOurs: (chain: string) => boolean,
 ): Promise<void> {
   for (const table of tables) {
-    const lines = planChainRemoval(await firewall.save(table), isOurs);
+    const saved = await firewall.save(table).catch((error: unknown) => {
+      // Where no iptables is installed nobody has written rules.
+      if (hasCode(error, 'ENOENT')) return '';
+      throw error;
+    });
+    const lines = planChainRemoval(saved, isOurs);
     if (lines.length > 0) await firewall.restore(`*${table}\n${lines.join('\n')}\nCOMMIT\n`);
   }
 }
