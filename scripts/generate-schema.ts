@@ -239,6 +239,14 @@ function checkAgainstProto(model: Model, type: ModelType): void {
   if (missing.length > 0) throw new Error(`${type.name}: proto fields ${missing} are not in the Go struct`);
 }
 
+/** Optional fields whose zero is not the same as absent: Go has a pointer, or prints the zero. */
+function keepsZero(model: Model, type: ModelType, field: GoField): boolean {
+  const ir = model.resolve(field.goType, type.packageIndex);
+  const hasZero = ['string', 'bool', 'int32', 'int64', 'double', 'bytes'].includes(ir);
+  const isPrinted = !/,omit(empty|zero)/.test(field.tags['json'] ?? '');
+  return field.optional && hasZero && (field.goType.startsWith('*') || isPrinted);
+}
+
 /** `[type, protobuf number or 0, required, {options}?]`; the options are explained in `src/api/schema/table.ts`. */
 function fieldRow(model: Model, type: ModelType, field: GoField): unknown[] {
   const marker = (name: string) => field.markers[name]?.[0];
@@ -251,6 +259,7 @@ function fieldRow(model: Model, type: ModelType, field: GoField): unknown[] {
     ...(field.tags['patchMergeKey'] && { m: field.tags['patchMergeKey'] }),
     ...((marker('mapType') === 'atomic' || marker('structType') === 'atomic') && { a: 1 }),
     ...(literal && !literal.startsWith('ref(') && { d: JSON.parse(literal) }),
+    ...(keepsZero(model, type, field) && { z: 1 }),
   };
   const row = [
     model.resolve(field.goType, type.packageIndex, true),

@@ -1,12 +1,13 @@
 /**
  * 1. Request bodies: bytes and Content-Type -> a plain JSON value. Pure.
  *
- * JSON, and YAML with kubectl's reading of it: YAML 1.1 scalars (`0644` is 420, `yes` is true), but no dates and no
- * binary, which JSON cannot carry. What comes out is safe to walk and merge: nesting is bounded, numbers are finite,
+ * JSON, protobuf, and YAML with kubectl's reading of it: YAML 1.1 scalars (`0644` is 420, `yes` is true), but no dates
+ * and no binary, which JSON cannot carry. What comes out is safe to walk and merge: nesting is bounded, numbers are finite,
  * and no object has a `__proto__` key. Every refusal is an `ApiError` of 400 or 415.
  */
 import { parseAllDocuments } from 'yaml';
 import { ApiError, badRequest } from '../../src/api/errors.js';
+import { decodeProtobuf } from '../../src/api/protobuf/decode.js';
 import type { PatchType } from '../../src/client/client.js';
 
 /** Bytes; kube-apiserver's limit for resource requests. */
@@ -15,7 +16,8 @@ export const maxBodyBytes = 3 * 1024 * 1024;
 /** Deeper bodies are refused; the deepest real ones (schemas of custom resources) stay well below. */
 const maxDepth = 500;
 
-const mediaTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const protobufType = 'application/vnd.kubernetes.protobuf';
+const mediaTypes = ['application/json', 'application/yaml', protobufType];
 
 const patchTypes: Readonly<Record<string, PatchType>> = {
   'application/json-patch+json': 'json',
@@ -49,8 +51,13 @@ export function decodeBody(bytes: Buffer, contentType: string | undefined, kind:
     case 'application/x-yaml':
     case 'text/yaml':
       return decodeYaml(bytes, kind);
+    case protobufType: {
+      const object = decodeProtobuf(bytes);
+      checkTree(object, 0);
+      return object;
+    }
     default:
-      throw unsupported(mediaTypes.slice(0, 2));
+      throw unsupported(mediaTypes);
   }
 }
 

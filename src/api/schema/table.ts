@@ -6,8 +6,8 @@
  *
  * A row of the table, `{p, g, o, t, u, a, w, e, i, f}`: package, Go name (if it differs), is a top-level object, is
  * atomic, is a JSON union, alias of, is a protobuf message around the alias, enum values, inlined structs with their
- * protobuf numbers, fields. A field, `[type, number, required, {l, k, s, m, a, d}]`: list type, list map keys, patch
- * strategy, patch merge key, atomic, default.
+ * protobuf numbers, fields. A field, `[type, number, required, {l, k, s, m, a, d, z}]`: list type, list map keys, patch
+ * strategy, patch merge key, atomic, default, optional but keeps its zero.
  */
 import { schemaText } from '../generated/schema.js';
 
@@ -41,8 +41,8 @@ export interface Field {
   type: TypeNode;
   /** Protobuf field number, 0 where it is not on the protobuf wire. */
   number: number;
-  /** Number of the inlined message around it on the protobuf wire; the JSON form has no such level. */
-  via: number | undefined;
+  /** Numbers of the inlined messages around it on the protobuf wire, outermost first; JSON has no such levels. */
+  via: readonly number[];
   required: boolean;
   listType: 'atomic' | 'set' | 'map' | undefined;
   listKeys: readonly string[] | undefined;
@@ -52,6 +52,8 @@ export interface Field {
   mergeKey: string | undefined;
   isAtomic: boolean;
   default: unknown;
+  /** A zero (`""`, 0, false) that was sent says something. Else it is the same as absent, and JSON clients omit it. */
+  keepsZero: boolean;
 }
 
 export interface GroupVersionKind {
@@ -76,7 +78,7 @@ type FieldRow = [
   string,
   number,
   0 | 1,
-  { l?: 'atomic' | 'set' | 'map'; k?: string[]; s?: string; m?: string; a?: 1; d?: unknown }?,
+  { l?: 'atomic' | 'set' | 'map'; k?: string[]; s?: string; m?: string; a?: 1; d?: unknown; z?: 1 }?,
 ];
 interface Table {
   /** OpenAPI prefix, group, version. */
@@ -255,7 +257,7 @@ export class Schema {
         name,
         type: this.#node(type),
         number,
-        via: undefined,
+        via: [],
         required: required === 1,
         listType: options.l,
         listKeys: options.k,
@@ -264,12 +266,13 @@ export class Schema {
         mergeKey: options.m,
         isAtomic: options.a === 1,
         default: options.d,
+        keepsZero: required === 1 || options.z === 1,
       });
     };
     if (row.o) for (const name of ['apiVersion', 'kind']) add(name, ['string', 0, 0]);
     for (const [inlined, number] of row.i ?? []) {
       for (const field of this.object(inlined).fields.values())
-        fields.set(field.name, { ...field, via: number });
+        fields.set(field.name, { ...field, via: [number, ...field.via] });
     }
     for (const [name, field] of Object.entries(row.f ?? {})) add(name, field);
     return fields;
