@@ -43,8 +43,19 @@ export function plan(
     for (const slice of slices) left.delete(slice);
     packGroup(service, group, slices, names, result);
   }
-  result.delete.push(...left);
-  return result;
+  return reuse(result, left);
+}
+
+/** Slices nobody needs any more become those that are missing: one write instead of two, and no moment with neither. */
+function reuse(steps: SlicePlan, unused: Set<EndpointSlice>): SlicePlan {
+  const create = steps.create.filter((wanted) => {
+    const slice = [...unused].find((candidate) => candidate.addressType === wanted.addressType);
+    if (!slice) return true;
+    unused.delete(slice);
+    steps.update.push({ ...wanted, metadata: { ...slice.metadata, labels: wanted.metadata.labels } });
+    return false;
+  });
+  return { create, update: steps.update, delete: [...steps.delete, ...unused] };
 }
 
 function groupsOf(service: Service, backends: readonly Backend[]): Group[] {

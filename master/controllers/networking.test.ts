@@ -99,6 +99,12 @@ void t.test('a Service without pods has one empty slice', (t) => {
   t.strictSame(create[0]?.endpoints, []);
   const again = plan(web(), [], create);
   t.strictSame(again, { create: [], update: [], delete: [] });
+  const first = plan(web(), backendsOf(web(), [podAt('a', '1.1.1.1')]), create);
+  t.strictSame(
+    [first.create.length, first.update.length, first.delete.length],
+    [0, 1, 0],
+    'which its first pod uses',
+  );
   t.end();
 });
 

@@ -5,7 +5,6 @@
 import type {
   Deployment,
   DeploymentSpec,
-  Endpoints,
   KubeObject,
   Namespace,
   Node,
@@ -131,13 +130,6 @@ export const service = (
     ports: ports ?? [{ port: 80, targetPort: 80, protocol: 'TCP' }],
     ...spec,
   },
-});
-
-export const endpoints = (name = 'web', fields: Partial<Endpoints> = {}): Endpoints => ({
-  apiVersion: 'v1',
-  kind: 'Endpoints',
-  ...fields,
-  metadata: metadata({}, name),
 });
 
 const template = (labels: Record<string, string>) => ({
