@@ -93,6 +93,11 @@ for (const kubectl of kubectls) {
     t.match(await ok('rollout restart deployment/nginx'), /restarted/);
     t.match(await ok('create -f -', JSON.stringify(pod)), /pod\/one created/);
     t.match(await fails('create -f -', JSON.stringify(pod)), /pods "one" already exists/);
+    t.match(await ok('create configmap made --from-literal=a=b'), /configmap\/made created/);
+    t.equal(await ok('get configmap made -o jsonpath={.data.a}'), 'b');
+    t.match(await ok('create deployment typed --image=nginx --replicas=0'), /deployment.apps\/typed created/);
+    t.equal(await ok('get deployment typed -o jsonpath={.spec.replicas}'), '0');
+    t.match(await ok('delete deployment/typed configmap/made'), /deleted/);
     t.match(await ok('label pod one a=b'), /labeled/);
     t.match(await ok('get pods -l a=b -o name'), /^pod\/one\n$/);
     t.match(await ok('get events'), /./);

@@ -157,8 +157,14 @@ t.test('answers wrong input with its Status', async (t) => {
       message: /"__proto__"/,
     },
     {
-      what: 'protobuf',
-      how: { body: 'k8s\0', headers: contentType('application/vnd.kubernetes.protobuf') },
+      what: 'broken protobuf',
+      how: { body: 'k8s\0\x12\x7f', headers: contentType('application/vnd.kubernetes.protobuf') },
+      code: 400,
+      message: /protobuf/,
+    },
+    {
+      what: 'CBOR',
+      how: { body: 'x', headers: contentType('application/cbor') },
       code: 415,
       message:
         /^the body of the request was in an unknown format - accepted media types include: application\/json/,
