@@ -112,9 +112,12 @@ function scoreNodes(pod: PodInfo, snapshot: Snapshot, candidates: readonly NodeI
 /** `0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu.` */
 function messageOf(rejections: readonly Rejection[]): string {
   if (rejections.length === 0) return 'no nodes available to schedule pods';
+  // Most nodes share their list of reasons with others.
+  const lists = new Map<readonly string[], number>();
+  for (const { reasons } of rejections) lists.set(reasons, (lists.get(reasons) ?? 0) + 1);
   const counts = new Map<string, number>();
-  for (const { reasons } of rejections)
-    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  for (const [reasons, count] of lists)
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + count);
   const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
   return `0/${rejections.length} nodes are available: ${parts.join(', ')}.`;
 }

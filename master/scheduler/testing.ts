@@ -2,7 +2,6 @@
  * Clusters for the scheduler's tests, in a line each: nodes with room, pods with requests, and the outcome of a cycle.
  */
 import type { Node, NodeSpec, Pod, PodSpec } from '../../src/api/types.js';
-import { node, pod } from '../../src/testing/builders.js';
 import { toPodInfo } from './podinfo.js';
 import { type Decision, schedule } from './schedule.js';
 import { type ClusterState, createClusterState } from './snapshot.js';
@@ -20,14 +19,16 @@ export interface HostFields {
 /** A node with 4 CPUs, 8 GiB and 110 pods. */
 export function host(name: string, fields: HostFields = {}): Node {
   const { labels = {}, spec = {}, cpu = '4', memory = '8Gi', pods = '110', more = {}, images = {} } = fields;
-  return node(name, {
-    meta: { labels: { 'kubernetes.io/hostname': name, ...labels } },
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: { 'kubernetes.io/hostname': name, ...labels } },
     spec,
     status: {
       allocatable: { cpu, memory, 'ephemeral-storage': '10Gi', pods, ...more },
       images: Object.entries(images).map(([image, sizeBytes]) => ({ names: [image], sizeBytes })),
     },
-  });
+  };
 }
 
 export interface GuestFields {
@@ -44,14 +45,22 @@ export function guest(name: string, fields: GuestFields = {}): Pod {
   const references = owner && [
     { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true },
   ];
-  return pod(name, {
-    meta: { namespace, uid: `uid-${name}`, ...(references && { ownerReferences: references }) },
-    labels,
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace,
+      uid: `uid-${name}`,
+      labels,
+      ...(references && { ownerReferences: references }),
+    },
     spec: {
       containers: [{ name: 'main', image: 'nginx', ...(requests && { resources: { requests } }) }],
       ...spec,
     },
-  });
+    status: { phase: 'Pending' },
+  };
 }
 
 /** The nodes, with pods on them by name of the node. */

@@ -10,37 +10,42 @@ import type { PodInfo } from '../podinfo.js';
 const lacks = (request: number, allocatable: number, requested: number): boolean =>
   request > 0 && request > allocatable - requested;
 
-function isShort({ requests }: PodInfo, { allocatable, requested, pods }: NodeInfo): boolean {
-  if (pods.size + 1 > allocatable.pods) return true;
-  if (lacks(requests.milliCpu, allocatable.milliCpu, requested.milliCpu)) return true;
-  if (lacks(requests.memory, allocatable.memory, requested.memory)) return true;
-  if (lacks(requests.ephemeralStorage, allocatable.ephemeralStorage, requested.ephemeralStorage)) return true;
-  for (const [name, amount] of requests.others)
-    if (lacks(amount, allocatable.others.get(name) ?? 0, requested.others.get(name) ?? 0)) return true;
-  return false;
-}
-
-function shortages({ requests }: PodInfo, { allocatable, requested, pods }: NodeInfo): string[] {
-  const basic = [
-    ['cpu', 'milliCpu'],
-    ['memory', 'memory'],
-    ['ephemeral-storage', 'ephemeralStorage'],
-  ] as const;
-  return [
-    ...(pods.size + 1 > allocatable.pods ? ['Too many pods'] : []),
-    ...basic
-      .filter(([, field]) => lacks(requests[field], allocatable[field], requested[field]))
-      .map(([name]) => `Insufficient ${name}`),
-    ...[...requests.others]
-      .filter(([name, n]) => lacks(n, allocatable.others.get(name) ?? 0, requested.others.get(name) ?? 0))
-      .map(([name]) => `Insufficient ${name}`),
-  ];
+/** Sets a bit for everything that the node has too little of, in the order of `names`; in a full cluster this is all we do. */
+function shortages(pod: PodInfo, others: readonly (readonly [string, number])[], node: NodeInfo): number {
+  const { requests } = pod;
+  const { allocatable, requested } = node;
+  let short = node.pods.size + 1 > allocatable.pods ? 1 : 0;
+  if (lacks(requests.milliCpu, allocatable.milliCpu, requested.milliCpu)) short |= 2;
+  if (lacks(requests.memory, allocatable.memory, requested.memory)) short |= 4;
+  if (lacks(requests.ephemeralStorage, allocatable.ephemeralStorage, requested.ephemeralStorage)) short |= 8;
+  for (let i = 0; i < others.length; i++) {
+    const [name = '', amount = 0] = others[i] ?? [];
+    if (lacks(amount, allocatable.others.get(name) ?? 0, requested.others.get(name) ?? 0)) short |= 16 << i;
+  }
+  return short;
 }
 
 export const resourceFit: Filter = {
   name: 'NodeResourcesFit',
   helpedBy: ['podGone', 'nodeResources'],
-  prepare: (pod) => (node) => (isShort(pod, node) ? shortages(pod, node) : undefined),
+  prepare(pod) {
+    const others = [...pod.requests.others];
+    const names = [
+      'Too many pods',
+      ...['cpu', 'memory', 'ephemeral-storage', ...pod.requests.others.keys()].map(
+        (name) => `Insufficient ${name}`,
+      ),
+    ];
+    /** One list for all nodes with the same shortages. */
+    const reasons = new Map<number, readonly string[]>();
+    return (node) => {
+      const short = shortages(pod, others, node);
+      if (short === 0) return undefined;
+      const known = reasons.get(short) ?? names.filter((_, bit) => short & (1 << bit));
+      reasons.set(short, known);
+      return known;
+    };
+  },
 };
 
 const freeShare = (used: number, total: number): number =>
