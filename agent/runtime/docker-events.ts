@@ -36,26 +36,30 @@ export async function* dockerEvents(
   }
 }
 
-/** Fills the queue until the signal aborts. */
+/** Fills the queue until the signal aborts. Says once that Docker is away, and once that it is back. */
 async function listen(
   client: DockerClient,
   queue: EventQueue,
   { node, log, signal }: Options,
 ): Promise<void> {
   const backoff = createBackoff({ minMs: 100, maxMs: 5000, jitter: 0.5 });
+  const filters = { type: ['container'], event: actions, label: [`${labels.node}=${node}`] };
+  let isAway = false;
   while (!signal.aborted) {
     try {
-      const filters = { type: ['container'], event: actions, label: [`${labels.node}=${node}`] };
       const stream = await client.stream('/events', { filters }, signal);
       queue.push({ type: 'resync' });
       backoff.reset();
+      if (isAway) log.info({}, 'docker is back');
+      isAway = false;
       for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
         const podUid = podOf(line);
         if (podUid !== undefined) queue.push({ type: 'pod', podUid });
       }
       if (!signal.aborted) log.warn({}, 'event stream of docker ended, connecting again');
     } catch (err) {
-      if (!signal.aborted) log.warn({ err }, 'event stream of docker failed, connecting again');
+      if (!signal.aborted && !isAway) log.warn({ err }, 'event stream of docker failed, connecting again');
+      isAway = true;
     }
     await client.clock.sleep(backoff.next(), signal).catch(() => undefined);
   }
