@@ -3,7 +3,30 @@
  */
 import * as kinds from '../../src/api/kinds.js';
 import type { KubeObject } from '../../src/api/types.js';
+import { configMapStrategy } from '../registry/kinds/configmap.js';
+import { csrStrategy } from '../registry/kinds/csr.js';
+import { deploymentStrategy } from '../registry/kinds/deployment.js';
+import { endpointSliceStrategy, endpointsStrategy } from '../registry/kinds/endpoints.js';
+import { namespaceStrategy } from '../registry/kinds/namespace.js';
+import { nodeStrategy } from '../registry/kinds/node.js';
+import { podStrategy } from '../registry/kinds/pod.js';
+import { replicaSetStrategy } from '../registry/kinds/replicaset.js';
+import { secretStrategy } from '../registry/kinds/secret.js';
+import { eventStrategy, leaseStrategy, serviceAccountStrategy } from '../registry/kinds/small.js';
+import {
+  configMapPrinter,
+  csrPrinter,
+  eventPrinter,
+  leasePrinter,
+  namespacePrinter,
+  secretPrinter,
+  serviceAccountPrinter,
+} from './printers/core.js';
+import { nodePrinter } from './printers/node.js';
 import { plainPrinter } from './printers/plain.js';
+import { podPrinter } from './printers/pod.js';
+import { endpointSlicePrinter, endpointsPrinter, servicePrinter } from './printers/service.js';
+import { deploymentPrinter, replicaSetPrinter } from './printers/workload.js';
 import type { Resource } from './resource.js';
 
 interface Row<T extends KubeObject> extends Partial<Omit<Resource<T>, 'type'>> {
@@ -23,38 +46,86 @@ const row = <T extends KubeObject>(given: Row<T>): Resource<T> => ({
 /** The rows, in the order in which discovery lists them. */
 export function createResources(): readonly Resource[] {
   return [
-    row({ type: kinds.namespaces, shortNames: ['ns'], subresources: ['status', 'finalize'] }),
-    row({ type: kinds.nodes, shortNames: ['no'], subresources: ['status'] }),
+    row({
+      type: kinds.namespaces,
+      shortNames: ['ns'],
+      subresources: ['status', 'finalize'],
+      strategy: namespaceStrategy,
+      printer: namespacePrinter,
+    }),
+    row({
+      type: kinds.nodes,
+      shortNames: ['no'],
+      subresources: ['status'],
+      strategy: nodeStrategy,
+      printer: nodePrinter,
+    }),
     row({
       type: kinds.pods,
       shortNames: ['po'],
       categories: ['all'],
       subresources: ['status', 'binding', 'log', 'exec'],
+      strategy: podStrategy(),
+      printer: podPrinter,
     }),
-    row({ type: kinds.services, shortNames: ['svc'], categories: ['all'], subresources: ['status'] }),
-    row({ type: kinds.endpoints, singular: 'endpoints', shortNames: ['ep'] }),
-    row({ type: kinds.configMaps, shortNames: ['cm'] }),
-    row({ type: kinds.secrets }),
-    row({ type: kinds.serviceAccounts, shortNames: ['sa'] }),
-    row({ type: kinds.events, shortNames: ['ev'], storageTtlSeconds: 3600 }),
+    row({
+      type: kinds.services,
+      shortNames: ['svc'],
+      categories: ['all'],
+      subresources: ['status'],
+      printer: servicePrinter,
+    }),
+    row({
+      type: kinds.endpoints,
+      singular: 'endpoints',
+      shortNames: ['ep'],
+      strategy: endpointsStrategy,
+      printer: endpointsPrinter,
+    }),
+    row({
+      type: kinds.configMaps,
+      shortNames: ['cm'],
+      strategy: configMapStrategy,
+      printer: configMapPrinter,
+    }),
+    row({ type: kinds.secrets, strategy: secretStrategy, printer: secretPrinter }),
+    row({
+      type: kinds.serviceAccounts,
+      shortNames: ['sa'],
+      strategy: serviceAccountStrategy,
+      printer: serviceAccountPrinter,
+    }),
+    row({
+      type: kinds.events,
+      shortNames: ['ev'],
+      storageTtlSeconds: 3600,
+      strategy: eventStrategy,
+      printer: eventPrinter,
+    }),
     row({
       type: kinds.deployments,
       shortNames: ['deploy'],
       categories: ['all'],
       subresources: ['status', 'scale'],
+      strategy: deploymentStrategy,
+      printer: deploymentPrinter,
     }),
     row({
       type: kinds.replicaSets,
       shortNames: ['rs'],
       categories: ['all'],
       subresources: ['status', 'scale'],
+      strategy: replicaSetStrategy,
+      printer: replicaSetPrinter,
     }),
-    row({ type: kinds.endpointSlices }),
-    row({ type: kinds.leases }),
+    row({ type: kinds.endpointSlices, strategy: endpointSliceStrategy, printer: endpointSlicePrinter }),
+    row({ type: kinds.leases, strategy: leaseStrategy, printer: leasePrinter }),
     row({
       type: kinds.certificateSigningRequests,
       shortNames: ['csr'],
       subresources: ['status', 'approval'],
+      strategy: csrStrategy,
+      printer: csrPrinter,
     }),
   ];
 }
