@@ -72,6 +72,7 @@ export const decodePatch = (bytes: Buffer, type: PatchType, kind: string): unkno
   type === 'apply' ? decodeYaml(bytes, kind) : decodeJson(bytes, kind);
 
 function decodeJson(bytes: Buffer, kind: string): unknown {
+  if (bytes.length > 2 * maxDepth && isTooDeep(bytes)) throw tooDeep();
   const text = bytes.toString('utf8');
   let value: unknown;
   try {
@@ -97,6 +98,8 @@ function decodeYaml(bytes: Buffer, kind: string): unknown {
     version: '1.1',
     schema: 'yaml-1.1',
     prettyErrors: true,
+    // The check is quadratic; of a key that occurs twice the last one counts, as with kubectl.
+    uniqueKeys: false,
     logLevel: 'silent',
     resolveKnownTags: false,
     customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || !isForeign(tag)),
@@ -133,6 +136,30 @@ const foreignTags: ReadonlySet<string> = new Set(['binary', 'omap', 'pairs', 'se
 const isForeign = (tag: { tag: string; format?: string }): boolean =>
   tag.format === 'TIME' || foreignTags.has(tag.tag.slice(tag.tag.lastIndexOf(':') + 1));
 
+const tooDeep = (): ApiError => badRequest(`the body is nested more than ${maxDepth} levels deep`);
+
+const [quote, backslash] = [0x22, 0x5c];
+const opens: ReadonlySet<number> = new Set([0x5b, 0x7b]);
+const closes: ReadonlySet<number> = new Set([0x5d, 0x7d]);
+
+/** Counts brackets outside strings, before the parser spends seconds on a million of them. */
+function isTooDeep(bytes: Buffer): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] ?? 0;
+    if (inString) {
+      if (byte === backslash) i++;
+      else if (byte === quote) inString = false;
+    } else if (byte === quote) inString = true;
+    else if (opens.has(byte)) {
+      depth++;
+      if (depth > maxDepth) return true;
+    } else if (closes.has(byte)) depth--;
+  }
+  return false;
+}
+
 /** Refuses what later code must not meet: bottomless nesting, infinite numbers, `__proto__` as a key. */
 function checkTree(value: unknown, depth: number): void {
   if (typeof value === 'number') {
@@ -140,7 +167,7 @@ function checkTree(value: unknown, depth: number): void {
     return;
   }
   if (typeof value !== 'object' || value === null) return;
-  if (depth > maxDepth) throw badRequest(`the body is nested more than ${maxDepth} levels deep`);
+  if (depth > maxDepth) throw tooDeep();
   if (Array.isArray(value)) {
     for (const item of value) checkTree(item, depth + 1);
     return;
