@@ -242,7 +242,7 @@ function checkAgainstProto(model: Model, type: ModelType): void {
 /** Optional fields whose zero is not the same as absent: Go has a pointer, or prints the zero. */
 function keepsZero(model: Model, type: ModelType, field: GoField): boolean {
   const ir = model.resolve(field.goType, type.packageIndex);
-  const hasZero = ['string', 'bool', 'int32', 'int64', 'double', 'bytes'].includes(ir);
+  const hasZero = ['string', 'bool', 'int32', 'int64', 'double', 'bytes', 'IntOrString'].includes(ir);
   const isPrinted = !/,omit(empty|zero)/.test(field.tags['json'] ?? '');
   return field.optional && hasZero && (field.goType.startsWith('*') || isPrinted);
 }
