@@ -2,6 +2,7 @@
  * 1. How the `scale` subresource prints: it is an `autoscaling/v1` Scale whatever kind it belongs to.
  */
 import type { KubeObject } from '../../src/api/types.js';
+import { ageColumn, createdAge } from '../resources/printers/age.js';
 import type { Resource } from '../resources/resource.js';
 
 interface Scale extends KubeObject {
@@ -21,15 +22,14 @@ export const scaleView: Resource = {
       { name: 'Name', type: 'string', format: 'name', description: 'Name of the scaled object.' },
       { name: 'Desired', type: 'integer', description: 'Replicas asked for.' },
       { name: 'Available', type: 'integer', description: 'Replicas there are.' },
-      { name: 'Age', type: 'date', description: 'When the object was created.' },
+      ageColumn,
     ],
-    cells(object: Scale) {
-      const { metadata, spec, status } = object;
+    cells(object: Scale, now) {
       return [
-        metadata.name,
-        spec?.replicas ?? 0,
-        status?.replicas ?? 0,
-        metadata.creationTimestamp ?? '<unknown>',
+        object.metadata.name,
+        object.spec?.replicas ?? 0,
+        object.status?.replicas ?? 0,
+        createdAge(object, now),
       ];
     },
   },
