@@ -6,7 +6,7 @@ const no = (name, comment, from, to) => ({
   from: { path: from },
   to: { path: to },
 });
-const test = '\\.test\\.ts$|/contract\\.ts$|^src/testing/|^test/';
+const test = '\\.test\\.ts$|[./]contract\\.ts$|/testing/|/testing\\.ts$|^test/|^bench/';
 
 module.exports = {
   forbidden: [
@@ -65,7 +65,7 @@ module.exports = {
       name: 'fakes-in-tests-only',
       severity: 'error',
       from: { pathNot: test },
-      to: { path: '^src/testing/|/contract\\.ts$' },
+      to: { path: '^src/testing/|[./]contract\\.ts$' },
     },
   ],
   options: {
