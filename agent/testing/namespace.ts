@@ -21,7 +21,7 @@ export async function insideNamespace(t: Test, url: string): Promise<boolean> {
     return true;
   }
   const args = ['-n', process.execPath, ...process.execArgv, fileURLToPath(url)];
-  await t.spawn('unshare', args, { env: { ...process.env, [marker]: '1' } });
+  await t.spawn('unshare', args, { env: { ...process.env, [marker]: '1' }, timeout: 300_000 });
   return false;
 }
 
@@ -77,6 +77,9 @@ export async function connect(ns: TestNamespace, device: string, here: string, t
 
 export type Protocol = 'tcp' | 'udp';
 
+/** Without the hooks that the test runner puts into every Node process below it: they cost most of a second each. */
+const plainNode = ['env', '-u', 'NODE_OPTIONS', process.execPath, '-e'];
+
 const serverScript = `
 const [protocol, port, name] = process.argv.slice(1);
 const answer = (address) => name + ' ' + address;
@@ -92,7 +95,7 @@ if (protocol === 'udp') {
 
 const clientScript = `
 const [protocol, address, port, localPort] = process.argv.slice(1);
-const timer = setTimeout(() => finish('timeout'), 1500);
+const timer = setTimeout(() => finish("timeout"), 5000);
 function finish(text) { clearTimeout(timer); console.log(text); process.exit(0); }
 if (protocol === 'udp') {
   const socket = require('node:dgram').createSocket('udp4');
@@ -109,7 +112,7 @@ export async function serve(
   ns: TestNamespace | undefined,
   options: { protocol: Protocol; port: number; name: string },
 ): Promise<() => Promise<void>> {
-  const [file = '', ...args] = [...(ns?.enter ?? []), process.execPath, '-e', serverScript];
+  const [file = '', ...args] = [...(ns?.enter ?? []), ...plainNode, serverScript];
   const child = spawn(file, [...args, options.protocol, String(options.port), options.name], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -122,7 +125,7 @@ export async function ask(
   ns: TestNamespace | undefined,
   target: { protocol: Protocol; address: string; port: number; localPort?: number },
 ): Promise<string> {
-  const [file = '', ...args] = [...(ns?.enter ?? []), process.execPath, '-e', clientScript];
+  const [file = '', ...args] = [...(ns?.enter ?? []), ...plainNode, clientScript];
   const { protocol, address, port, localPort = 0 } = target;
   const result = await run(file, [...args, protocol, address, String(port), String(localPort)]);
   return result.stdout.trim() || result.stderr.trim();
@@ -138,7 +141,7 @@ function once() {
   return new Promise((resolve) => {
     let text = '';
     const socket = require('node:net').connect(Number(port), address);
-    socket.setTimeout(900, () => socket.destroy(new Error('timeout')));
+    socket.setTimeout(4000, () => socket.destroy(new Error('timeout')));
     socket.on('data', (data) => { text += data; });
     socket.on('error', (error) => note(error.code ?? error.message));
     socket.on('close', (failed) => { if (!failed) note(text.split(' ')[0]); resolve(); });
@@ -151,7 +154,7 @@ export async function hammer(
   ns: TestNamespace,
   target: { address: string; port: number; ms: number },
 ): Promise<Record<string, number>> {
-  const [file = '', ...args] = [...ns.enter, process.execPath, '-e', hammerScript];
+  const [file = '', ...args] = [...ns.enter, ...plainNode, hammerScript];
   const { stdout } = await runChecked(file, [
     ...args,
     target.address,
