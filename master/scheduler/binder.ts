@@ -3,7 +3,7 @@
  *
  * A binding that fails takes the assumption back, so that the room is free again, and the pod is tried again later.
  * `NotFound` and `Conflict` say that the pod is gone, replaced or bound already (perhaps by our former life): the cache
- * will show which. Since the API binds a pod only once, running twice does no harm.
+ * will show that before the next try, which then is none. Since the API binds a pod only once, running twice does no harm.
  */
 import { isReason } from '../../src/api/errors.js';
 import { pods } from '../../src/api/kinds.js';
@@ -43,27 +43,29 @@ export function createBinder(options: BinderOptions): Controller {
     try {
       await client.post(pods, refOf(pod.pod), 'binding', bindingOf(assumption), { signal });
     } catch (error) {
-      if (signal.aborted) return;
-      takeBack(key, assumption);
+      if (signal.aborted || !takeBack(key, assumption)) return;
+      // Either way the cache decides, when the back-off is over, whether the pod still needs a node.
+      queue.failed(key);
       if (isReason(error, 'NotFound', 'Conflict')) {
-        ownLog.debug({ err: error, node }, 'the pod needs no binding any more');
+        ownLog.debug({ err: error, node }, 'the pod seems to need no binding any more');
         return;
       }
       ownLog.warn({ err: error, node }, 'binding failed, will schedule again');
       recorder.event(pod.pod, 'Warning', 'FailedScheduling', `binding rejected: ${textOf(error)}`);
-      queue.failed(key);
       return;
     }
-    queue.remove(key);
+    // Else the cache has shown it bound already, or even gone and made again.
+    if (assumed.get(key) === assumption) queue.remove(key);
     recorder.event(pod.pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${node}`);
   }
 
-  /** Nothing when the cache has spoken meanwhile. */
-  function takeBack(key: string, assumption: Assumption): void {
-    if (assumed.get(key) !== assumption) return;
+  /** False, and nothing to do, when the cache has spoken meanwhile. */
+  function takeBack(key: string, assumption: Assumption): boolean {
+    if (assumed.get(key) !== assumption) return false;
     assumed.delete(key);
     state.remove(key);
     queue.happened('podGone');
+    return true;
   }
 
   return createController({
