@@ -55,6 +55,8 @@ export type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
 export interface Patch {
   type: PatchType;
   body: unknown;
+  /** Of `apply`: take over fields that others manage instead of failing with a conflict. */
+  force?: boolean;
 }
 
 export interface Client {

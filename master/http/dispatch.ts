@@ -1,0 +1,191 @@
+/**
+ * 1. Where an admitted request goes: a document, a verb of the registry, a watch, a log, or a tunnel to an agent. Called
+ * by `server.ts`, which has settled who asks and turns whatever is thrown here into a `Status`.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type ApiError, badRequest } from '../../src/api/errors.js';
+import type { Clock } from '../../src/host/clock.js';
+import type { Registry } from '../registry/registry.js';
+import type { Resource } from '../resources/resource.js';
+import type { AgentLink } from './agentlink.js';
+import { type Documents, pageNotFound } from './documents.js';
+import { frameMaker, presentationOf } from './encode.js';
+import { SharedFrames } from './frames.js';
+import { InFlight } from './inflight.js';
+import { watchOptions } from './options.js';
+import { isStream, streamLog, tunnel } from './podstreams.js';
+import type { ResourceTarget } from './request.js';
+import type { RequestScope } from './scope.js';
+import { noSuchResource } from './status.js';
+import { checkRoute, namespaceOf, serveVerb } from './verbs.js';
+import { streamWatch } from './watch.js';
+
+export interface DispatcherOptions {
+  registry: Registry;
+  clock: Clock;
+  link: AgentLink;
+  documents: Documents;
+  /** How an error in the middle of a stream is worded. */
+  toApiError(error: unknown, raw: IncomingMessage): ApiError;
+}
+
+const gzipAsync = promisify(gzip);
+const gzipFromBytes = 128 * 1024;
+
+/** Watches without a time limit end after 30 to 60 minutes, as in Kubernetes, so that clients spread anew. */
+const watchLimitSeconds = { least: 1800, spread: 1800 };
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #rows: ReadonlyMap<string, Resource>;
+  readonly #frames = new SharedFrames();
+  readonly #inFlight = new InFlight();
+  /** Requests that end only when somebody ends them: watches, logs, exec. */
+  readonly #streams = new Set<RequestScope>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#rows = new Map(options.registry.resources.map((row) => [rowKey(row.type), row]));
+  }
+
+  endStreams(): void {
+    for (const scope of this.#streams) scope.abort();
+  }
+
+  async handle(request: FastifyRequest, reply: FastifyReply, scope: RequestScope): Promise<FastifyReply> {
+    const { target, verb } = scope.info;
+    if (!target) return this.#sendDocument(request, reply, scope);
+    const resource = this.#rows.get(rowKey(target));
+    if (!resource) {
+      if (this.#options.documents.discovery.hasVersion(target.group, target.version)) throw noSuchResource();
+      return reply.code(404).type(pageNotFound.contentType).send(pageNotFound.body);
+    }
+    checkRoute(resource, target, verb);
+    if (isStream(target)) throw badRequest('Upgrade request required');
+    if (verb === 'watch') return this.#watch(request, reply, resource, scope);
+    if (target.resource === 'pods' && target.subresource === 'log') return this.#log(reply, target, scope);
+    this.#inFlight.enter(scope.user.name);
+    try {
+      return await this.#serve(request, reply, resource, scope);
+    } finally {
+      this.#inFlight.leave(scope.user.name);
+    }
+  }
+
+  async #serve(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    resource: Resource,
+    scope: RequestScope,
+  ): Promise<FastifyReply> {
+    const { registry, clock } = this.#options;
+    const { headers } = request.raw;
+    const { target } = scope.info;
+    if (!target) throw noSuchResource();
+    const answer = await serveVerb({
+      registry,
+      resource,
+      target,
+      scope,
+      body: request.body as Buffer | undefined,
+      contentType: headers['content-type'],
+      how: presentationOf(headers.accept, scope.info.query, headers['user-agent']),
+      now: clock.now(),
+    });
+    const warnings = scope.warningHeaders();
+    if (warnings.length > 0) void reply.header('warning', warnings);
+    void reply.code(answer.code).header('content-type', 'application/json');
+    return this.#sendBody(request, reply, answer.body);
+  }
+
+  async #sendBody(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    body: Buffer | string,
+  ): Promise<FastifyReply> {
+    if (body.length <= gzipFromBytes || !/\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
+      return reply.send(body);
+    }
+    void reply.headers({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    return reply.send(await gzipAsync(body, { level: 1 }));
+  }
+
+  async #sendDocument(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    scope: RequestScope,
+  ): Promise<FastifyReply> {
+    const { code, contentType, body } = this.#options.documents.answer(scope.info, request.headers.accept);
+    void reply.code(code).header('content-type', contentType);
+    return this.#sendBody(request, reply, body);
+  }
+
+  async #watch(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    resource: Resource,
+    scope: RequestScope,
+  ): Promise<FastifyReply> {
+    const { registry, clock } = this.#options;
+    const { info } = scope;
+    const how = presentationOf(request.headers.accept, info.query, undefined);
+    const options = watchOptions(info.query, info.target && namespaceOf(resource, info.target));
+    const { least, spread } = watchLimitSeconds;
+    options.timeoutSeconds ??= least + Math.floor(Math.random() * spread);
+    await this.#stream(reply, scope, () =>
+      streamWatch({
+        response: reply.raw,
+        headers: { ...plainHeaders(reply), 'content-type': 'application/json' },
+        events: registry.watch(resource, options, scope),
+        makeFrame: frameMaker(resource, how, (event) => this.#frames.of(resource, event)),
+        toApiError: (error) => this.#options.toApiError(error, request.raw),
+        clock,
+      }),
+    );
+    return reply;
+  }
+
+  async #log(reply: FastifyReply, target: ResourceTarget, scope: RequestScope): Promise<FastifyReply> {
+    await this.#stream(reply, scope, () => streamLog(this.#options, target, scope, reply.raw));
+    return reply;
+  }
+
+  /** Runs what writes to the raw response; fastify keeps out of it from the first byte on. */
+  async #stream(reply: FastifyReply, scope: RequestScope, run: () => Promise<void>): Promise<void> {
+    this.#streams.add(scope);
+    try {
+      await run();
+      reply.hijack();
+    } finally {
+      this.#streams.delete(scope);
+    }
+  }
+
+  /** A request that asked for another protocol; resolves when the tunnel has ended. */
+  async upgrade(
+    scope: RequestScope,
+    raw: IncomingMessage,
+    client: { socket: Duplex; head: Buffer },
+  ): Promise<void> {
+    const { target } = scope.info;
+    const resource = target && this.#rows.get(rowKey(target));
+    if (!target || !resource?.subresources.includes(target.subresource) || !isStream(target))
+      throw noSuchResource();
+    this.#streams.add(scope);
+    try {
+      await tunnel(this.#options, target, scope, raw, client);
+    } finally {
+      this.#streams.delete(scope);
+    }
+  }
+}
+
+const rowKey = (row: { group: string; version: string; resource: string }): string =>
+  `${row.group}/${row.version}/${row.resource}`;
+
+const plainHeaders = (reply: FastifyReply): Record<string, string> =>
+  Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]));
