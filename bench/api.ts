@@ -100,9 +100,13 @@ async function measure(servers: Servers, pair: Pair): Promise<Row> {
   const shape = { clients, count: pair.count };
   const ours: LoadResult[] = [];
   const floor: LoadResult[] = [];
-  for (let round = 0; round < rounds; round++) {
-    ours.push(await load(servers.master, shape, (n) => pair.ours(n, round)));
-    floor.push(await load(servers.floor, shape, pair.floor));
+  for (let round = 0; round <= rounds; round++) {
+    const mine = await load(servers.master, shape, (n) => pair.ours(n, round));
+    const bare = await load(servers.floor, shape, pair.floor);
+    // The first round warms both up.
+    if (round === 0) continue;
+    ours.push(mine);
+    floor.push(bare);
   }
   const rate = median(ours.map((result) => result.perSecond));
   const floorRate = median(floor.map((result) => result.perSecond));

@@ -29,6 +29,9 @@ export interface ApiAddress {
   serviceCidr: string;
 }
 
+/** A loopback address means something else in every pod: such a master has no endpoint there (nor may it, by validation). */
+const isReachable = (address: string): boolean => !/^(?:127\.|::1$)/.test(address);
+
 /** The API's own Service address: the first of the network, as documented. */
 export const apiServiceIp = (serviceCidr: string): string => addressAt(mustParseCidr(serviceCidr), 1);
 
@@ -55,18 +58,19 @@ function wantedService({ port, serviceCidr }: ApiAddress): Wanted<Service> {
 
 function wantedEndpoints({ address, port }: ApiAddress): Wanted<Endpoints> {
   const labels = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
-  const subsets = [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }];
+  const ports = [{ name: 'https', port, protocol: 'TCP' }];
+  const subsets = isReachable(address) ? [{ addresses: [{ ip: address }], ports }] : [];
   return {
     type: endpoints,
     object: { metadata: { name, namespace, labels }, subsets },
-    owned: (object) => object.subsets,
+    owned: (object) => object.subsets ?? [],
     merge: (found) => ({ ...found, subsets }),
   };
 }
 
 function wantedSlice({ address, port }: ApiAddress): Wanted<EndpointSlice> {
   const labels = { 'kubernetes.io/service-name': name };
-  const ready = [{ addresses: [address], conditions: { ready: true } }];
+  const ready = isReachable(address) ? [{ addresses: [address], conditions: { ready: true } }] : [];
   const ports = [{ name: 'https', port, protocol: 'TCP' }];
   const addressType = isIpv4(address) ? 'IPv4' : 'IPv6';
   return {

@@ -28,6 +28,7 @@ async function optionsIn(directory: string): Promise<MasterOptions> {
   const options = parseMasterOptions({
     dataDir: directory,
     bindAddress: '127.0.0.1',
+    advertiseAddress: '10.0.0.1',
     adminKubeconfig: join(directory, 'admin.kubeconfig'),
   });
   const probe = createServer().listen(0, '127.0.0.1');
@@ -70,7 +71,7 @@ t.test('a whole master: what it makes is there, stays, and survives a restart', 
   }
   const service: Service = await client.get(services, ref);
   t.match(service.spec, { clusterIP: '10.96.0.1', ports: [{ name: 'https', port: 443 }] });
-  t.match((await client.get(endpointSlices, ref)).endpoints, [{ addresses: ['127.0.0.1'] }]);
+  t.match((await client.get(endpointSlices, ref)).endpoints, [{ addresses: ['10.0.0.1'] }]);
   t.ok(
     await eventually(() => client.get(serviceAccounts, { namespace: 'default', name: 'default' }), signal),
   );
@@ -83,7 +84,7 @@ t.test('a whole master: what it makes is there, stays, and survives a restart', 
 
   await client.delete(endpoints, ref);
   t.match(await eventually(() => client.get(endpoints, ref), signal), {
-    subsets: [{ addresses: [{ ip: '127.0.0.1' }] }],
+    subsets: [{ addresses: [{ ip: '10.0.0.1' }] }],
   });
 
   await t.rejects(createMaster(options, deps).start(signal), LockHeld, 'one master per data directory');
