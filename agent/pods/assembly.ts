@@ -72,6 +72,7 @@ export interface PodParts {
   volumes: PodVolumes;
   objects: ReferencedObjects;
   lastWords: LastWords;
+  events: PodEvents;
   removePodDirectory(uid: string): Promise<void>;
 }
 
@@ -171,6 +172,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     volumes,
     objects,
     lastWords: createLastWords({ runtime, hostFiles, clock }),
+    events,
     removePodDirectory,
   };
 }

@@ -7,6 +7,7 @@ import type {
   ContainerStateTerminated,
   ContainerStatus,
   Pod,
+  PodStatus,
 } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { ContainerState as RuntimeState } from '../runtime/runtime.js';
@@ -139,4 +140,18 @@ export function goDuration(ms: number): string {
   if (minutes === 0) return `${seconds}s`;
   const hours = Math.floor(minutes / 60);
   return hours === 0 ? `${minutes}m${seconds % 60}s` : `${hours}h${minutes % 60}m${seconds % 60}s`;
+}
+
+/** Containers that wait in CrashLoopBackOff now and did not before, or not after this many restarts. */
+export function newlyBackedOff(before: PodStatus | undefined, after: PodStatus): string[] {
+  const inBackOff = (status: PodStatus | undefined): Map<string, number> =>
+    new Map(
+      [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+        .filter(({ state }) => state?.waiting?.reason === 'CrashLoopBackOff')
+        .map(({ name, restartCount }) => [name, restartCount]),
+    );
+  const known = inBackOff(before);
+  return [...inBackOff(after)]
+    .filter(([name, restarts]) => known.get(name) !== restarts)
+    .map(([name]) => name);
 }

@@ -15,7 +15,7 @@ import { adopt } from './adoption.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
 import { collectGarbage } from './garbage.js';
 import { findContainer, type LookupTarget } from './lookup.js';
-import { containerNameOf, podUid } from './names.js';
+import { containerNameOf, podName, podNamespace, podUid } from './names.js';
 import { appContainersOf, hasEnded, initContainersOf, isRunning, isStarted, specOf } from './observed.js';
 import { PodRecord } from './record.js';
 import { createWorker } from './worker.js';
@@ -61,6 +61,11 @@ export function createPods(options: PodsOptions): Pods {
     onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
     onRefresh: (pod, record) => readMessages(pod, record, parts),
     makeRecord: (uid) => new PodRecord(uid),
+    onBackOff: (pod, container) => {
+      const where = `${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
+      const message = `Back-off restarting failed container ${container} in pod ${where}`;
+      parts.events.record(pod, 'Warning', 'BackOff', message, container);
+    },
   });
   const controller = createController({
     name: 'pods',

@@ -14,6 +14,7 @@ import type { Clock } from '../../src/host/clock.js';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
 import { computeActions, type Step } from './actions.js';
 import { adoptHealth } from './adoption.js';
+import { newlyBackedOff } from './containerstatus.js';
 import type { Execute } from './executors.js';
 import { podFromLabels } from './names.js';
 import { finishedAtOf, hasEnded } from './observed.js';
@@ -34,6 +35,8 @@ export interface WorkerOptions {
   /** Called after each look at the runtime. */
   onRefresh(pod: Pod | undefined, record: PodRecord): Promise<void>;
   makeRecord(uid: string): PodRecord;
+  /** A container began to wait for its next start after a failure. */
+  onBackOff(pod: Pod, container: string): void;
   clock: Clock;
 }
 
@@ -108,7 +111,9 @@ export function createWorker(options: WorkerOptions) {
     const current = options.podOf(record.uid);
     if (!current || record.isFinished) return;
     const pod = withStatus({ ...current, spec: planned.spec }, record);
+    const before = record.status;
     record.status = toPodStatus(pod, record.observed(), options.node(), clock.now());
+    for (const container of newlyBackedOff(before, record.status)) options.onBackOff(current, container);
     options.publish(current, record.status);
   }
 
