@@ -46,6 +46,22 @@ void t.test('pods behind one Service spread, those of the same owner first', (t)
   t.end();
 });
 
+void t.test('among free nodes, another zone comes first', (t) => {
+  const inZone = (name: string, zone: string) =>
+    host(name, { labels: { 'topology.kubernetes.io/zone': zone } });
+  const state = cluster([
+    inZone('a1', 'a'),
+    inZone('a2', 'a'),
+    inZone('a3', 'a'),
+    inZone('b1', 'b'),
+    inZone('b2', 'b'),
+  ]);
+  const zones = placeAll(state, replicas(5)).map((name) => name.slice(0, 1));
+  t.strictSame(zones.slice(0, 4).toSorted(), ['a', 'a', 'b', 'b']);
+  t.equal(zones[4], 'a', 'but a free node before another zone');
+  t.end();
+});
+
 void t.test('free, evenly used, and with the image', (t) => {
   const state = cluster([host('a'), host('b')], {
     a: [guest('old', { requests: { cpu: '1', memory: '1Gi' } })],
