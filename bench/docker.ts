@@ -3,6 +3,7 @@
  * create and start the container that joins it. No network set-up, no limits, no status: nobody can be faster this way.
  */
 import Docker from 'dockerode';
+import { sandboxCommand, sandboxImage } from '../agent/runtime/sandbox-image.js';
 
 export interface RawPods {
   /** Milliseconds until the container of one pod has started. */
@@ -14,7 +15,7 @@ export interface RawPods {
 
 const label = 'io.wherry.bench';
 
-export function rawDocker(sandboxImage: string, image: string, command: readonly string[]): RawPods {
+export function rawDocker(image: string, command: readonly string[]): RawPods {
   const docker = new Docker({ socketPath: '/var/run/docker.sock' });
   const made: Docker.Container[] = [];
 
@@ -25,7 +26,11 @@ export function rawDocker(sandboxImage: string, image: string, command: readonly
   }
 
   async function one(): Promise<void> {
-    const sandbox = await create({ Image: sandboxImage, HostConfig: { NetworkMode: 'none' } });
+    const sandbox = await create({
+      Image: sandboxImage,
+      Cmd: [sandboxCommand],
+      HostConfig: { NetworkMode: 'none' },
+    });
     await sandbox.start();
     const network = `container:${sandbox.id}`;
     const container = await create({

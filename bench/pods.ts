@@ -1,6 +1,5 @@
 /** Pod start against raw Docker, interleaved in one run; then memory and idle CPU of master and agent with 30 pods. */
 import { readFileSync } from 'node:fs';
-import { sandboxImage } from '../agent/runtime/sandbox-image.js';
 import { pods } from '../src/api/kinds.js';
 import { isConditionTrue } from '../src/api/meta.js';
 import type { Pod } from '../src/api/types.js';
@@ -68,7 +67,7 @@ async function watchPods(
 export async function benchPods(): Promise<Row[]> {
   const cluster = await startCluster({ name: 'bench' });
   const watch = await watchPods(cluster);
-  const raw = rawDocker(sandboxImage, image, command);
+  const raw = rawDocker(image, command);
   try {
     const start = async (name: string): Promise<number> => {
       const begun = performance.now();
