@@ -1,0 +1,51 @@
+import t from 'tap';
+import { parseAgentOptions } from './options.js';
+
+t.test('defaults', async (t) => {
+  t.match(parseAgentOptions({ nodeName: 'n' }), {
+    server: 'https://127.0.0.1:6443',
+    nodeName: 'n',
+    dataDir: '/var/lib/wherry',
+    runtimeEndpoint: '/var/run/docker.sock',
+    agentPort: 10250,
+    cgroupRoot: '/kubepods',
+    maxPods: 110,
+    registerWithTaints: [],
+  });
+});
+
+t.test('values', async (t) => {
+  const raw = {
+    nodeName: 'n',
+    nodeLabels: 'a=b,c=',
+    registerWithTaints: 'k=v:NoSchedule,x:NoExecute',
+    server: 'https://h:1',
+  };
+  t.match(parseAgentOptions(raw), {
+    server: 'https://h:1',
+    nodeLabels: { a: 'b', c: '' },
+    registerWithTaints: [
+      { key: 'k', value: 'v', effect: 'NoSchedule' },
+      { key: 'x', effect: 'NoExecute' },
+    ],
+  });
+});
+
+t.test('refusals name flag and value', async (t) => {
+  const refused = (raw: Record<string, string>): string => {
+    try {
+      parseAgentOptions({ nodeName: 'n', ...raw });
+      return '';
+    } catch (error) {
+      return String(error);
+    }
+  };
+  t.match(refused({ server: 'http://x' }), /--server: "http:\/\/x" is no address/);
+  t.match(refused({ nodeName: 'A_B' }), /--node-name: "A_B" is no name/);
+  t.match(refused({ nodeIp: '1.2.3' }), /--node-ip/);
+  t.match(refused({ agentPort: '70000' }), /--agent-port: "70000" must be a number from 1 to 65535/);
+  t.match(refused({ registerWithTaints: 'a=b' }), /--register-with-taints: "a=b" must end in/);
+  t.match(refused({ dataDir: 'x' }), /--data-dir: "x" must be an absolute path/);
+  t.match(refused({ serviceCidr: '10.244.0.0/24' }), /overlaps with --cluster-cidr/);
+  t.match(refused({ runtime: 'podman' }), /is not supported/);
+});
