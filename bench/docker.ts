@@ -29,7 +29,7 @@ export function rawDocker(image: string, command: readonly string[]): RawPods {
     const sandbox = await create({
       Image: sandboxImage,
       Cmd: [sandboxCommand],
-      HostConfig: { NetworkMode: 'none' },
+      HostConfig: { NetworkMode: 'none', IpcMode: 'shareable' },
     });
     await sandbox.start();
     const network = `container:${sandbox.id}`;
