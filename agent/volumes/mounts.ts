@@ -9,7 +9,7 @@ import type { Exec } from '../../src/host/exec.js';
 
 export interface Mounter {
   /** Mounts a tmpfs unless one is there already. Size in bytes; undefined: half the memory, the kernel's default. */
-  tmpfs(path: string, sizeBytes: number | undefined): Promise<void>;
+  tmpfs(path: string, sizeBytes: number | undefined, mode?: number): Promise<void>;
   /** Binds the file or directory behind an open descriptor of this process. */
   bindDescriptor(descriptor: number, path: string): Promise<void>;
   isMounted(path: string): Promise<boolean>;
@@ -29,10 +29,17 @@ export function createMounter(exec: Exec): Mounter {
   }
 
   return {
-    async tmpfs(path, sizeBytes) {
+    async tmpfs(path, sizeBytes, mode = 0o755) {
       if ((await mounted()).includes(path)) return;
       const size = sizeBytes === undefined ? '' : `,size=${sizeBytes}`;
-      await exec('mount', ['-t', 'tmpfs', '-o', `rw,noexec,nosuid,nodev,mode=0755${size}`, 'tmpfs', path]);
+      await exec('mount', [
+        '-t',
+        'tmpfs',
+        '-o',
+        `rw,noexec,nosuid,nodev,mode=${mode.toString(8)}${size}`,
+        'tmpfs',
+        path,
+      ]);
     },
     async bindDescriptor(descriptor, path) {
       // Without canonicalising: the descriptor was checked, the path it had may be somebody's symbolic link by now.

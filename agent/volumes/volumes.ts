@@ -7,11 +7,12 @@
  *
  * Secrets and tokens are on a tmpfs. Names come from the API and are checked before they become paths.
  */
-import { chmod, chown, mkdir, open } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toBytes } from '../../src/api/quantity.js';
 import type { Container, Pod, Volume, VolumeMount } from '../../src/api/types.js';
 import type { Clock } from '../../src/host/clock.js';
+import { hasCode } from '../../src/host/files.js';
 import { expand } from '../pods/environment.js';
 import { podUid } from '../pods/names.js';
 import { ConfigError, type PodVolumes, VolumeError } from '../pods/needs.js';
@@ -57,16 +58,21 @@ export function createVolumes(options: VolumesOptions): PodVolumes {
     source: NonNullable<Volume['emptyDir']>,
     group: number | undefined,
   ): Promise<void> {
-    const isNew = (await mkdir(path, { recursive: true })) !== undefined;
-    if (source.medium === 'Memory') {
-      const size = source.sizeLimit === undefined ? undefined : toBytes(source.sizeLimit);
-      if (await mounter.isMounted(path)) return;
-      await mounter.tmpfs(path, size);
-    } else if (!isNew) {
-      return;
+    const mode = group === undefined ? 0o777 : 0o2777;
+    const share = async (directory: string): Promise<void> => {
+      if (group !== undefined) await chown(directory, 0, group);
+      await chmod(directory, mode);
+    };
+    if (!(await isDirectory(path))) {
+      // Shown under its name only when it is complete: a crash leaves nothing half-made.
+      const draft = `${path}.new`;
+      await mkdir(draft, { recursive: true });
+      await share(draft);
+      await rename(draft, path);
     }
-    if (group !== undefined) await chown(path, 0, group);
-    await chmod(path, group === undefined ? 0o777 : 0o2777);
+    if (source.medium !== 'Memory' || (await mounter.isMounted(path))) return;
+    await mounter.tmpfs(path, source.sizeLimit === undefined ? undefined : toBytes(source.sizeLimit), mode);
+    await share(path);
   }
 
   async function mountOf(
@@ -138,6 +144,15 @@ export function createVolumes(options: VolumesOptions): PodVolumes {
       await mounter.removeTree(join(podDirectory(uid), 'volumes'));
     },
   };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
 }
 
 const typeOf = ({ name, ...sources }: Volume): string => Object.keys(sources)[0] ?? `of ${name}`;

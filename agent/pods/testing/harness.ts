@@ -10,16 +10,18 @@ import { pods as podType } from '../../../src/api/kinds.js';
 import { applyPatch, patchTypes } from '../../../src/api/patch/patch.js';
 import type { Pod } from '../../../src/api/types.js';
 import { createInformer, type Informer } from '../../../src/client/informer.js';
+import { systemClock } from '../../../src/host/clock.js';
 import { silentLogger } from '../../../src/host/log.js';
 import { createFakeClock, type FakeClock } from '../../../src/testing/clock.js';
 import { createFakeClient, type FakeClient } from '../../../src/testing/fakeclient.js';
 import type { PodNetwork } from '../../network/network.js';
 import { FakeRuntime } from '../../runtime/fake.js';
+import type { Runtime } from '../../runtime/runtime.js';
 import type { PodsOptions } from '../assembly.js';
 import { createPods, type Pods, uidIndexers } from '../pods.js';
 
 /** Of real time, on a busy machine; what is awaited takes milliseconds. */
-const patienceMs = 10_000;
+const patienceMs = 20_000;
 
 export interface Harness {
   clock: FakeClock;
@@ -57,7 +59,12 @@ function withStrategicPatch(client: FakeClient): FakeClient {
   return Object.assign(client, { patch });
 }
 
-export async function createHarness(t: Test): Promise<Harness> {
+export interface HarnessOptions {
+  /** Instead of the fake one; time is then real. */
+  runtime?: Runtime;
+}
+
+export async function createHarness(t: Test, given: HarnessOptions = {}): Promise<Harness> {
   const clock = createFakeClock();
   const client = withStrategicPatch(createFakeClient({ clock }));
   const runtime = new FakeRuntime(clock);
@@ -88,6 +95,7 @@ export async function createHarness(t: Test): Promise<Harness> {
     directory,
     options: {},
     async start() {
+      const real = given.runtime && { runtime: given.runtime, clock: systemClock };
       const source = createInformer({
         client,
         type: podType,
@@ -112,7 +120,7 @@ export async function createHarness(t: Test): Promise<Harness> {
         images: {
           forget: () => undefined,
           ensure: async (_pod, { image = '' }) => {
-            const found = await runtime.inspectImage(image);
+            const found = await (given.runtime ?? runtime).inspectImage(image);
             return found
               ? { result: 'present', imageId: found.id, message: '', user: '' }
               : { result: 'failed', reason: 'ErrImagePull', message: 'no such image', retryAfterMs: 10_000 };
@@ -126,6 +134,7 @@ export async function createHarness(t: Test): Promise<Harness> {
         node: { runtimeName: 'docker', hostIPs: ['192.0.2.1'], qosClassOf: () => 'BestEffort' },
         allocatable: () => ({}),
         podsDirectory: join(directory, 'pods'),
+        ...real,
         ...harness.options,
       });
       life = { pods, source, abort };
