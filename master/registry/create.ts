@@ -1,6 +1,7 @@
 /**
  * 2. POST: a new object. prepare -> validate -> allocate -> store; a name that is taken answers 409.
  */
+import { defaultsFor } from '../../src/api/defaults/defaults.js';
 import { alreadyExists, badRequest, invalid } from '../../src/api/errors.js';
 import { apiVersionOf } from '../../src/api/kinds.js';
 import type { KubeObject } from '../../src/api/types.js';
@@ -103,8 +104,10 @@ async function store<T extends KubeObject>(
   context: RequestContext,
 ): Promise<Stored<T>> {
   const { strategy } = resource;
+  defaultsFor(resource.type)(given);
   const defaulted = strategy.default?.(given) ?? given;
-  const object = strategy.prepareForCreate?.(strategyContext(env, context), defaulted) ?? defaulted;
+  const object =
+    strategy.prepareForCreate?.(strategyContext(env, context), defaulted) ?? withoutStatus(resource, defaulted);
   const errors = [...validateMetadata(object.metadata, resource), ...(strategy.validate?.(object) ?? [])];
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
@@ -124,4 +127,9 @@ async function store<T extends KubeObject>(
     if (resource.storageTtlSeconds) env.expiry.written(key, entry.modRevision, resource.storageTtlSeconds);
     return toStored<T>(env, entry);
   });
+}
+
+/** Status is not the creator's to write, where it has a subresource of its own. */
+function withoutStatus<T extends KubeObject>(resource: Resource<T>, object: T): T {
+  return resource.subresources.includes('status') ? { ...object, status: undefined } : object;
 }

@@ -67,6 +67,7 @@ export const kindSubjectOf = (
 export const strategyContext = (env: Environment, context: RequestContext): StrategyContext => ({
   now: env.clock.now(),
   user: context.user.name,
+  groups: context.user.groups,
   dryRun: context.dryRun,
 });
 

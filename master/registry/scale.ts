@@ -5,6 +5,7 @@ import { ApiError, conflict, invalid, staleVersion } from '../../src/api/errors.
 import { selectorOf } from '../../src/api/selectors.js';
 import type { KubeObject, LabelSelector, Scale } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
+import { copyJson } from './codec.js';
 import { subjectOf } from './environment.js';
 import type { Stored } from './registry.js';
 import { nonNegative } from './validation/field.js';
@@ -52,6 +53,7 @@ export function applyScale<T extends KubeObject>(resource: Resource<T>, old: T, 
     const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`;
     throw conflict(subjectOf(resource, name), why);
   }
-  const scalable: Scalable = old;
-  return { ...old, spec: { ...scalable.spec, replicas: spec?.replicas ?? 0 } };
+  const scaled = copyJson(old) as T & Scalable;
+  scaled.spec = { ...scaled.spec, replicas: spec?.replicas ?? 0 };
+  return scaled;
 }

@@ -10,6 +10,7 @@ export interface StrategyContext {
   now: Date;
   /** Who writes; `metadata` ownership and node restrictions may depend on it. */
   user: string;
+  groups: readonly string[];
   dryRun: boolean;
 }
 

@@ -48,7 +48,6 @@ export async function createTestRegistry(
   };
   const options = {
     store,
-    clock,
     newUid,
     resources: createResources(),
     log: silentLogger,

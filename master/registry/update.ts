@@ -1,6 +1,7 @@
 /**
  * 2. PUT: replaces an object, or the part of it that a subresource covers.
  */
+import { defaultsFor } from '../../src/api/defaults/defaults.js';
 import { ApiError } from '../../src/api/errors.js';
 import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
@@ -60,8 +61,9 @@ export function rulesOf<T extends KubeObject>(
   if (subresource === undefined) {
     return {
       prepare: (object, old) => {
+        defaultsFor(resource.type)(object);
         const defaulted = strategy.default?.(object) ?? object;
-        return strategy.prepareForUpdate?.(how, defaulted, old) ?? defaulted;
+        return strategy.prepareForUpdate?.(how, defaulted, old) ?? keepStatus(resource, defaulted, old);
       },
       validate: (object, old) => [
         ...(strategy.validate?.(object) ?? []),
@@ -91,3 +93,10 @@ export const withStatusOf = <T extends KubeObject>(object: T, old: T): T => ({
   ...old,
   status: (object as { status?: unknown }).status,
 });
+
+/** A writer of the object itself does not own its status, where that has a subresource of its own. */
+function keepStatus<T extends KubeObject>(resource: Resource<T>, object: T, old: T): T {
+  return resource.subresources.includes('status')
+    ? { ...object, status: (old as { status?: unknown }).status }
+    : object;
+}
