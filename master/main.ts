@@ -30,6 +30,7 @@ import { HttpServer } from './http/server.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
 import { createRegistry, stamp } from './registry/generic.js';
+import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
 import type { Registry, User } from './registry/registry.js';
 import { createResources } from './resources/table.js';
 import { createScheduler } from './scheduler/scheduler.js';
@@ -124,7 +125,10 @@ async function startApi(
   const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log });
   const pki = await ensurePki(pkiOptions);
   await run(store);
-  const registry = createRegistry({ store, resources: createResources(), clock, log, newUid: randomUUID });
+  const registry = createRegistry({
+    ...{ store, resources: createResources(), clock, log, newUid: randomUUID },
+    allocators: new Map([['services.', createServiceAllocator(options)]]),
+  });
   await run(registry);
 
   const client = createRegistryClient(registry, self);

@@ -107,7 +107,8 @@ async function store<T extends KubeObject>(
   defaultsFor(resource.type)(given);
   const defaulted = strategy.default?.(given) ?? given;
   const object =
-    strategy.prepareForCreate?.(strategyContext(env, context), defaulted) ?? withoutStatus(resource, defaulted);
+    strategy.prepareForCreate?.(strategyContext(env, context), defaulted) ??
+    withoutStatus(resource, defaulted);
   const errors = [...validateMetadata(object.metadata, resource), ...(strategy.validate?.(object) ?? [])];
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);

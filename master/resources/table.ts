@@ -12,6 +12,7 @@ import { nodeStrategy } from '../registry/kinds/node.js';
 import { podStrategy } from '../registry/kinds/pod.js';
 import { replicaSetStrategy } from '../registry/kinds/replicaset.js';
 import { secretStrategy } from '../registry/kinds/secret.js';
+import { serviceStrategy } from '../registry/kinds/service.js';
 import { eventStrategy, leaseStrategy, serviceAccountStrategy } from '../registry/kinds/small.js';
 import {
   configMapPrinter,
@@ -64,7 +65,7 @@ export function createResources(): readonly Resource[] {
       type: kinds.pods,
       shortNames: ['po'],
       categories: ['all'],
-      subresources: ['status', 'binding', 'log', 'exec'],
+      subresources: ['status', 'binding', 'log', 'exec', 'attach'],
       strategy: podStrategy(),
       printer: podPrinter,
     }),
@@ -73,6 +74,7 @@ export function createResources(): readonly Resource[] {
       shortNames: ['svc'],
       categories: ['all'],
       subresources: ['status'],
+      strategy: serviceStrategy,
       printer: servicePrinter,
     }),
     row({

@@ -13,7 +13,8 @@ export const configMapStrategy: Strategy<ConfigMap> = {
   validate: ({ data = {}, binaryData = {} }) => {
     const errors = [...validateKeys('data', data), ...validateKeys('binaryData', binaryData)];
     for (const key of Object.keys(data)) {
-      if (Object.hasOwn(binaryData, key)) errors.push(invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData'));
+      if (Object.hasOwn(binaryData, key))
+        errors.push(invalidValue(`data[${key}]`, key, 'duplicate of key present in binaryData'));
     }
     const size = sum(data, Buffer.byteLength) + sum(binaryData, decodedBytes);
     return size > maxDataBytes ? [...errors, tooLong('[]', maxDataBytes)] : errors;
@@ -28,10 +29,15 @@ export const sum = (data: Record<string, string>, size: (value: string) => numbe
   Object.values(data).reduce((total, value) => total + size(value), 0);
 
 /** How long base64 text is when decoded. */
-export const decodedBytes = (base64: string): number => Math.floor((base64.replace(/=+$/, '').length * 3) / 4);
+export const decodedBytes = (base64: string): number =>
+  Math.floor((base64.replace(/=+$/, '').length * 3) / 4);
 
 /** Once `immutable` is true neither it nor the data may change. */
-export function validateFrozen<T extends { immutable?: boolean | undefined }>(now: T, old: T, data: readonly (keyof T & string)[]): FieldError[] {
+export function validateFrozen<T extends { immutable?: boolean | undefined }>(
+  now: T,
+  old: T,
+  data: readonly (keyof T & string)[],
+): FieldError[] {
   if (!old.immutable) return [];
   const detail = 'field is immutable when `immutable` is set';
   const changed = data.filter((name) => !isSameJson(now[name], old[name]));

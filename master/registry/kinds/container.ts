@@ -4,7 +4,16 @@
 import type { FieldError } from '../../../src/api/errors.js';
 import { dnsLabelErrors, portNameErrors } from '../../../src/api/names.js';
 import type { Container, ContainerPort, PodSpec } from '../../../src/api/types.js';
-import { allInvalid, duplicate, forbiddenField, invalidValue, isPort, oneOf, portRange, required } from '../validation/field.js';
+import {
+  allInvalid,
+  duplicate,
+  forbiddenField,
+  invalidValue,
+  isPort,
+  oneOf,
+  portRange,
+  required,
+} from '../validation/field.js';
 import { validateEnv } from './environment.js';
 import { validateLifecycle, validateProbe } from './probe.js';
 import { validateResources } from './quantity.js';
@@ -24,7 +33,12 @@ export function validateContainers(field: string, spec: PodSpec): FieldError[] {
   return [...errors, ...initErrors, ...validateHostPorts(`${field}.containers`, spec.containers ?? [])];
 }
 
-function validateContainer(path: string, container: Container, spec: PodSpec, names: Set<string>): FieldError[] {
+function validateContainer(
+  path: string,
+  container: Container,
+  spec: PodSpec,
+  names: Set<string>,
+): FieldError[] {
   const { name, image } = container;
   const errors: FieldError[] = [];
   if (!name) errors.push(required(`${path}.name`));
@@ -41,7 +55,10 @@ function validateContainer(path: string, container: Container, spec: PodSpec, na
     ...validateProbe(`${path}.livenessProbe`, container.livenessProbe, false),
     ...validateProbe(`${path}.readinessProbe`, container.readinessProbe, true),
     ...validateProbe(`${path}.startupProbe`, container.startupProbe, false),
-    ...oneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, ['FallbackToLogsOnError', 'File']),
+    ...oneOf(`${path}.terminationMessagePolicy`, container.terminationMessagePolicy, [
+      'FallbackToLogsOnError',
+      'File',
+    ]),
     ...validatePorts(`${path}.ports`, container.ports, spec.hostNetwork === true),
     ...validateEnv(path, container),
     ...validateMounts(path, container, spec.volumes),
@@ -61,7 +78,11 @@ function validateInitOnly(path: string, container: Container): FieldError[] {
   return errors;
 }
 
-function validatePorts(field: string, ports: readonly ContainerPort[] | undefined, isHostNetwork: boolean): FieldError[] {
+function validatePorts(
+  field: string,
+  ports: readonly ContainerPort[] | undefined,
+  isHostNetwork: boolean,
+): FieldError[] {
   const names = new Set<string>();
   return (ports ?? []).flatMap((port, index) => {
     const path = `${field}[${index}]`;
@@ -73,8 +94,10 @@ function validatePorts(field: string, ports: readonly ContainerPort[] | undefine
       names.add(port.name);
     }
     if (!port.containerPort) errors.push(required(`${path}.containerPort`));
-    else if (!isPort(port.containerPort)) errors.push(invalidValue(`${path}.containerPort`, port.containerPort, portRange));
-    if (port.hostPort && !isPort(port.hostPort)) errors.push(invalidValue(`${path}.hostPort`, port.hostPort, portRange));
+    else if (!isPort(port.containerPort))
+      errors.push(invalidValue(`${path}.containerPort`, port.containerPort, portRange));
+    if (port.hostPort && !isPort(port.hostPort))
+      errors.push(invalidValue(`${path}.hostPort`, port.hostPort, portRange));
     if (isHostNetwork && port.hostPort && port.hostPort !== port.containerPort) {
       const detail = 'must match `hostPort` when `hostNetwork` is true';
       errors.push(invalidValue(`${path}.containerPort`, port.containerPort, detail));

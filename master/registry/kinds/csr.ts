@@ -3,7 +3,10 @@
  * subresource each. Pure.
  */
 import type { FieldError } from '../../../src/api/errors.js';
-import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '../../../src/api/types.js';
+import type {
+  CertificateSigningRequest,
+  CertificateSigningRequestCondition,
+} from '../../../src/api/types.js';
 import { isSameJson } from '../codec.js';
 import type { Strategy } from '../strategy.js';
 import { forbiddenField, immutable, invalidValue, required } from '../validation/field.js';
@@ -29,22 +32,41 @@ export const csrStrategy: Strategy<Request> = {
   prepareForSubresourceUpdate: (subresource, { now }, request, old) => {
     if (subresource !== 'approval') return undefined;
     const at = `${now.toISOString().slice(0, 19)}Z`;
-    const conditions = conditionsOf(request).map((one) => ({ ...one, lastUpdateTime: one.lastUpdateTime ?? at, lastTransitionTime: one.lastTransitionTime ?? at }));
+    const conditions = conditionsOf(request).map((one) => ({
+      ...one,
+      lastUpdateTime: one.lastUpdateTime ?? at,
+      lastTransitionTime: one.lastTransitionTime ?? at,
+    }));
     return { ...old, status: { ...old.status, conditions: orNone(conditions) } };
   },
   validate: ({ spec }) => {
     const errors: FieldError[] = [];
     const text = Buffer.from(spec?.request ?? '', 'base64').toString();
     if (!text.includes('-----BEGIN CERTIFICATE REQUEST-----')) {
-      errors.push(invalidValue('spec.request', spec?.request ?? '', 'PEM block type must be CERTIFICATE REQUEST'));
+      errors.push(
+        invalidValue('spec.request', spec?.request ?? '', 'PEM block type must be CERTIFICATE REQUEST'),
+      );
     }
     if (!spec?.usages?.length) errors.push(required('spec.usages'));
     if (!spec?.signerName) errors.push(required('spec.signerName'));
     else if (!/^[-.a-z0-9]+\/[-.a-z0-9:]+$/.test(spec.signerName)) {
-      errors.push(invalidValue('spec.signerName', spec.signerName, 'must be a fully qualified domain and path of the form "example.com/signer-name"'));
+      errors.push(
+        invalidValue(
+          'spec.signerName',
+          spec.signerName,
+          'must be a fully qualified domain and path of the form "example.com/signer-name"',
+        ),
+      );
     }
     const seconds = spec?.expirationSeconds;
-    if (seconds !== undefined && seconds < 600) errors.push(invalidValue('spec.expirationSeconds', seconds, 'may not specify a duration less than 600 seconds (10 minutes)'));
+    if (seconds !== undefined && seconds < 600)
+      errors.push(
+        invalidValue(
+          'spec.expirationSeconds',
+          seconds,
+          'may not specify a duration less than 600 seconds (10 minutes)',
+        ),
+      );
     return errors;
   },
   validateUpdate: (request, old) =>

@@ -1,10 +1,25 @@
 /** The strategies of Endpoints and EndpointSlices. Pure. */
 import type { FieldError } from '../../../src/api/errors.js';
 import { dnsLabelErrors } from '../../../src/api/names.js';
-import type { Endpoint, EndpointAddress, EndpointPort, Endpoints, EndpointSlice } from '../../../src/api/types.js';
+import type {
+  Endpoint,
+  EndpointAddress,
+  EndpointPort,
+  EndpointSlice,
+  Endpoints,
+} from '../../../src/api/types.js';
 import { parseIp } from '../../../src/net/ip.js';
 import type { Strategy } from '../strategy.js';
-import { allInvalid, duplicate, immutable, invalidValue, isPort, oneOf, portRange, required } from '../validation/field.js';
+import {
+  allInvalid,
+  duplicate,
+  immutable,
+  invalidValue,
+  isPort,
+  oneOf,
+  portRange,
+  required,
+} from '../validation/field.js';
 import { validIp } from './podspec.js';
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -35,8 +50,16 @@ function validateAddress(path: string, { ip, hostname }: EndpointAddress): Field
   return errors;
 }
 
-function validatePort(path: string, { name, port, protocol }: EndpointPort, needsName: boolean): FieldError[] {
-  const errors = name ? allInvalid(`${path}.name`, name, dnsLabelErrors(name)) : needsName ? [required(`${path}.name`)] : [];
+function validatePort(
+  path: string,
+  { name, port, protocol }: EndpointPort,
+  needsName: boolean,
+): FieldError[] {
+  const errors = name
+    ? allInvalid(`${path}.name`, name, dnsLabelErrors(name))
+    : needsName
+      ? [required(`${path}.name`)]
+      : [];
   if (!isPort(port)) errors.push(invalidValue(`${path}.port`, port, portRange));
   return [...errors, ...oneOf(`${path}.protocol`, protocol, protocols)];
 }
@@ -61,7 +84,12 @@ export const endpointSliceStrategy: Strategy<EndpointSlice> = {
       if (port !== undefined && !isPort(port)) errors.push(invalidValue(`${path}.port`, port, portRange));
       errors.push(...oneOf(`${path}.protocol`, protocol, protocols));
     }
-    return [...errors, ...endpoints.flatMap((endpoint, index) => validateEndpoint(`endpoints[${index}]`, endpoint, addressType))];
+    return [
+      ...errors,
+      ...endpoints.flatMap((endpoint, index) =>
+        validateEndpoint(`endpoints[${index}]`, endpoint, addressType),
+      ),
+    ];
   },
   validateUpdate: ({ addressType }, old) =>
     addressType === old.addressType ? [] : [invalidValue('addressType', addressType, immutable)],
@@ -77,13 +105,17 @@ const tooMany = (field: string, count: number, max: number): FieldError => ({
 const familyOf: Record<string, 4 | 6> = { IPv4: 4, IPv6: 6 };
 
 function validateEndpoint(path: string, { addresses = [], hostname }: Endpoint, type: string): FieldError[] {
-  const errors: FieldError[] = addresses.length === 0 ? [required(`${path}.addresses`, 'must contain at least 1 address')] : [];
-  if (addresses.length > maxAddresses) errors.push(tooMany(`${path}.addresses`, addresses.length, maxAddresses));
+  const errors: FieldError[] =
+    addresses.length === 0 ? [required(`${path}.addresses`, 'must contain at least 1 address')] : [];
+  if (addresses.length > maxAddresses)
+    errors.push(tooMany(`${path}.addresses`, addresses.length, maxAddresses));
   const family = familyOf[type];
   for (const [index, address] of addresses.entries()) {
     if (family !== undefined && parseIp(address)?.family !== family) {
       errors.push(invalidValue(`${path}.addresses[${index}]`, address, `must be a valid ${type} address`));
     }
   }
-  return hostname ? [...errors, ...allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname))] : errors;
+  return hostname
+    ? [...errors, ...allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname))]
+    : errors;
 }

@@ -10,7 +10,9 @@ const printable = /^[ -<>-~]+$/;
 
 /** Any printable ASCII but `=`, as Kubernetes accepts since 1.34. */
 const envNameErrors = (name: string): string[] =>
-  printable.test(name) ? [] : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+  printable.test(name)
+    ? []
+    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 
 /** Keys of ConfigMaps and Secrets; they become file names. */
 export function configKeyErrors(key: string): string[] {
@@ -43,13 +45,17 @@ function validateValueFrom(field: string, from: EnvVarSource, value: string | un
   const present = sources.filter((name) => from[name] !== undefined);
   const errors: FieldError[] = [];
   if (present.length === 0) {
-    const detail = 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`';
+    const detail =
+      'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`';
     return [invalidValue(field, '', detail)];
   }
   if (value) errors.push(invalidValue(field, '', 'may not be specified when `value` is not empty'));
-  if (present.length > 1) errors.push(invalidValue(field, '', 'may not have more than one field specified at a time'));
-  if (from.fieldRef) errors.push(...validateFieldPath(`${field}.fieldRef`, from.fieldRef.fieldPath, envFields));
-  if (from.resourceFieldRef) errors.push(...validateResourceField(`${field}.resourceFieldRef`, from.resourceFieldRef.resource));
+  if (present.length > 1)
+    errors.push(invalidValue(field, '', 'may not have more than one field specified at a time'));
+  if (from.fieldRef)
+    errors.push(...validateFieldPath(`${field}.fieldRef`, from.fieldRef.fieldPath, envFields));
+  if (from.resourceFieldRef)
+    errors.push(...validateResourceField(`${field}.resourceFieldRef`, from.resourceFieldRef.resource));
   for (const name of ['configMapKeyRef', 'secretKeyRef'] as const) {
     const reference = from[name];
     if (!reference) continue;
@@ -60,7 +66,13 @@ function validateValueFrom(field: string, from: EnvVarSource, value: string | un
   return errors;
 }
 
-export const volumeFields = ['metadata.annotations', 'metadata.labels', 'metadata.name', 'metadata.namespace', 'metadata.uid'];
+export const volumeFields = [
+  'metadata.annotations',
+  'metadata.labels',
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+];
 
 const envFields = [
   'metadata.name',
@@ -81,7 +93,10 @@ export function validateFieldPath(field: string, path: string, supported: readon
   return [notSupported(`${field}.fieldPath`, path, supported)];
 }
 
-const containerResources = ['cpu', 'ephemeral-storage', 'memory'].flatMap((name) => [`limits.${name}`, `requests.${name}`]);
+const containerResources = ['cpu', 'ephemeral-storage', 'memory'].flatMap((name) => [
+  `limits.${name}`,
+  `requests.${name}`,
+]);
 
 function validateResourceField(field: string, resource: string): FieldError[] {
   if (!resource) return [required(`${field}.resource`)];
@@ -91,12 +106,18 @@ function validateResourceField(field: string, resource: string): FieldError[] {
 
 function validateEnvFrom(field: string, { prefix, configMapRef, secretRef }: EnvFromSource): FieldError[] {
   const errors = prefix ? allInvalid(`${field}.prefix`, prefix, envNameErrors(prefix)) : [];
-  if (!configMapRef && !secretRef) return [...errors, invalidValue(field, '', 'must specify one of: `configMapRef` or `secretRef`')];
-  if (configMapRef && secretRef) errors.push(invalidValue(field, '', 'may not have more than one field specified at a time'));
+  if (!configMapRef && !secretRef)
+    return [...errors, invalidValue(field, '', 'must specify one of: `configMapRef` or `secretRef`')];
+  if (configMapRef && secretRef)
+    errors.push(invalidValue(field, '', 'may not have more than one field specified at a time'));
   for (const [name, reference] of Object.entries({ configMapRef, secretRef })) {
     if (!reference) continue;
     const path = `${field}.${name}.name`;
-    errors.push(...(reference.name ? allInvalid(path, reference.name, dnsSubdomainErrors(reference.name)) : [required(path)]));
+    errors.push(
+      ...(reference.name
+        ? allInvalid(path, reference.name, dnsSubdomainErrors(reference.name))
+        : [required(path)]),
+    );
   }
   return errors;
 }

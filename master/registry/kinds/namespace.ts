@@ -25,12 +25,17 @@ export const namespaceStrategy: Strategy<Namespace> = {
   },
   prepareForUpdate: (_context, namespace, old) => ({ ...namespace, spec: old.spec, status: old.status }),
   prepareForSubresourceUpdate: (subresource, _context, namespace, old) =>
-    subresource === 'finalize' ? { ...old, spec: { finalizers: namespace.spec?.finalizers ?? [] } } : undefined,
+    subresource === 'finalize'
+      ? { ...old, spec: { finalizers: namespace.spec?.finalizers ?? [] } }
+      : undefined,
   validate: ({ spec }) =>
     (spec?.finalizers ?? []).flatMap((name) => allInvalid('spec.finalizers', name, labelKeyErrors(name))),
   forbidDelete: ({ metadata }) =>
     immortal.includes(metadata.name ?? '') ? 'this namespace may not be deleted' : undefined,
-  prepareForDelete: (_context, namespace) => ({ ...namespace, status: { ...namespace.status, phase: 'Terminating' } }),
+  prepareForDelete: (_context, namespace) => ({
+    ...namespace,
+    status: { ...namespace.status, phase: 'Terminating' },
+  }),
   hasOwnFinalizers: ({ spec }) => (spec?.finalizers ?? []).length > 0,
   fields: ({ status }) => ({ 'status.phase': status?.phase ?? '' }),
 };

@@ -15,17 +15,31 @@ export const nodeStrategy: Strategy<Node> = {
   validate: ({ spec, status }) => [
     ...validateTaints(spec?.taints),
     ...(spec?.podCIDRs ?? []).flatMap((text, index) =>
-      parseCidr(text) ? [] : [invalidValue(`spec.podCIDRs[${index}]`, text, 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')],
+      parseCidr(text)
+        ? []
+        : [
+            invalidValue(
+              `spec.podCIDRs[${index}]`,
+              text,
+              'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+            ),
+          ],
     ),
-    ...Object.entries(status?.capacity ?? {}).flatMap(([name, amount]) => validateAmount(`status.capacity[${name}]`, amount)),
+    ...Object.entries(status?.capacity ?? {}).flatMap(([name, amount]) =>
+      validateAmount(`status.capacity[${name}]`, amount),
+    ),
   ],
   validateUpdate: ({ spec }, { spec: old }) => {
     const errors: FieldError[] = [];
     if (old?.podCIDRs?.length && !isSameJson(spec?.podCIDRs, old.podCIDRs)) {
-      errors.push(forbiddenField('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
+      errors.push(
+        forbiddenField('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'),
+      );
     }
     if (old?.providerID && spec?.providerID !== old.providerID) {
-      errors.push(forbiddenField('spec.providerID', 'node updates may not change providerID except from "" to valid'));
+      errors.push(
+        forbiddenField('spec.providerID', 'node updates may not change providerID except from "" to valid'),
+      );
     }
     return errors;
   },
@@ -37,11 +51,15 @@ function validateTaints(taints: readonly Taint[] | undefined): FieldError[] {
   return (taints ?? []).flatMap((taint, index) => {
     const path = `spec.taints[${index}]`;
     const { key, value = '', effect } = taint;
-    const errors = [...allInvalid(`${path}.key`, key, labelKeyErrors(key)), ...allInvalid(`${path}.value`, value, labelValueErrors(value))];
+    const errors = [
+      ...allInvalid(`${path}.key`, key, labelKeyErrors(key)),
+      ...allInvalid(`${path}.value`, value, labelValueErrors(value)),
+    ];
     if (!effect) errors.push(required(`${path}.effect`));
     else errors.push(...oneOf(`${path}.effect`, effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']));
     const pair = `${key}:${effect}`;
-    if (seen.has(pair)) errors.push({ ...duplicate(path, taint), detail: 'taints must be unique by key and effect pair' });
+    if (seen.has(pair))
+      errors.push({ ...duplicate(path, taint), detail: 'taints must be unique by key and effect pair' });
     seen.add(pair);
     return errors;
   });

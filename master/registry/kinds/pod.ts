@@ -62,7 +62,12 @@ function withLossTolerations(tolerations: readonly Toleration[], seconds: number
   const covers = (toleration: Toleration, key: string): boolean =>
     (!toleration.key || toleration.key === key) && (!toleration.effect || toleration.effect === 'NoExecute');
   const missing = lossTaints.filter((key) => !tolerations.some((toleration) => covers(toleration, key)));
-  const added = missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: seconds }));
+  const added = missing.map((key) => ({
+    key,
+    operator: 'Exists',
+    effect: 'NoExecute',
+    tolerationSeconds: seconds,
+  }));
   return [...tolerations, ...added];
 }
 

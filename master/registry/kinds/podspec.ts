@@ -2,13 +2,18 @@
  * Validation of a pod spec, shared by Pod and by every kind with a pod template. Pure.
  */
 import type { FieldError } from '../../../src/api/errors.js';
-import { dnsLabelErrors, dnsSubdomainErrors, labelKeyErrors, labelValueErrors } from '../../../src/api/names.js';
+import {
+  dnsLabelErrors,
+  dnsSubdomainErrors,
+  labelKeyErrors,
+  labelValueErrors,
+} from '../../../src/api/names.js';
 import type { PodSpec, Toleration } from '../../../src/api/types.js';
 import { isIp } from '../../../src/net/ip.js';
 import { allInvalid, invalidValue, notSupported, oneOf, required } from '../validation/field.js';
 import { validateLabels } from '../validation/metadata.js';
-import { validateContainers } from './container.js';
 import { validateAffinity } from './affinity.js';
+import { validateContainers } from './container.js';
 import { validateVolumes } from './volume.js';
 
 const maxInt32 = 2 ** 31 - 1;
@@ -23,12 +28,17 @@ export function validatePodSpec(field: string, spec: PodSpec): FieldError[] {
     ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     ...validateAffinity(`${field}.affinity`, spec.affinity),
     ...validateTolerations(`${field}.tolerations`, spec.tolerations),
-    ...(spec.imagePullSecrets ?? []).flatMap(({ name }, index) => (name ? [] : [required(`${field}.imagePullSecrets[${index}].name`)])),
+    ...(spec.imagePullSecrets ?? []).flatMap(({ name }, index) =>
+      name ? [] : [required(`${field}.imagePullSecrets[${index}].name`)],
+    ),
     ...(spec.hostAliases ?? []).flatMap(({ ip }, index) =>
       isIp(ip) ? [] : [invalidValue(`${field}.hostAliases[${index}].ip`, ip, validIp)],
     ),
   ];
-  if (activeDeadlineSeconds !== undefined && (activeDeadlineSeconds < 1 || activeDeadlineSeconds > maxInt32)) {
+  if (
+    activeDeadlineSeconds !== undefined &&
+    (activeDeadlineSeconds < 1 || activeDeadlineSeconds > maxInt32)
+  ) {
     const detail = `must be between 1 and ${maxInt32}, inclusive`;
     errors.push(invalidValue(`${field}.activeDeadlineSeconds`, activeDeadlineSeconds, detail));
   }
@@ -50,13 +60,21 @@ function validateDns(field: string, { dnsPolicy, dnsConfig }: PodSpec): FieldErr
   const errors = oneOf(`${field}.dnsPolicy`, dnsPolicy, dnsPolicies);
   const servers = dnsConfig?.nameservers ?? [];
   if (dnsPolicy === 'None') {
-    if (!dnsConfig) errors.push(required(`${field}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None'));
+    if (!dnsConfig)
+      errors.push(required(`${field}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None'));
     else if (servers.length === 0) {
-      errors.push(required(`${field}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None'));
+      errors.push(
+        required(
+          `${field}.dnsConfig.nameservers`,
+          'must provide at least one DNS nameserver when `dnsPolicy` is None',
+        ),
+      );
     }
   }
   if (servers.length > 3) {
-    errors.push(invalidValue(`${field}.dnsConfig.nameservers`, servers, 'must not have more than 3 nameservers'));
+    errors.push(
+      invalidValue(`${field}.dnsConfig.nameservers`, servers, 'must not have more than 3 nameservers'),
+    );
   }
   for (const [index, server] of servers.entries()) {
     if (!isIp(server)) errors.push(invalidValue(`${field}.dnsConfig.nameservers[${index}]`, server, validIp));
@@ -64,8 +82,13 @@ function validateDns(field: string, { dnsPolicy, dnsConfig }: PodSpec): FieldErr
   return errors;
 }
 
-export function validateTolerations(field: string, tolerations: readonly Toleration[] | undefined): FieldError[] {
-  return (tolerations ?? []).flatMap((toleration, index) => validateToleration(`${field}[${index}]`, toleration));
+export function validateTolerations(
+  field: string,
+  tolerations: readonly Toleration[] | undefined,
+): FieldError[] {
+  return (tolerations ?? []).flatMap((toleration, index) =>
+    validateToleration(`${field}[${index}]`, toleration),
+  );
 }
 
 function validateToleration(path: string, toleration: Toleration): FieldError[] {
@@ -76,10 +99,24 @@ function validateToleration(path: string, toleration: Toleration): FieldError[] 
     errors.push(invalidValue(`${path}.operator`, operator ?? '', detail));
   }
   if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
-    errors.push(invalidValue(`${path}.effect`, effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+    errors.push(
+      invalidValue(
+        `${path}.effect`,
+        effect ?? '',
+        "effect must be 'NoExecute' when `tolerationSeconds` is set",
+      ),
+    );
   }
-  if (!operator || operator === 'Equal') errors.push(...allInvalid(`${path}.operator`, value ?? '', labelValueErrors(value ?? '')));
-  else if (operator !== 'Exists') errors.push(notSupported(`${path}.operator`, operator, ['Equal', 'Exists']));
-  else if (value) errors.push(invalidValue(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
-  return [...errors, ...(effect ? oneOf(`${path}.effect`, effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']) : [])];
+  if (!operator || operator === 'Equal')
+    errors.push(...allInvalid(`${path}.operator`, value ?? '', labelValueErrors(value ?? '')));
+  else if (operator !== 'Exists')
+    errors.push(notSupported(`${path}.operator`, operator, ['Equal', 'Exists']));
+  else if (value)
+    errors.push(
+      invalidValue(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'"),
+    );
+  return [
+    ...errors,
+    ...(effect ? oneOf(`${path}.effect`, effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']) : []),
+  ];
 }

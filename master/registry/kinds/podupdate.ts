@@ -19,24 +19,39 @@ export function validatePodUpdate({ spec }: Pod, { spec: old }: Pod): FieldError
   if ((spec.initContainers ?? []).length !== (old.initContainers ?? []).length) {
     return [forbiddenField('spec.initContainers', 'pod updates may not add or remove containers')];
   }
-  const errors = [...validateDeadline(spec, old), ...validateTolerationsUpdate(spec.tolerations, old.tolerations)];
+  const errors = [
+    ...validateDeadline(spec, old),
+    ...validateTolerationsUpdate(spec.tolerations, old.tolerations),
+  ];
   const changed = differences('spec', munged(spec, old), old);
   if (changed.length > 0) {
-    errors.push(forbiddenField('spec', `pod updates may not change fields other than ${updatable}\n${changed.join('\n')}`));
+    errors.push(
+      forbiddenField(
+        'spec',
+        `pod updates may not change fields other than ${updatable}\n${changed.join('\n')}`,
+      ),
+    );
   }
   return errors;
 }
 
-function validateDeadline({ activeDeadlineSeconds: now }: PodSpec, { activeDeadlineSeconds: before }: PodSpec): FieldError[] {
+function validateDeadline(
+  { activeDeadlineSeconds: now }: PodSpec,
+  { activeDeadlineSeconds: before }: PodSpec,
+): FieldError[] {
   const field = 'spec.activeDeadlineSeconds';
   if (now === before || before === undefined) return [];
-  if (now === undefined) return [invalidValue(field, null, 'must not update from a positive integer to nil value')];
+  if (now === undefined)
+    return [invalidValue(field, null, 'must not update from a positive integer to nil value')];
   if (now < 0) return [invalidValue(field, now, mustNotBeNegative)];
   return now > before ? [invalidValue(field, now, 'must be less than or equal to previous value')] : [];
 }
 
 /** Every old toleration must still be there; its `tolerationSeconds` may differ. */
-function validateTolerationsUpdate(now: readonly Toleration[] = [], before: readonly Toleration[] = []): FieldError[] {
+function validateTolerationsUpdate(
+  now: readonly Toleration[] = [],
+  before: readonly Toleration[] = [],
+): FieldError[] {
   const bare = ({ tolerationSeconds: _seconds, ...rest }: Toleration): object => rest;
   const isKept = before.every((old) => now.some((one) => isSameJson(bare(one), bare(old))));
   const detail = 'existing toleration can not be modified except its tolerationSeconds';
@@ -47,14 +62,17 @@ function validateTolerationsUpdate(now: readonly Toleration[] = [], before: read
 function munged(spec: PodSpec, old: PodSpec): PodSpec {
   const withOldImages = (now: readonly Container[], before: readonly Container[]): Container[] =>
     now.map((container, index) => ({ ...container, image: before[index]?.image }));
-  const mayNormalise = (old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1;
+  const mayNormalise =
+    (old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1;
   return {
     ...spec,
     containers: withOldImages(spec.containers, old.containers),
     initContainers: spec.initContainers && withOldImages(spec.initContainers, old.initContainers ?? []),
     activeDeadlineSeconds: old.activeDeadlineSeconds,
     tolerations: old.tolerations,
-    terminationGracePeriodSeconds: mayNormalise ? old.terminationGracePeriodSeconds : spec.terminationGracePeriodSeconds,
+    terminationGracePeriodSeconds: mayNormalise
+      ? old.terminationGracePeriodSeconds
+      : spec.terminationGracePeriodSeconds,
   };
 }
 
@@ -67,6 +85,7 @@ function differences(path: string, now: unknown, before: unknown): string[] {
     const child = (key: string): string => (Array.isArray(now) ? `${path}[${key}]` : `${path}.${key}`);
     return keys.flatMap((key) => differences(child(key), left[key], right[key]));
   }
-  const line = (sign: string, value: unknown): string[] => (value === undefined ? [] : [`${sign} ${path}: ${JSON.stringify(value)}`]);
+  const line = (sign: string, value: unknown): string[] =>
+    value === undefined ? [] : [`${sign} ${path}: ${JSON.stringify(value)}`];
   return [...line('-', before), ...line('+', now)];
 }

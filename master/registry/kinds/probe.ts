@@ -3,8 +3,23 @@
  */
 import type { FieldError } from '../../../src/api/errors.js';
 import { portNameErrors } from '../../../src/api/names.js';
-import type { HTTPGetAction, IntOrString, Lifecycle, LifecycleHandler, Probe } from '../../../src/api/types.js';
-import { allInvalid, forbiddenField, invalidValue, isPort, nonNegative, oneOf, portRange, required } from '../validation/field.js';
+import type {
+  HTTPGetAction,
+  IntOrString,
+  Lifecycle,
+  LifecycleHandler,
+  Probe,
+} from '../../../src/api/types.js';
+import {
+  allInvalid,
+  forbiddenField,
+  invalidValue,
+  isPort,
+  nonNegative,
+  oneOf,
+  portRange,
+  required,
+} from '../validation/field.js';
 
 type Handler = LifecycleHandler & Pick<Probe, 'grpc'>;
 
@@ -18,7 +33,9 @@ export function validatePort(field: string, port: IntOrString | undefined): Fiel
 function validateHandler(field: string, handler: Handler): FieldError[] {
   const present = handlers.filter((name) => handler[name] !== undefined);
   if (present.length === 0) return [required(field, 'must specify a handler type')];
-  const extra = present.slice(1).map((name) => forbiddenField(`${field}.${name}`, 'may not specify more than 1 handler type'));
+  const extra = present
+    .slice(1)
+    .map((name) => forbiddenField(`${field}.${name}`, 'may not specify more than 1 handler type'));
   const [first] = present;
   switch (first) {
     case 'exec':
@@ -40,7 +57,9 @@ function validateHttpGet(field: string, { path, port, scheme, httpHeaders }: HTT
     ...validatePort(`${field}.port`, port),
     ...oneOf(`${field}.scheme`, scheme, ['HTTP', 'HTTPS']),
     ...(httpHeaders ?? []).flatMap(({ name }, index) =>
-      /^[-A-Za-z0-9]+$/.test(name) ? [] : [invalidValue(`${field}.httpHeaders[${index}].name`, name, headerText)],
+      /^[-A-Za-z0-9]+$/.test(name)
+        ? []
+        : [invalidValue(`${field}.httpHeaders[${index}].name`, name, headerText)],
     ),
   ];
 }
@@ -50,7 +69,13 @@ const headerText =
 
 export function validateProbe(field: string, probe: Probe | undefined, isReadiness: boolean): FieldError[] {
   if (!probe) return [];
-  const numbers = ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const;
+  const numbers = [
+    'initialDelaySeconds',
+    'timeoutSeconds',
+    'periodSeconds',
+    'successThreshold',
+    'failureThreshold',
+  ] as const;
   const errors = [
     ...validateHandler(field, probe),
     ...numbers.flatMap((name) => nonNegative(`${field}.${name}`, probe[name])),
@@ -60,8 +85,12 @@ export function validateProbe(field: string, probe: Probe | undefined, isReadine
     errors.push(invalidValue(`${field}.successThreshold`, successThreshold, 'must be 1'));
   }
   if (grace === undefined) return errors;
-  if (isReadiness) errors.push(invalidValue(`${field}.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes'));
-  else if (grace <= 0) errors.push(invalidValue(`${field}.terminationGracePeriodSeconds`, grace, 'must be greater than 0'));
+  if (isReadiness)
+    errors.push(
+      invalidValue(`${field}.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes'),
+    );
+  else if (grace <= 0)
+    errors.push(invalidValue(`${field}.terminationGracePeriodSeconds`, grace, 'must be greater than 0'));
   return errors;
 }
 

@@ -5,7 +5,11 @@ import type { Container, PodSpec } from '../../../src/api/types.js';
 const counted = ['cpu', 'memory'];
 
 const amounts = (list: Record<string, string> | undefined): Record<string, string> =>
-  Object.fromEntries(Object.entries(list ?? {}).filter(([name, amount]) => counted.includes(name) && compareQuantities(amount, '0') > 0));
+  Object.fromEntries(
+    Object.entries(list ?? {}).filter(
+      ([name, amount]) => counted.includes(name) && compareQuantities(amount, '0') > 0,
+    ),
+  );
 
 /** Limits for both cpu and memory, and requests equal to them. */
 function isGuaranteed({ resources }: Container): boolean {

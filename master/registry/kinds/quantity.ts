@@ -1,9 +1,10 @@
 /**
  * Validation of resource requests and limits. Pure. The schema has made sure that every value is a quantity.
  */
-import { compareQuantities } from '../../../src/api/quantity.js';
+
 import type { FieldError } from '../../../src/api/errors.js';
 import { labelKeyErrors } from '../../../src/api/names.js';
+import { compareQuantities } from '../../../src/api/quantity.js';
 import type { ResourceRequirements } from '../../../src/api/types.js';
 import { allInvalid, invalidValue, mustNotBeNegative } from '../validation/field.js';
 
@@ -21,7 +22,8 @@ export function validateResources(field: string, resources: ResourceRequirements
     const request = requests[name];
     const path = `${field}.requests`;
     if (request === undefined) {
-      if (!mayOvercommit(name)) errors.push(invalidValue(`${field}.limits`, limit, `must be equal to ${name} request of 0`));
+      if (!mayOvercommit(name))
+        errors.push(invalidValue(`${field}.limits`, limit, `must be equal to ${name} request of 0`));
     } else if (!mayOvercommit(name) && compareQuantities(request, limit) !== 0) {
       errors.push(invalidValue(path, request, `must be equal to ${name} limit of ${limit}`));
     } else if (compareQuantities(request, limit) > 0) {
@@ -41,7 +43,10 @@ function validateList(field: string, list: Record<string, string>): FieldError[]
 function validateName(field: string, name: string): FieldError[] {
   if (name.includes('/')) return allInvalid(field, name, labelKeyErrors(name));
   if (isStandard(name)) return [];
-  return [invalidValue(field, name, 'must be a standard resource type or fully qualified'), invalidValue(field, name, 'must be a standard resource for containers')];
+  return [
+    invalidValue(field, name, 'must be a standard resource type or fully qualified'),
+    invalidValue(field, name, 'must be a standard resource for containers'),
+  ];
 }
 
 export const validateAmount = (field: string, quantity: string): FieldError[] =>

@@ -14,14 +14,25 @@ export const replicaSetStrategy: Strategy<ReplicaSet> = {
   fields: ({ status }) => ({ 'status.replicas': String(status?.replicas ?? 0) }),
 };
 
-const counts = ['replicas', 'fullyLabeledReplicas', 'readyReplicas', 'availableReplicas', 'observedGeneration'] as const;
+const counts = [
+  'replicas',
+  'fullyLabeledReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'observedGeneration',
+] as const;
 
 function validateStatus({ status }: ReplicaSet): FieldError[] {
   const errors = counts.flatMap((name) => nonNegative(`status.${name}`, status?.[name]));
   const { replicas = 0, readyReplicas = 0, availableReplicas = 0 } = status ?? {};
-  if (readyReplicas > replicas) errors.push(invalidValue('status.readyReplicas', readyReplicas, 'cannot be greater than status.replicas'));
+  if (readyReplicas > replicas)
+    errors.push(
+      invalidValue('status.readyReplicas', readyReplicas, 'cannot be greater than status.replicas'),
+    );
   if (availableReplicas > readyReplicas) {
-    errors.push(invalidValue('status.availableReplicas', availableReplicas, 'cannot be greater than readyReplicas'));
+    errors.push(
+      invalidValue('status.availableReplicas', availableReplicas, 'cannot be greater than readyReplicas'),
+    );
   }
   return errors;
 }

@@ -31,7 +31,9 @@ const keysOf: Record<string, readonly string[]> = {
 const serviceAccountName = 'kubernetes.io/service-account.name';
 
 function validateType({ type = '', data = {}, metadata }: Secret): FieldError[] {
-  const errors = (keysOf[type] ?? []).filter((key) => !Object.hasOwn(data, key)).map((key) => required(`data[${key}]`));
+  const errors = (keysOf[type] ?? [])
+    .filter((key) => !Object.hasOwn(data, key))
+    .map((key) => required(`data[${key}]`));
   if (type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data)) {
     errors.push(required('data[username]'), required('data[password]'));
   }
@@ -39,7 +41,9 @@ function validateType({ type = '', data = {}, metadata }: Secret): FieldError[] 
     errors.push(required(`metadata.annotations[${serviceAccountName}]`));
   }
   if (type.startsWith('kubernetes.io/dockerc')) {
-    for (const key of keysOf[type] ?? []) if (!isJson(data[key])) errors.push(invalidValue(`data[${key}]`, '<secret contents redacted>', 'invalid JSON'));
+    for (const key of keysOf[type] ?? [])
+      if (!isJson(data[key]))
+        errors.push(invalidValue(`data[${key}]`, '<secret contents redacted>', 'invalid JSON'));
   }
   return errors;
 }

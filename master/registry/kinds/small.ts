@@ -20,8 +20,13 @@ export const eventStrategy: Strategy<Event> = {
   generation: false,
   validate: ({ metadata, involvedObject }) => {
     const { namespace = '' } = involvedObject ?? {};
-    const fits = namespace === metadata.namespace || (namespace === '' && metadata.namespace === 'default') || (namespace === '' && metadata.namespace === 'kube-system');
-    return fits ? [] : [invalidValue('involvedObject.namespace', namespace, 'does not match event.namespace')];
+    const fits =
+      namespace === metadata.namespace ||
+      (namespace === '' && metadata.namespace === 'default') ||
+      (namespace === '' && metadata.namespace === 'kube-system');
+    return fits
+      ? []
+      : [invalidValue('involvedObject.namespace', namespace, 'does not match event.namespace')];
   },
   fields: ({ involvedObject: about, reason, source, type, reportingComponent }) => ({
     'involvedObject.kind': about?.kind ?? '',

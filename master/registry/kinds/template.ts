@@ -5,7 +5,14 @@ import type { FieldError } from '../../../src/api/errors.js';
 import { selectorOf } from '../../../src/api/selectors.js';
 import type { LabelSelector, PodTemplateSpec } from '../../../src/api/types.js';
 import { isSameJson } from '../codec.js';
-import { forbiddenField, immutable, invalidValue, nonNegative, notSupported, required } from '../validation/field.js';
+import {
+  forbiddenField,
+  immutable,
+  invalidValue,
+  nonNegative,
+  notSupported,
+  required,
+} from '../validation/field.js';
 import { validateAnnotations, validateLabels } from '../validation/metadata.js';
 import { validatePodSpec } from './podspec.js';
 import { validateLabelSelector } from './selector.js';
@@ -25,14 +32,21 @@ export function validateTemplated(spec: Templated): FieldError[] {
   ];
   const selectorErrors = validateSelector(selector);
   if (!template?.spec) return [...numbers, ...selectorErrors, required('spec.template.spec.containers')];
-  return [...numbers, ...selectorErrors, ...validateTemplate(template, selectorErrors.length === 0 ? selector : undefined)];
+  return [
+    ...numbers,
+    ...selectorErrors,
+    ...validateTemplate(template, selectorErrors.length === 0 ? selector : undefined),
+  ];
 }
 
 function validateSelector(selector: LabelSelector | undefined): FieldError[] {
   if (!selector) return [required('spec.selector')];
   const errors = validateLabelSelector('spec.selector', selector);
-  const isEmpty = Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0;
-  return isEmpty ? [...errors, invalidValue('spec.selector', selector, 'empty selector is invalid for deployment')] : errors;
+  const isEmpty =
+    Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0;
+  return isEmpty
+    ? [...errors, invalidValue('spec.selector', selector, 'empty selector is invalid for deployment')]
+    : errors;
 }
 
 function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | undefined): FieldError[] {
@@ -51,11 +65,21 @@ function validateTemplate(template: PodTemplateSpec, selector: LabelSelector | u
     errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']));
   }
   if (spec?.activeDeadlineSeconds !== undefined) {
-    errors.push(forbiddenField('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in ReplicaSet is not Supported'));
+    errors.push(
+      forbiddenField(
+        'spec.template.spec.activeDeadlineSeconds',
+        'activeDeadlineSeconds in ReplicaSet is not Supported',
+      ),
+    );
   }
   return errors;
 }
 
 /** Pods that exist are found by it: it can never change. */
-export const validateSelectorUpdate = (spec: Templated | undefined, old: Templated | undefined): FieldError[] =>
-  isSameJson(spec?.selector, old?.selector) ? [] : [invalidValue('spec.selector', spec?.selector ?? null, immutable)];
+export const validateSelectorUpdate = (
+  spec: Templated | undefined,
+  old: Templated | undefined,
+): FieldError[] =>
+  isSameJson(spec?.selector, old?.selector)
+    ? []
+    : [invalidValue('spec.selector', spec?.selector ?? null, immutable)];

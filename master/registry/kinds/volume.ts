@@ -4,7 +4,15 @@
 import type { FieldError } from '../../../src/api/errors.js';
 import { dnsLabelErrors } from '../../../src/api/names.js';
 import type { Container, KeyToPath, Volume } from '../../../src/api/types.js';
-import { allInvalid, duplicate, forbiddenField, invalidValue, notFoundField, notSupported, required } from '../validation/field.js';
+import {
+  allInvalid,
+  duplicate,
+  forbiddenField,
+  invalidValue,
+  notFoundField,
+  notSupported,
+  required,
+} from '../validation/field.js';
 import { validateFieldPath, volumeFields } from './environment.js';
 import { validateAmount } from './quantity.js';
 
@@ -24,22 +32,38 @@ export function validateVolumes(field: string, volumes: readonly Volume[] | unde
 function validateSource(path: string, { name: _name, ...sources }: Volume): FieldError[] {
   const [first, ...more] = Object.keys(sources) as (keyof typeof sources)[];
   if (first === undefined) return [required(path, 'must specify a volume type')];
-  const extra = more.map((name) => forbiddenField(`${path}.${name}`, 'may not specify more than 1 volume type'));
+  const extra = more.map((name) =>
+    forbiddenField(`${path}.${name}`, 'may not specify more than 1 volume type'),
+  );
   return [...(validators[first]?.(`${path}.${first}`, sources) ?? []), ...extra];
 }
 
 type Sources = Omit<Volume, 'name'>;
 
-const hostPathTypes = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'];
+const hostPathTypes = [
+  '',
+  'BlockDevice',
+  'CharDevice',
+  'Directory',
+  'DirectoryOrCreate',
+  'File',
+  'FileOrCreate',
+  'Socket',
+];
 
 /** The kinds of volume that have rules; a driver's own parameters are the driver's business. */
 const validators: Partial<Record<keyof Sources, (path: string, sources: Sources) => FieldError[]>> = {
   hostPath: (path, { hostPath }) => [
     ...(hostPath?.path ? [] : [required(`${path}.path`)]),
-    ...(hostPath?.path.split('/').includes('..') ? [invalidValue(`${path}.path`, hostPath.path, "must not contain '..'")] : []),
-    ...(hostPathTypes.includes(hostPath?.type ?? '') ? [] : [notSupported(`${path}.type`, hostPath?.type, hostPathTypes)]),
+    ...(hostPath?.path.split('/').includes('..')
+      ? [invalidValue(`${path}.path`, hostPath.path, "must not contain '..'")]
+      : []),
+    ...(hostPathTypes.includes(hostPath?.type ?? '')
+      ? []
+      : [notSupported(`${path}.type`, hostPath?.type, hostPathTypes)]),
   ],
-  emptyDir: (path, { emptyDir }) => (emptyDir?.sizeLimit ? validateAmount(`${path}.sizeLimit`, emptyDir.sizeLimit) : []),
+  emptyDir: (path, { emptyDir }) =>
+    emptyDir?.sizeLimit ? validateAmount(`${path}.sizeLimit`, emptyDir.sizeLimit) : [],
   secret: (path, { secret }) => [
     ...(secret?.secretName ? [] : [required(`${path}.secretName`)]),
     ...validateMode(`${path}.defaultMode`, secret?.defaultMode),
@@ -54,9 +78,15 @@ const validators: Partial<Record<keyof Sources, (path: string, sources: Sources)
     ...validateMode(`${path}.defaultMode`, downwardAPI?.defaultMode),
     ...(downwardAPI?.items ?? []).flatMap((item, index) => {
       const at = `${path}.items[${index}]`;
-      const from = item.fieldRef ? validateFieldPath(`${at}.fieldRef`, item.fieldRef.fieldPath, volumeFields) : [];
+      const from = item.fieldRef
+        ? validateFieldPath(`${at}.fieldRef`, item.fieldRef.fieldPath, volumeFields)
+        : [];
       const hasNone = !item.fieldRef && !item.resourceFieldRef;
-      return [...validateRelative(`${at}.path`, item.path), ...from, ...(hasNone ? [required(at, 'one of fieldRef and resourceFieldRef is required')] : [])];
+      return [
+        ...validateRelative(`${at}.path`, item.path),
+        ...from,
+        ...(hasNone ? [required(at, 'one of fieldRef and resourceFieldRef is required')] : []),
+      ];
     }),
   ],
   persistentVolumeClaim: (path, { persistentVolumeClaim }) =>
@@ -90,15 +120,21 @@ function validateRelative(field: string, path: string | undefined): FieldError[]
 
 const propagations = ['Bidirectional', 'HostToContainer', 'None'];
 
-export function validateMounts(field: string, container: Container, volumes: readonly Volume[] | undefined): FieldError[] {
+export function validateMounts(
+  field: string,
+  container: Container,
+  volumes: readonly Volume[] | undefined,
+): FieldError[] {
   const paths = new Set<string>();
   return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const at = `${field}.volumeMounts[${index}]`;
     const errors: FieldError[] = [];
     if (!mount.name) errors.push(required(`${at}.name`));
-    if (!volumes?.some((volume) => volume.name === mount.name)) errors.push(notFoundField(`${at}.name`, mount.name ?? ''));
+    if (!volumes?.some((volume) => volume.name === mount.name))
+      errors.push(notFoundField(`${at}.name`, mount.name ?? ''));
     if (!mount.mountPath) errors.push(required(`${at}.mountPath`));
-    if (paths.has(mount.mountPath)) errors.push(invalidValue(`${at}.mountPath`, mount.mountPath, 'must be unique'));
+    if (paths.has(mount.mountPath))
+      errors.push(invalidValue(`${at}.mountPath`, mount.mountPath, 'must be unique'));
     paths.add(mount.mountPath);
     if (mount.subPath) errors.push(...validateRelative(`${at}.subPath`, mount.subPath));
     if (mount.mountPropagation && !propagations.includes(mount.mountPropagation)) {

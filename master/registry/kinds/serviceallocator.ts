@@ -1,0 +1,205 @@
+/**
+ * Cluster IPs and node ports: every Service gets its own, atomically with its write. Numbers are kept in two bitmaps, which
+ * are rebuilt from the stored Services at start. No I/O, nothing asynchronous (see `allocation.ts`).
+ */
+import type { FieldError } from '../../../src/api/errors.js';
+import type { Service, ServicePort, ServiceSpec } from '../../../src/api/types.js';
+import { Bitmap } from '../../../src/net/bitmap.js';
+import { addressAt, type Cidr, indexOf, mustParseCidr, sizeOf } from '../../../src/net/cidr.js';
+import type { Allocation, AllocationHook } from '../allocation.js';
+import { invalidValue } from '../validation/field.js';
+import { isExternal } from './service.js';
+
+export interface ServiceRanges {
+  serviceCidr: string;
+  nodePortRange: { from: number; to: number };
+}
+
+/** Of a very wide network (IPv6) only the first addresses are used. */
+const maxAddresses = 2 ** 20;
+/** The first address is the network's, the second that of the API itself, `default/kubernetes`. */
+const apiAddress = 1;
+const reservedAddresses = 2;
+
+const isApiService = ({ metadata }: Service): boolean =>
+  metadata.namespace === 'default' && metadata.name === 'kubernetes';
+
+export function createServiceAllocator(ranges: ServiceRanges): AllocationHook<Service> {
+  return new ServiceAllocator(ranges);
+}
+
+class ServiceAllocator implements AllocationHook<Service> {
+  readonly #cidr: Cidr;
+  readonly #cidrText: string;
+  readonly #range: { from: number; to: number };
+  readonly #addresses: Bitmap;
+  readonly #ports: Bitmap;
+
+  constructor({ serviceCidr, nodePortRange }: ServiceRanges) {
+    this.#cidr = mustParseCidr(serviceCidr);
+    this.#cidrText = serviceCidr;
+    this.#range = nodePortRange;
+    const size = sizeOf(this.#cidr) - 1n;
+    this.#addresses = new Bitmap(Number(size < BigInt(maxAddresses) ? size : BigInt(maxAddresses)));
+    this.#ports = new Bitmap(nodePortRange.to - nodePortRange.from + 1);
+    for (let index = 0; index < reservedAddresses; index++) this.#addresses.allocateSpecific(index);
+  }
+
+  load(services: Iterable<Service>): void {
+    for (const service of services) {
+      for (const index of this.#addressesOf(service.spec)) this.#addresses.allocateSpecific(index);
+      for (const index of this.#portsOf(service.spec)) this.#ports.allocateSpecific(index);
+    }
+  }
+
+  allocate(service: Service, old: Service | undefined): Allocation<Service> {
+    const taken = new Reservation();
+    const held = {
+      addresses: new Set(this.#addressesOf(old?.spec)),
+      ports: new Set(this.#portsOf(old?.spec)),
+    };
+    const errors: FieldError[] = [];
+    if (isApiService(service)) held.addresses.add(apiAddress);
+    const addressed = this.#withAddress({ ...service.spec }, held.addresses, taken, errors);
+    const spec = this.#withPorts(addressed, held.ports, taken, errors);
+    if (errors.length > 0) taken.giveBack();
+    const kept = { addresses: new Set(this.#addressesOf(spec)), ports: new Set(this.#portsOf(spec)) };
+    return {
+      object: { ...service, spec },
+      errors,
+      commit: () => {
+        for (const index of held.addresses) if (!kept.addresses.has(index)) this.#releaseAddress(index);
+        for (const index of held.ports) if (!kept.ports.has(index)) this.#ports.release(index);
+      },
+      rollback: () => taken.giveBack(),
+    };
+  }
+
+  release(service: Service): void {
+    for (const index of this.#addressesOf(service.spec)) this.#releaseAddress(index);
+    for (const index of new Set(this.#portsOf(service.spec))) this.#ports.release(index);
+  }
+
+  #releaseAddress(index: number): void {
+    if (index >= reservedAddresses) this.#addresses.release(index);
+  }
+
+  #withAddress(
+    spec: ServiceSpec,
+    held: ReadonlySet<number>,
+    taken: Reservation,
+    errors: FieldError[],
+  ): ServiceSpec {
+    if (spec.type === 'ExternalName') return spec;
+    const asked = spec.clusterIPs?.[0] ?? spec.clusterIP;
+    const family = this.#cidr.family === 4 ? 'IPv4' : 'IPv6';
+    const complete = (clusterIP: string): ServiceSpec => ({
+      ...spec,
+      clusterIP,
+      clusterIPs: [clusterIP],
+      ipFamilies: [family],
+      ipFamilyPolicy: 'SingleStack',
+    });
+    if (asked === 'None') return complete('None');
+    if (asked) {
+      const problem = this.#takeAddress(asked, held, taken);
+      if (problem)
+        errors.push(invalidValue('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: ${problem}`));
+      return complete(asked);
+    }
+    const index = this.#addresses.allocate();
+    if (index === undefined) {
+      errors.push(
+        invalidValue(
+          'spec.clusterIPs',
+          [],
+          `failed to allocate a serviceIP: the range ${this.#cidrText} is full`,
+        ),
+      );
+      return spec;
+    }
+    taken.add(() => this.#addresses.release(index));
+    return complete(addressAt(this.#cidr, index));
+  }
+
+  /** Undefined when the address is now (or was) this Service's; else why not. */
+  #takeAddress(address: string, held: ReadonlySet<number>, taken: Reservation): string | undefined {
+    const index = Number(indexOf(this.#cidr, address) ?? -1n);
+    if (index < 1 || index >= this.#addresses.size) {
+      return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#cidrText}`;
+    }
+    if (held.has(index)) return undefined;
+    if (!this.#addresses.allocateSpecific(index)) return 'provided IP is already allocated';
+    taken.add(() => this.#addresses.release(index));
+    return undefined;
+  }
+
+  #withPorts(
+    spec: ServiceSpec,
+    held: ReadonlySet<number>,
+    taken: Reservation,
+    errors: FieldError[],
+  ): ServiceSpec {
+    if (!isExternal(spec) || !spec.ports) return spec;
+    const mayAllocate = spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false;
+    const own = new Set(held);
+    for (const [index, { nodePort }] of spec.ports.entries()) {
+      const problem = nodePort ? this.#takePort(nodePort, own, taken) : undefined;
+      if (problem) errors.push(invalidValue(`spec.ports[${index}].nodePort`, nodePort, problem));
+    }
+    const ports = spec.ports.map((port, index): ServicePort => {
+      if (port.nodePort || !mayAllocate) return port;
+      const offset = this.#ports.allocate();
+      if (offset === undefined) {
+        errors.push(
+          invalidValue(`spec.ports[${index}].nodePort`, 0, 'failed to allocate a nodePort: range is full'),
+        );
+        return port;
+      }
+      taken.add(() => this.#ports.release(offset));
+      return { ...port, nodePort: this.#range.from + offset };
+    });
+    return { ...spec, ports };
+  }
+
+  /** One number may serve several protocols of the same Service. */
+  #takePort(port: number, own: Set<number>, taken: Reservation): string | undefined {
+    const { from, to } = this.#range;
+    if (port < from || port > to)
+      return `provided port is not in the valid range. The range of valid ports is ${from}-${to}`;
+    const offset = port - from;
+    if (own.has(offset)) return undefined;
+    if (!this.#ports.allocateSpecific(offset)) return 'provided port is already allocated';
+    own.add(offset);
+    taken.add(() => this.#ports.release(offset));
+    return undefined;
+  }
+
+  #addressesOf(spec: ServiceSpec | undefined): number[] {
+    const addresses = spec?.clusterIPs ?? (spec?.clusterIP ? [spec.clusterIP] : []);
+    return addresses.flatMap((address) => {
+      const index = indexOf(this.#cidr, address);
+      return index === undefined || index >= BigInt(this.#addresses.size) ? [] : [Number(index)];
+    });
+  }
+
+  #portsOf(spec: ServiceSpec | undefined): number[] {
+    return (spec?.ports ?? []).flatMap(({ nodePort = 0 }) => {
+      const offset = nodePort - this.#range.from;
+      return offset >= 0 && offset < this.#ports.size ? [offset] : [];
+    });
+  }
+}
+
+/** What one write has taken so far, to give back when it fails. */
+class Reservation {
+  readonly #undo: (() => void)[] = [];
+
+  add(undo: () => void): void {
+    this.#undo.push(undo);
+  }
+
+  giveBack(): void {
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+}

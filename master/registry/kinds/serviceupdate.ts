@@ -1,0 +1,56 @@
+/** What an update of a Service may leave out and gets back, and what it may not change. Pure. */
+import type { FieldError } from '../../../src/api/errors.js';
+import type { Service, ServicePort, ServiceSpec } from '../../../src/api/types.js';
+import { isSameJson } from '../codec.js';
+import { invalidValue } from '../validation/field.js';
+
+const hasClusterIp = (spec: ServiceSpec | undefined): boolean => spec?.type !== 'ExternalName';
+const hasNodePorts = (spec: ServiceSpec | undefined): boolean =>
+  spec?.type === 'NodePort' ||
+  (spec?.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+
+/** A writer who leaves out the address or a node port keeps it; one who changes the type loses what the new one has not. */
+export function keepAllocated(service: Service, old: Service): Service {
+  const spec = { ...service.spec };
+  if (hasClusterIp(spec)) keepAddress(spec, old.spec ?? {});
+  else if (hasClusterIp(old.spec)) dropAddress(spec, old.spec ?? {});
+  spec.ports = spec.ports?.map((port) => keepNodePort(port, spec, old.spec ?? {}));
+  return { ...service, spec };
+}
+
+function keepAddress(spec: ServiceSpec, old: ServiceSpec): void {
+  if (!hasClusterIp(old)) return;
+  const isNew = spec.clusterIP && spec.clusterIP !== old.clusterIP;
+  if (!spec.clusterIP) spec.clusterIP = spec.clusterIPs?.[0] ?? old.clusterIP;
+  if (!spec.clusterIPs || (isNew && isSameJson(spec.clusterIPs, old.clusterIPs))) {
+    spec.clusterIPs = spec.clusterIP ? [spec.clusterIP] : undefined;
+  }
+  spec.ipFamilies ??= old.ipFamilies;
+  spec.ipFamilyPolicy ??= old.ipFamilyPolicy;
+}
+
+/** The address of a Service that becomes an ExternalName goes, unless the writer insists on another (an error). */
+function dropAddress(spec: ServiceSpec, old: ServiceSpec): void {
+  if (spec.clusterIP === old.clusterIP) delete spec.clusterIP;
+  if (isSameJson(spec.clusterIPs, old.clusterIPs)) delete spec.clusterIPs;
+  if (isSameJson(spec.ipFamilies, old.ipFamilies)) delete spec.ipFamilies;
+  if (spec.ipFamilyPolicy === old.ipFamilyPolicy) delete spec.ipFamilyPolicy;
+}
+
+function keepNodePort(port: ServicePort, spec: ServiceSpec, old: ServiceSpec): ServicePort {
+  const before = old.ports?.find((one) => one.port === port.port && one.protocol === port.protocol);
+  if (hasNodePorts(spec)) {
+    const nodePort = port.nodePort || (hasNodePorts(old) ? before?.nodePort : undefined);
+    return nodePort ? { ...port, nodePort } : port;
+  }
+  if (!port.nodePort || port.nodePort !== before?.nodePort) return port;
+  const { nodePort: _dropped, ...rest } = port;
+  return rest;
+}
+
+export function validateAddressUpdate(spec: ServiceSpec, old: ServiceSpec): FieldError[] {
+  if (!hasClusterIp(spec) || !hasClusterIp(old)) return [];
+  const before = old.clusterIPs?.[0];
+  if (!before || spec.clusterIPs?.[0] === before) return [];
+  return [invalidValue('spec.clusterIPs[0]', spec.clusterIPs ?? [], 'may not change once set')];
+}
