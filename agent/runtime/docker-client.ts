@@ -6,6 +6,7 @@
  */
 import { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import type Docker from 'dockerode';
 import type { Clock } from '../../src/host/clock.js';
 import { DeadlineExceeded, toRuntimeError } from './docker-errors.js';
@@ -35,6 +36,8 @@ export class DockerClient {
 
   constructor(options: DockerClientOptions) {
     this.#socketPath = options.socketPath;
+    // docker-modem formats its options, this agent and all of its sockets included, for a debug line on every call.
+    Object.defineProperty(this.#agent, inspect.custom, { value: () => 'Agent' });
     this.clock = options.clock;
   }
 

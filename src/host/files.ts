@@ -113,12 +113,14 @@ async function isAlive(pid: number, recorded: string): Promise<boolean> {
   }
 }
 
-/** `<boot id> <pid> <start time in ticks>`: no two processes ever share it. */
+/** `<boot id> <pid> <start time in ticks>`: no two processes ever share it. A zombie holds nothing any more: `ESRCH`. */
 async function identity(pid: number): Promise<string> {
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   // The command name may hold spaces and brackets; fields are counted behind its last bracket (proc(5): 22 is starttime).
-  const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z') throw Object.assign(new Error(`process ${pid} has ended`), { code: 'ESRCH' });
+  const startTime = fields[19] ?? '';
   return `${boot} ${pid} ${startTime}`;
 }
 
