@@ -39,6 +39,7 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
   const name = await signalled;
   log.info({ signal: name }, 'stopping');
   stopWatchdog();
+  await notifySystemd(['STOPPING=1'], log);
   const cancelTimeout = clock.after(options.stopTimeoutMs ?? 20_000, () => process.exit(1));
   stopping.abort();
   try {
@@ -62,15 +63,19 @@ async function notifySystemd(args: readonly string[], log: Logger): Promise<void
   if (result.code !== 0) log.warn({ stderr: result.stderr }, 'cannot notify systemd');
 }
 
-/** Tells systemd twice per interval that the component is healthy; systemd restarts the unit when that stops. */
+/**
+ * Tells systemd twice per interval that this process still turns, and how it is; systemd restarts the unit when that
+ * stops. Being unhealthy is not the same: a disk that is full, a master or a runtime that is away does not get better by
+ * a restart, and what still works would stop.
+ */
 function startWatchdog(component: Component, clock: Clock, log: Logger): () => void {
   const intervalMs = Number(process.env['WATCHDOG_USEC'] ?? 0) / 2000;
   if (!(intervalMs > 0)) return () => undefined;
   let cancel = (): void => undefined;
   const tick = (): void => {
-    const health = component.healthy();
-    if (health.ok) void notifySystemd(['WATCHDOG=1'], log);
-    else log.error({ reason: health.reason }, 'unhealthy: not feeding the watchdog');
+    const { ok, reason } = component.healthy();
+    const status = ok ? `${component.name} serves` : reason.replaceAll('\n', ' ');
+    void notifySystemd(['WATCHDOG=1', `--status=${status}`], log);
     cancel = clock.after(intervalMs, tick);
   };
   tick();
