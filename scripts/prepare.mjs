@@ -10,7 +10,12 @@ import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Runs a program with the terminal handed on; ends this process with its code when it fails. */
+/** Runs a program with the terminal handed on; true when it ended with 0. For those who must tidy up either way. */
+export function succeeds(file, args) {
+  return spawnSync(file, args, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+/** Runs a program with the terminal handed on; ends this process when it fails. */
 export function must(file, args, options = {}) {
   const result = spawnSync(file, args, { cwd: root, stdio: 'inherit', ...options });
   if (result.error) fail(`cannot run ${file}: ${result.error.message}`);

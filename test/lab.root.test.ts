@@ -46,6 +46,9 @@ spec:
   ports: [{port: 80, nodePort: 30090}]
 `;
 
+/** tap gives a subtest 30 s by default. */
+const timeout = 300_000;
+
 interface PodRow {
   name: string;
   ip: string;
@@ -85,11 +88,11 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
   t.same(new Set(rows.map((row) => row.node)).size, 3, 'the pods are spread over three hosts');
   const clusterIp = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
 
-  await t.test('pods reach each other by their addresses, without NAT', async (t) => {
+  await t.test('pods reach each other by their addresses, without NAT', { timeout }, async (t) => {
     const [client] = rows;
     const far = rows.find((row) => row.node !== client?.node);
     if (!client || !far) throw new Error('no two pods on two hosts');
-    await kubectl('exec', client.name, '--', 'wget', '-qO-', '-T', '3', `http://${far.ip}/`);
+    await kubectl('exec', client.name, '--', 'timeout', '3', 'wget', '-qO-', `http://${far.ip}/`);
     t.match(
       await kubectl('logs', far.name, '--tail=20'),
       new RegExp(`^${client.ip.replaceAll('.', '\\.')} `, 'm'),
@@ -104,7 +107,7 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
         t.ok(await get(host.name, `http://${clusterIp}/`), `${host.name} reaches the ClusterIP`);
       for (const row of rows)
         t.ok(
-          await kubectl('exec', row.name, '--', 'wget', '-qO-', '-T', '3', `http://${clusterIp}/`),
+          await kubectl('exec', row.name, '--', 'timeout', '3', 'wget', '-qO-', `http://${clusterIp}/`),
           `${row.name} reaches the ClusterIP`,
         );
       for (const host of hosts)
@@ -141,7 +144,7 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
     },
   );
 
-  await t.test('a network that is cut and healed', async (t) => {
+  await t.test('a network that is cut and healed', { timeout }, async (t) => {
     await lab(['cut', 'node-2']);
     await eventually('node-2 is NotReady', 60, async () =>
       /node-2\s+NotReady/.test(await kubectl('get', 'nodes')),

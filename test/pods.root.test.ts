@@ -53,7 +53,7 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
   const ready = (name: string): Promise<string> =>
     cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
 
-  await t.test('limits are in the cgroup files of container and pod', async (t) => {
+  await t.test('limits are in the cgroup files of container and pod', { timeout: 120_000 }, async (t) => {
     await apply(cluster, 'limited', {
       containers: [
         {
@@ -73,36 +73,40 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
     t.equal(await read(cluster, 'limited', '.status.qosClass'), 'Guaranteed');
   });
 
-  await t.test('a container above its memory limit is OOMKilled and restarted with back-off', async (t) => {
-    await apply(cluster, 'greedy', {
-      containers: [
-        {
-          ...image,
-          name: 'main',
-          command: ['sh', '-c', 'x=a; while :; do x=$x$x; done'],
-          resources: { limits: { memory: '32Mi' } },
-        },
-      ],
-    });
-    await eventually(
-      'OOMKilled',
-      60,
-      async () =>
-        (await read(cluster, 'greedy', '.status.containerStatuses[0].lastState.terminated.reason')) ===
+  await t.test(
+    'a container above its memory limit is OOMKilled and restarted with back-off',
+    { timeout: 120_000 },
+    async (t) => {
+      await apply(cluster, 'greedy', {
+        containers: [
+          {
+            ...image,
+            name: 'main',
+            command: ['sh', '-c', 'x=a; while :; do x=$x$x; done'],
+            resources: { limits: { memory: '32Mi' } },
+          },
+        ],
+      });
+      await eventually(
         'OOMKilled',
-    );
-    await eventually('CrashLoopBackOff', 60, async () =>
-      (await cluster.kubectl('get', 'pod', 'greedy')).includes('CrashLoopBackOff'),
-    );
-    t.ok(Number(await read(cluster, 'greedy', '.status.containerStatuses[0].restartCount')) >= 1);
-    const described = await cluster.kubectl('describe', 'pod', 'greedy');
-    t.match(described, /Reason:\s+OOMKilled/);
-    t.match(described, /Exit Code:\s+137/);
-    t.match(described, /Back-off restarting failed container/);
-    await cluster.kubectl('delete', 'pod', 'greedy', '--grace-period=0', '--force');
-  });
+        60,
+        async () =>
+          (await read(cluster, 'greedy', '.status.containerStatuses[0].lastState.terminated.reason')) ===
+          'OOMKilled',
+      );
+      await eventually('CrashLoopBackOff', 60, async () =>
+        (await cluster.kubectl('get', 'pod', 'greedy')).includes('CrashLoopBackOff'),
+      );
+      t.ok(Number(await read(cluster, 'greedy', '.status.containerStatuses[0].restartCount')) >= 1);
+      const described = await cluster.kubectl('describe', 'pod', 'greedy');
+      t.match(described, /Reason:\s+OOMKilled/);
+      t.match(described, /Exit Code:\s+137/);
+      t.match(described, /Back-off restarting failed container/);
+      await cluster.kubectl('delete', 'pod', 'greedy', '--grace-period=0', '--force');
+    },
+  );
 
-  await t.test('a failing liveness probe restarts the container', async (t) => {
+  await t.test('a failing liveness probe restarts the container', { timeout: 120_000 }, async (t) => {
     await apply(cluster, 'alive', {
       containers: [
         {
@@ -123,33 +127,37 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
     t.match(await cluster.kubectl('describe', 'pod', 'alive'), /Liveness probe failed/);
   });
 
-  await t.test('a failing readiness probe takes the pod out of its Service within a second', async (t) => {
-    await apply(cluster, 'willing', {
-      containers: [
-        {
-          ...image,
-          name: 'main',
-          command: ['sh', '-c', 'touch /tmp/ok; sleep 1000'],
-          readinessProbe: { exec: { command: ['cat', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 },
-        },
-      ],
-    });
-    await cluster.kubectl('expose', 'pod', 'willing', '--port=80');
-    await ready('willing');
-    const addresses = (): Promise<string> =>
-      cluster.kubectl('get', 'endpoints', 'willing', '-o', 'jsonpath={.subsets[*].addresses[*].ip}');
-    await eventually('an endpoint', 10, async () => (await addresses()) !== '');
-    await cluster.kubectl('exec', 'willing', '--', 'rm', '/tmp/ok');
-    await eventually(
-      'not ready',
-      10,
-      async () => (await read(cluster, 'willing', '.status.containerStatuses[0].ready')) === 'false',
-    );
-    const left = await eventually('no endpoint', 5, async () => (await addresses()) === '');
-    t.ok(left < 1000, `the endpoint left ${Math.round(left)} ms after the status`);
-  });
+  await t.test(
+    'a failing readiness probe takes the pod out of its Service within a second',
+    { timeout: 120_000 },
+    async (t) => {
+      await apply(cluster, 'willing', {
+        containers: [
+          {
+            ...image,
+            name: 'main',
+            command: ['sh', '-c', 'touch /tmp/ok; sleep 1000'],
+            readinessProbe: { exec: { command: ['cat', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 },
+          },
+        ],
+      });
+      await cluster.kubectl('expose', 'pod', 'willing', '--port=80');
+      await ready('willing');
+      const addresses = (): Promise<string> =>
+        cluster.kubectl('get', 'endpoints', 'willing', '-o', 'jsonpath={.subsets[*].addresses[*].ip}');
+      await eventually('an endpoint', 10, async () => (await addresses()) !== '');
+      await cluster.kubectl('exec', 'willing', '--', 'rm', '/tmp/ok');
+      await eventually(
+        'not ready',
+        10,
+        async () => (await read(cluster, 'willing', '.status.containerStatuses[0].ready')) === 'false',
+      );
+      const left = await eventually('no endpoint', 5, async () => (await addresses()) === '');
+      t.ok(left < 1000, `the endpoint left ${Math.round(left)} ms after the status`);
+    },
+  );
 
-  await t.test('logs, exec with its exit code, and previous logs', async (t) => {
+  await t.test('logs, exec with its exit code, and previous logs', { timeout: 120_000 }, async (t) => {
     await apply(cluster, 'talker', {
       containers: [
         { ...image, name: 'main', command: ['sh', '-c', 'echo one; echo two >&2; echo three; sleep 1000'] },
@@ -166,68 +174,76 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
     );
   });
 
-  await t.test('init containers, environment, ConfigMap and Secret volumes, changed in place', async (t) => {
-    await cluster.kubectl('create', 'configmap', 'settings', '--from-literal=color=green');
-    await cluster.kubectl('create', 'secret', 'generic', 'keys', '--from-literal=key=hidden');
-    await apply(cluster, 'volumes', {
-      initContainers: [
-        {
-          ...image,
-          name: 'first',
-          command: ['sh', '-c', 'echo prepared > /shared/file'],
-          volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
-        },
-      ],
-      containers: [
-        {
-          ...image,
-          name: 'main',
-          command: ['sleep', '1000'],
-          env: [
-            { name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'color' } } },
-            { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-            { name: 'BOTH', value: '$(POD)-$(COLOR)' },
-          ],
-          volumeMounts: [
-            { name: 'shared', mountPath: '/shared' },
-            { name: 'settings', mountPath: '/settings' },
-            { name: 'keys', mountPath: '/keys', readOnly: true },
-          ],
-        },
-      ],
-      volumes: [
-        { name: 'shared', emptyDir: {} },
-        { name: 'settings', configMap: { name: 'settings' } },
-        { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o400 } },
-      ],
-    });
-    await ready('volumes');
-    const run = (script: string): Promise<string> =>
-      cluster.kubectl('exec', 'volumes', '--', 'sh', '-c', script);
-    t.equal(
-      await run('cat /shared/file; echo $BOTH; cat /settings/color; echo; cat /keys/key'),
-      'prepared\nvolumes-green\ngreen\nhidden',
-    );
-    t.equal((await run('stat -L -c %a /keys/key')).trim(), '400');
-    await cluster.kubectl('patch', 'configmap', 'settings', '-p', '{"data":{"color":"blue"}}');
-    await eventually(
-      'the new value in the file',
-      20,
-      async () => (await run('cat /settings/color')) === 'blue',
-    );
-  });
+  await t.test(
+    'init containers, environment, ConfigMap and Secret volumes, changed in place',
+    { timeout: 120_000 },
+    async (t) => {
+      await cluster.kubectl('create', 'configmap', 'settings', '--from-literal=color=green');
+      await cluster.kubectl('create', 'secret', 'generic', 'keys', '--from-literal=key=hidden');
+      await apply(cluster, 'volumes', {
+        initContainers: [
+          {
+            ...image,
+            name: 'first',
+            command: ['sh', '-c', 'echo prepared > /shared/file'],
+            volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+          },
+        ],
+        containers: [
+          {
+            ...image,
+            name: 'main',
+            command: ['sleep', '1000'],
+            env: [
+              { name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'color' } } },
+              { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+              { name: 'BOTH', value: '$(POD)-$(COLOR)' },
+            ],
+            volumeMounts: [
+              { name: 'shared', mountPath: '/shared' },
+              { name: 'settings', mountPath: '/settings' },
+              { name: 'keys', mountPath: '/keys', readOnly: true },
+            ],
+          },
+        ],
+        volumes: [
+          { name: 'shared', emptyDir: {} },
+          { name: 'settings', configMap: { name: 'settings' } },
+          { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o400 } },
+        ],
+      });
+      await ready('volumes');
+      const run = (script: string): Promise<string> =>
+        cluster.kubectl('exec', 'volumes', '--', 'sh', '-c', script);
+      t.equal(
+        await run('cat /shared/file; echo $BOTH; cat /settings/color; echo; cat /keys/key'),
+        'prepared\nvolumes-green\ngreen\nhidden',
+      );
+      t.equal((await run('stat -L -c %a /keys/key')).trim(), '400');
+      await cluster.kubectl('patch', 'configmap', 'settings', '-p', '{"data":{"color":"blue"}}');
+      await eventually(
+        'the new value in the file',
+        20,
+        async () => (await run('cat /settings/color')) === 'blue',
+      );
+    },
+  );
 
-  await t.test('a container that ignores SIGTERM dies at the end of its grace period', async (t) => {
-    await apply(cluster, 'stubborn', {
-      terminationGracePeriodSeconds: 3,
-      containers: [
-        { ...image, name: 'main', command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'] },
-      ],
-    });
-    await ready('stubborn');
-    const begun = performance.now();
-    await cluster.kubectl('delete', 'pod', 'stubborn', '--wait=true');
-    const took = (performance.now() - begun) / 1000;
-    t.ok(took >= 3 && took < 6, `deleted after ${took.toFixed(1)} s`);
-  });
+  await t.test(
+    'a container that ignores SIGTERM dies at the end of its grace period',
+    { timeout: 120_000 },
+    async (t) => {
+      await apply(cluster, 'stubborn', {
+        terminationGracePeriodSeconds: 3,
+        containers: [
+          { ...image, name: 'main', command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'] },
+        ],
+      });
+      await ready('stubborn');
+      const begun = performance.now();
+      await cluster.kubectl('delete', 'pod', 'stubborn', '--wait=true');
+      const took = (performance.now() - begun) / 1000;
+      t.ok(took >= 3 && took < 6, `deleted after ${took.toFixed(1)} s`);
+    },
+  );
 });

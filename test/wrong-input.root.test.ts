@@ -175,7 +175,7 @@ t.test('wrong input', { timeout: 300_000 }, async (t) => {
   );
   t.equal(await cluster.kubectl('get', 'pods', '-o', 'name'), '', 'nothing of it was stored');
 
-  await t.test('immutable fields', async (t) => {
+  await t.test('immutable fields', { timeout: 120_000 }, async (t) => {
     await cluster.kubectl('create', 'configmap', 'frozen', '--from-literal=a=b');
     const patch = (spec: object): string => JSON.stringify(spec);
     await cluster.kubectl('patch', 'configmap', 'frozen', '-p', patch({ immutable: true }));
@@ -209,7 +209,7 @@ t.test('wrong input', { timeout: 300_000 }, async (t) => {
     );
   });
 
-  await t.test('an image that cannot be pulled', async (t) => {
+  await t.test('an image that cannot be pulled', { timeout: 120_000 }, async (t) => {
     await cluster.kubectl('run', 'nopull', '--image=127.0.0.1:1/no/such:image');
     await cluster.kubectl(
       'wait',
