@@ -19,6 +19,7 @@ export interface ProcessOptions {
 /** Resolves with the exit code. */
 export async function runProcess(options: ProcessOptions): Promise<number> {
   const { component, clock, log } = options;
+  const systemd = takeSystemd(log);
   const stopping = new AbortController();
   const signalled = new Promise<string>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) {
@@ -34,12 +35,12 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
     log.error({ err: error, component: component.name }, 'start failed');
     return 1;
   }
-  await notifySystemd(['--ready', `--status=${component.name} serves`], log);
-  const stopWatchdog = startWatchdog(component, clock, log);
+  await systemd.notify(['--ready', `--status=${component.name} serves`]);
+  const stopWatchdog = startWatchdog(component, clock, systemd);
   const name = await signalled;
   log.info({ signal: name }, 'stopping');
   stopWatchdog();
-  await notifySystemd(['STOPPING=1'], log);
+  await systemd.notify(['STOPPING=1']);
   const cancelTimeout = clock.after(options.stopTimeoutMs ?? 20_000, () => process.exit(1));
   stopping.abort();
   try {
@@ -53,14 +54,29 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
   }
 }
 
-/** Does nothing where systemd did not start this process (`NOTIFY_SOCKET` unset). */
-async function notifySystemd(args: readonly string[], log: Logger): Promise<void> {
-  if (!process.env['NOTIFY_SOCKET']) return;
-  const result = await run('systemd-notify', args, { timeoutMs: 5_000 }).catch((error: unknown) => ({
-    code: -1,
-    stderr: String(error),
-  }));
-  if (result.code !== 0) log.warn({ stderr: result.stderr }, 'cannot notify systemd');
+interface Systemd {
+  /** Does nothing where systemd did not start this process. */
+  notify(args: readonly string[]): Promise<void>;
+  /** 0 without a watchdog. */
+  watchdogMs: number;
+}
+
+/** Takes what systemd put into the environment out of it: children (busctl, say) would report their failures as ours. */
+function takeSystemd(log: Logger): Systemd {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdogMicros } = process.env;
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name];
+  return {
+    watchdogMs: Number(watchdogMicros ?? 0) / 1000,
+    async notify(args) {
+      if (!socket) return;
+      const options = { env: { NOTIFY_SOCKET: socket }, timeoutMs: 5_000 };
+      const result = await run('systemd-notify', args, options).catch((error: unknown) => ({
+        code: -1,
+        stderr: String(error),
+      }));
+      if (result.code !== 0) log.warn({ stderr: result.stderr }, 'cannot notify systemd');
+    },
+  };
 }
 
 /**
@@ -68,14 +84,14 @@ async function notifySystemd(args: readonly string[], log: Logger): Promise<void
  * stops. Being unhealthy is not the same: a disk that is full, a master or a runtime that is away does not get better by
  * a restart, and what still works would stop.
  */
-function startWatchdog(component: Component, clock: Clock, log: Logger): () => void {
-  const intervalMs = Number(process.env['WATCHDOG_USEC'] ?? 0) / 2000;
+function startWatchdog(component: Component, clock: Clock, systemd: Systemd): () => void {
+  const intervalMs = systemd.watchdogMs / 2;
   if (!(intervalMs > 0)) return () => undefined;
   let cancel = (): void => undefined;
   const tick = (): void => {
     const { ok, reason } = component.healthy();
     const status = ok ? `${component.name} serves` : reason.replaceAll('\n', ' ');
-    void notifySystemd(['WATCHDOG=1', `--status=${status}`], log);
+    void systemd.notify(['WATCHDOG=1', `--status=${status}`]);
     cancel = clock.after(intervalMs, tick);
   };
   tick();
