@@ -4,7 +4,7 @@
  * Idempotent: what is there is not touched, so a second run is a matter of milliseconds.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -54,6 +54,11 @@ function isExecutable(file) {
 
 const hasCniPlugins = () => ['/opt/cni/bin', '/usr/lib/cni'].some((dir) => existsSync(join(dir, 'bridge')));
 
+function hasAppArmor() {
+  const enabled = '/sys/module/apparmor/parameters/enabled';
+  return existsSync(enabled) && readFileSync(enabled, 'utf8').trim() === 'Y';
+}
+
 /** What a node needs, and the Debian/Ubuntu package that brings it. */
 const needs = [
   { package: 'docker.io', present: () => hasCommand('dockerd') },
@@ -62,6 +67,8 @@ const needs = [
   { package: 'conntrack', present: () => hasCommand('conntrack') },
   { package: 'iproute2', present: () => hasCommand('ip') },
   { package: 'containernetworking-plugins', present: hasCniPlugins },
+  // Docker starts no container on a kernel with AppArmor unless it can load its profile.
+  { package: 'apparmor', present: () => !hasAppArmor() || hasCommand('apparmor_parser') },
   { package: 'ca-certificates', present: () => existsSync('/etc/ssl/certs') },
 ];
 
