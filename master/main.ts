@@ -126,7 +126,7 @@ async function startApi(
   const pki = await ensurePki(pkiOptions);
   await run(store);
   const registry = createRegistry({
-    ...{ store, resources: createResources(), clock, log, newUid: randomUUID },
+    ...{ store, resources: createResources(options.defaultEvictionSeconds), clock, log, newUid: randomUUID },
     allocators: new Map([['services.', createServiceAllocator(options)]]),
   });
   await run(registry);

@@ -44,8 +44,11 @@ const row = <T extends KubeObject>(given: Row<T>): Resource<T> => ({
   ...given,
 });
 
-/** The rows, in the order in which discovery lists them. */
-export function createResources(): readonly Resource[] {
+/**
+ * The rows, in the order in which discovery lists them. Pods that say nothing of it tolerate a node that is not ready for
+ * `evictionSeconds`.
+ */
+export function createResources(evictionSeconds = 300): readonly Resource[] {
   return [
     row({
       type: kinds.namespaces,
@@ -66,7 +69,7 @@ export function createResources(): readonly Resource[] {
       shortNames: ['po'],
       categories: ['all'],
       subresources: ['status', 'binding', 'log', 'exec', 'attach'],
-      strategy: podStrategy(),
+      strategy: podStrategy(evictionSeconds),
       printer: podPrinter,
     }),
     row({
