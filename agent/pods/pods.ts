@@ -10,6 +10,7 @@
  */
 import type { Pod } from '../../src/api/types.js';
 import { createController, on } from '../../src/client/controller.js';
+import { createStop } from '../../src/client/wait.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
 import { adopt } from './adoption.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
@@ -39,7 +40,7 @@ export function createPods(options: PodsOptions): Pods {
   const { runtime, clock, source } = options;
   const log = options.log.child({ component: 'pods' });
   const records = new Map<string, PodRecord>();
-  const stopping = new AbortController();
+  const stopping = createStop();
   const podOf = (uid: string): Pod | undefined => source.byIndex('uid', uid)[0];
   const enqueue = (uid: string): void => controller.enqueue(uid);
   const parts = assemble(options, {
@@ -159,7 +160,7 @@ export function createPods(options: PodsOptions): Pods {
       const found = await adopt(runtime, records);
       log.info({ pods: found.length }, 'found pods of an earlier life');
       for (const record of records.values()) await readMessages(undefined, record, parts);
-      signal.addEventListener('abort', () => stopping.abort(signal.reason), { once: true });
+      stopping.follow(signal);
       await parts.statuses.start(stopping.signal);
       for (const uid of found) enqueue(uid);
       const working = controller.start(stopping.signal).then(sweep);

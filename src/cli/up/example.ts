@@ -39,8 +39,12 @@ async function apply(client: Client, object: KubeObject): Promise<void> {
   );
   if (!type) throw new Error(`the example holds a ${object.kind}, which this command does not deploy`);
   const ref = { namespace: 'default', name: object.metadata.name ?? '' };
-  const annotations = { ...object.metadata.annotations, [lastApplied]: `${JSON.stringify(object)}\n` };
-  const wanted = { ...object, metadata: { ...object.metadata, namespace: ref.namespace, annotations } };
+  const applied = { ...object, metadata: { annotations: {}, ...object.metadata, namespace: ref.namespace } };
+  const annotations = {
+    ...object.metadata.annotations,
+    [lastApplied]: `${JSON.stringify(sorted(applied))}\n`,
+  };
+  const wanted = { ...applied, metadata: { ...applied.metadata, annotations } };
   try {
     await client.get(type, ref);
     await client.patch(type, ref, { type: 'strategic', body: wanted });
@@ -48,6 +52,14 @@ async function apply(client: Client, object: KubeObject): Promise<void> {
     if (!isReason(error, 'NotFound')) throw error;
     await client.create(type, wanted);
   }
+}
+
+/** Keys in order, as kubectl writes its annotation. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
 }
 
 /** The rules reach the kernel a moment after the pods are ready; ten seconds are plenty. */
