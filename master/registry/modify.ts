@@ -37,6 +37,8 @@ export interface Change<T extends KubeObject> {
   /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
   prepare(object: T, old: T): T;
   validate(object: T, old: T): FieldError[];
+  /** The change is no new intention of the owner: `generation` stays. */
+  keepsGeneration?: true;
 }
 
 /** Rejects with `NotFound`, `BadRequest`, `Conflict`, `Invalid`. */
@@ -98,7 +100,7 @@ function checkIdentity(resource: Resource, ref: ObjectRef, produced: KubeObject,
 /** The produced object with what only the registry writes, prepared and validated. */
 function complete<T extends KubeObject>(resource: Resource<T>, change: Change<T>, produced: T, old: T): T {
   const prepared = change.prepare({ ...produced, metadata: ownedMetadata(resource, produced, old) }, old);
-  const object = withGeneration(resource, prepared, old);
+  const object = change.keepsGeneration ? prepared : withGeneration(resource, prepared, old);
   const errors = [
     ...validateMetadata(object.metadata, resource),
     ...validateMetadataUpdate(object.metadata, old.metadata),

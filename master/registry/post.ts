@@ -50,6 +50,7 @@ async function bind(
     }),
     prepare: (pod) => pod,
     validate: () => [],
+    keepsGeneration: true,
   });
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 }

@@ -20,7 +20,7 @@ import {
 import { validateLabels } from '../validation/metadata.js';
 import { validIp } from './podspec.js';
 import { validatePort } from './probe.js';
-import { keepAllocated, validateAddressUpdate } from './serviceupdate.js';
+import { isReachable, keepAllocated, validateAddressUpdate } from './serviceupdate.js';
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const maxAffinitySeconds = 86_400;
@@ -138,7 +138,7 @@ function validatePolicies(spec: ServiceSpec): FieldError[] {
     ]),
   ];
   if (spec.externalTrafficPolicy === undefined) return errors;
-  if (isExternal(spec) || spec.externalIPs?.length) {
+  if (isReachable(spec)) {
     return [...errors, ...oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, policies)];
   }
   const detail = 'may only be set for externally-accessible services';

@@ -134,6 +134,7 @@ class ServiceAllocator implements AllocationHook<Service> {
     return undefined;
   }
 
+  /** A port that several protocols have (DNS) gets one number for all of them. */
   #withPorts(
     spec: ServiceSpec,
     held: ReadonlySet<number>,
@@ -147,8 +148,12 @@ class ServiceAllocator implements AllocationHook<Service> {
       const problem = nodePort ? this.#takePort(nodePort, own, taken) : undefined;
       if (problem) errors.push(invalidValue(`spec.ports[${index}].nodePort`, nodePort, problem));
     }
+    const numbers = new Map<number, number>();
+    for (const { port, nodePort } of spec.ports) if (nodePort) numbers.set(port, nodePort);
     const ports = spec.ports.map((port, index): ServicePort => {
       if (port.nodePort || !mayAllocate) return port;
+      const known = numbers.get(port.port);
+      if (known !== undefined) return { ...port, nodePort: known };
       const offset = this.#ports.allocate();
       if (offset === undefined) {
         errors.push(
@@ -157,7 +162,9 @@ class ServiceAllocator implements AllocationHook<Service> {
         return port;
       }
       taken.add(() => this.#ports.release(offset));
-      return { ...port, nodePort: this.#range.from + offset };
+      const nodePort = this.#range.from + offset;
+      numbers.set(port.port, nodePort);
+      return { ...port, nodePort };
     });
     return { ...spec, ports };
   }

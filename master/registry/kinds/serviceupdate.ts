@@ -15,7 +15,21 @@ export function keepAllocated(service: Service, old: Service): Service {
   if (hasClusterIp(spec)) keepAddress(spec, old.spec ?? {});
   else if (hasClusterIp(old.spec)) dropAddress(spec, old.spec ?? {});
   spec.ports = spec.ports?.map((port) => keepNodePort(port, spec, old.spec ?? {}));
+  if (!isReachable(spec)) dropExternal(spec, old.spec ?? {});
   return { ...service, spec };
+}
+
+/** From outside the cluster, so that a policy for such traffic means something. */
+export const isReachable = (spec: ServiceSpec): boolean =>
+  hasNodePorts(spec) || spec.type === 'LoadBalancer' || (spec.externalIPs ?? []).length > 0;
+
+/** What only a reachable Service has goes with the type, unless the writer sets it anew (an error). */
+function dropExternal(spec: ServiceSpec, old: ServiceSpec): void {
+  if (spec.externalTrafficPolicy === old.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+  if (spec.healthCheckNodePort === old.healthCheckNodePort) delete spec.healthCheckNodePort;
+  if (spec.allocateLoadBalancerNodePorts === old.allocateLoadBalancerNodePorts)
+    delete spec.allocateLoadBalancerNodePorts;
+  if (spec.loadBalancerClass === old.loadBalancerClass) delete spec.loadBalancerClass;
 }
 
 function keepAddress(spec: ServiceSpec, old: ServiceSpec): void {
