@@ -1,0 +1,68 @@
+/** Every file under `examples/` does what its comment says: posted by curl, applied by kubectl. */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { runChecked } from '../src/host/exec.js';
+import { startCluster } from './cluster.js';
+import { eventually } from './wait.js';
+
+const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+
+t.test('examples', { timeout: 300_000 }, async (t) => {
+  const cluster = await startCluster({ name: 'examples' });
+  t.teardown(() => cluster.stop());
+  const ready = (name: string): Promise<string> =>
+    cluster.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s');
+  const inside = (pod: string, command: string): Promise<string> =>
+    cluster.kubectl('exec', pod, '--', 'sh', '-c', command);
+
+  const tested = ['nginx.yaml', 'nginx-pod.json', 'post-pod.sh', 'probes.yaml', 'configmap.yaml'];
+  t.same(readdirSync(examples).sort(), tested.sort(), 'no example is without a test');
+
+  await t.test('nginx.yaml: two pods behind a NodePort', async (t) => {
+    await cluster.kubectl('apply', '-f', `${examples}nginx.yaml`);
+    await cluster.kubectl('rollout', 'status', 'deployment/nginx', '--timeout=60s');
+    await eventually('the page', 10, async () =>
+      /Welcome to nginx/.test(await (await fetch(`http://${cluster.nodeIp}:30080`)).text()),
+    );
+    t.match(
+      await cluster.kubectl('apply', '-f', `${examples}nginx.yaml`),
+      /deployment.apps\/nginx unchanged\nservice\/nginx unchanged/,
+    );
+  });
+
+  await t.test('nginx-pod.json, posted with curl', async (t) => {
+    const posted = await runChecked(`${examples}post-pod.sh`, [`https://${cluster.nodeIp}:6443`], {
+      env: { WHERRY_DATA_DIR: cluster.dir },
+    });
+    t.match(JSON.parse(posted.stdout), { kind: 'Pod', metadata: { name: 'nginx-by-curl' } });
+    await ready('nginx-by-curl');
+    const ip = await cluster.kubectl('get', 'pod', 'nginx-by-curl', '-o', 'jsonpath={.status.podIP}');
+    t.match(await (await fetch(`http://${ip}`)).text(), /Welcome to nginx/);
+  });
+
+  await t.test('probes.yaml: restarted when its liveness probe fails', async (t) => {
+    await cluster.kubectl('apply', '-f', `${examples}probes.yaml`);
+    await ready('probes');
+    await inside('probes', 'rm /tmp/healthy');
+    const restarts = (): Promise<string> =>
+      cluster.kubectl('get', 'pod', 'probes', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}');
+    await eventually('a restart', 30, async () => (await restarts()) === '1');
+    t.match(await ready('probes'), /condition met/);
+  });
+
+  await t.test('configmap.yaml: a page that changes while it is served', async (t) => {
+    await cluster.kubectl('apply', '-f', `${examples}configmap.yaml`);
+    await ready('configmap');
+    t.match(
+      await inside('configmap', 'echo $GREETING; wget -qO- http://127.0.0.1/'),
+      /^hello\n<h1>Served from a ConfigMap<\/h1>/,
+    );
+    await cluster.kubectl('patch', 'configmap', 'page', '-p', '{"data":{"index.html":"changed"}}');
+    await eventually(
+      'the new page',
+      30,
+      async () => (await inside('configmap', 'wget -qO- http://127.0.0.1/')) === 'changed',
+    );
+  });
+});
