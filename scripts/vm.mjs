@@ -4,39 +4,33 @@
  * What happens inside: `test/vm/guest.sh`. The root file system is cached under /var/cache/wherry-vm.
  */
 import { spawn } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { captureHost, restoreHost, startDocker } from './host.mjs';
 import { fail, hasCommand, installAndBuild, installPackages, must, needRoot, root } from './prepare.mjs';
 
 const cache = '/var/cache/wherry-vm';
 const base = join(cache, 'base');
+const image = join(cache, 'nginx.tar');
 const disk = join(cache, 'disk.img');
 const note = '/var/lib/wherry-vm/host.json';
-const timeoutMs = 40 * 60_000;
+const timeoutMs = 20 * 60_000;
 const packages = [
-  ...[
-    'systemd',
-    'systemd-sysv',
-    'udev',
-    'dbus',
-    'iproute2',
-    'kmod',
-    'linux-image-cloud-amd64',
-    'initramfs-tools',
-    'zstd',
-  ],
-  ...[
-    'docker.io',
-    'iptables',
-    'nftables',
-    'conntrack',
-    'containernetworking-plugins',
-    'kubernetes-client',
-    'curl',
-    'procps',
-  ],
-  ...['ca-certificates', 'libstdc++6', 'libcap2-bin'],
+  ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'iproute2', 'kmod', 'procps', 'curl', 'ca-certificates'],
+  ...['linux-image-cloud-amd64', 'initramfs-tools', 'zstd', 'apparmor', 'libstdc++6', 'libcap2-bin'],
+  ...['docker.io', 'iptables', 'nftables', 'conntrack', 'containernetworking-plugins', 'kubernetes-client'],
+  // For the image of the tests that run inside.
+  'busybox-static',
 ];
 
 needRoot('to make a root file system for the machine');
@@ -47,23 +41,40 @@ installPackages([
 ]);
 installAndBuild();
 makeBase();
-await makeDisk();
+await saveImage();
+makeDisk();
 /** The machine ends when it reboots (-no-reboot); it is then started again, as hardware would. */
 let verdict;
 for (let boots = 0; boots < 2 && verdict === undefined; boots++) verdict = await boot();
+rmSync(disk);
 const passed = verdict === 'passed';
 process.stdout.write(`\n${passed ? '1 passed, 0 failed' : '0 passed, 1 failed'}\n`);
 process.exit(passed ? 0 : 1);
 
+/** Made once; again when the list of packages is another. */
 function makeBase() {
-  if (existsSync(join(base, 'sbin/init'))) return;
+  const stamp = join(cache, 'base.packages');
+  const wanted = packages.join('\n');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   rmSync(base, { recursive: true, force: true });
   mkdirSync(cache, { recursive: true });
   must('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, 'bookworm', base]);
+  writeFileSync(stamp, wanted);
+}
+
+/** The image of the example as a file, so that the machine needs no network. */
+async function saveImage() {
+  if (existsSync(image)) return;
+  captureHost(note);
+  await startDocker(note);
+  must(process.execPath, [join(root, 'scripts/images.mjs'), 'nginx']);
+  must('docker', ['save', '--output', `${image}.new`, 'nginx:latest']);
+  await restoreHost({ purge: false, note });
+  renameSync(`${image}.new`, image);
 }
 
 /** Base, node, this clone, the example image and the guest's script, as one ext4 file made without mounting. */
-async function makeDisk() {
+function makeDisk() {
   const tree = join(cache, 'tree');
   rmSync(tree, { recursive: true, force: true });
   must('cp', ['-a', base, tree]);
@@ -96,18 +107,10 @@ async function makeDisk() {
   );
   writeFileSync(join(tree, 'etc/hostname'), 'vm\n');
   writeFileSync(join(tree, 'etc/fstab'), '/dev/vda / ext4 defaults 0 1\n');
-  await saveImage(join(tree, 'opt/nginx.tar'));
+  copyFileSync(image, join(tree, 'opt/nginx.tar'));
   rmSync(disk, { force: true });
   must('mke2fs', ['-q', '-t', 'ext4', '-d', tree, disk, '6G']);
   rmSync(tree, { recursive: true, force: true });
-}
-
-async function saveImage(file) {
-  captureHost(note);
-  await startDocker(note);
-  must(process.execPath, [join(root, 'scripts/images.mjs'), 'nginx']);
-  must('docker', ['save', '--output', file, 'nginx:latest']);
-  await restoreHost({ purge: false, note });
 }
 
 /** Runs the machine until it powers off or reboots; resolves with the verdict on its console, if it gave one. */
@@ -119,7 +122,22 @@ function boot() {
       readdirSync(bootDir).find((name) => name.startsWith(prefix)) ?? fail(`no ${prefix} in ${bootDir}`),
     );
   const qemu = spawn('qemu-system-x86_64', [
-    ...['-machine', 'q35', '-cpu', 'max', '-smp', '2', '-m', '3072', '-nographic', '-no-reboot'],
+    ...[
+      '-machine',
+      'q35',
+      '-accel',
+      'kvm',
+      '-accel',
+      'tcg',
+      '-cpu',
+      'max',
+      '-smp',
+      '2',
+      '-m',
+      '3072',
+      '-nographic',
+      '-no-reboot',
+    ],
     ...['-kernel', find('vmlinuz'), '-initrd', find('initrd.img')],
     ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0'],
     ...['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`],
@@ -127,7 +145,9 @@ function boot() {
   ]);
   return new Promise((resolve) => {
     let console = '';
+    process.once('SIGINT', () => qemu.kill('SIGKILL')).once('SIGTERM', () => qemu.kill('SIGKILL'));
     const timer = setTimeout(() => qemu.kill('SIGKILL'), timeoutMs);
+    qemu.stderr.pipe(process.stderr);
     qemu.stdout.on('data', (chunk) => {
       process.stdout.write(chunk);
       console += chunk;

@@ -196,7 +196,7 @@ stage2() {
 
 # On this driver and this version of cgroups no other test of the project runs.
 cgroupTest() {
-  check 'cgroups of pods on this kernel' node "$app/dist/agent/cgroups/cgroups.root.test.js"
+  check 'cgroups of pods on this kernel' env TAP_TIMEOUT=300 node "$app/dist/agent/cgroups/cgroups.root.test.js"
   docker rmi wherry-test/busybox:1 > /dev/null
 }
 
