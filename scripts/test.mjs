@@ -38,7 +38,7 @@ function runTap(name, selection, { jobs = 1, isolated = false }) {
   const out = join(root, `.tap-${process.pid}.tap`);
   const args = [
     'run',
-    '--reporter=terse',
+    '--reporter=base',
     `--jobs=${jobs}`,
     '--timeout=600',
     `--output-file=${out}`,

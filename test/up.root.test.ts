@@ -61,7 +61,7 @@ const page = async (): Promise<string> =>
 const containers = async (): Promise<string[]> =>
   (await runChecked('docker', ['ps', '--no-trunc', '--format', '{{.ID}} {{.CreatedAt}} {{.Names}}'])).stdout
     .split('\n')
-    .filter((line) => line.includes('k8s_'))
+    .filter((line) => line.includes('wherry_'))
     .sort();
 const pidOf = (role: string): number => Number(readFileSync(`/run/wherry/${role}.pid`, 'utf8'));
 const versions = (): Promise<string> =>
