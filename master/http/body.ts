@@ -16,6 +16,9 @@ export const maxBodyBytes = 3 * 1024 * 1024;
 /** Deeper bodies are refused; the deepest real ones (schemas of custom resources) stay well below. */
 const maxDepth = 500;
 
+/** Below this the parser is done with any nesting at once, and the check of its result finds what is too deep. */
+const scanFromBytes = 16 * 1024;
+
 const protobufType = 'application/vnd.kubernetes.protobuf';
 const mediaTypes = ['application/json', 'application/yaml', protobufType];
 
@@ -72,7 +75,7 @@ export const decodePatch = (bytes: Buffer, type: PatchType, kind: string): unkno
   type === 'apply' ? decodeYaml(bytes, kind) : decodeJson(bytes, kind);
 
 function decodeJson(bytes: Buffer, kind: string): unknown {
-  if (bytes.length > 2 * maxDepth && isTooDeep(bytes)) throw tooDeep();
+  if (bytes.length > scanFromBytes && isTooDeep(bytes)) throw tooDeep();
   const text = bytes.toString('utf8');
   let value: unknown;
   try {

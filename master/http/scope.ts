@@ -22,6 +22,7 @@ export class RequestScope implements RequestContext {
   dryRun = false;
   fieldValidation: RequestContext['fieldValidation'] = 'Warn';
   fieldManager: string;
+  readonly ownsBody = true;
   readonly #connection: Connection;
   readonly #warnings: string[] = [];
   #controller: AbortController | undefined;

@@ -13,7 +13,7 @@ import type { RequestContext } from './registry.js';
 
 type Shape = Pick<ResourceType, 'group' | 'version' | 'kind'>;
 
-/** Rejects with 400. The body itself stays as it is. */
+/** Rejects with 400. The body itself stays as it is, unless the context says that it may be taken over. */
 export function readBody<T extends KubeObject>(
   resource: Resource<T>,
   body: unknown,
@@ -24,7 +24,7 @@ export function readBody<T extends KubeObject>(
 
 /** The same for what is no resource of its own: Scale, Binding. */
 export function readAs(type: Shape, body: unknown, context: RequestContext): KubeObject {
-  const object = copyJson(body);
+  const object = context.ownsBody ? body : copyJson(body);
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     throw badRequest(
       `the object provided is unrecognized (must be of type ${type.kind}): it is not a JSON object`,

@@ -6,37 +6,49 @@
 import type { KubeObject } from '../../src/api/types.js';
 import type { Stored } from './registry.js';
 
-const opening = '"metadata":{';
+const opening = Buffer.from('"metadata":{');
 
-/** What a buffer means, for as long as somebody holds it. A cache keyed by identity, so sharing it is harmless. */
-const decoded = new WeakMap<Buffer, KubeObject>();
+/** What a buffer means, kept on the buffer: a WeakMap of as many would cost every garbage collection. */
+const decoded = Symbol('decoded');
+type Decodable = Buffer & { [decoded]?: KubeObject };
 
-/** Fresh bytes of an object, not yet stamped. Drops what the server does not keep: managedFields and selfLink. */
+/**
+ * Fresh bytes of an object, not yet stamped. Drops what the server does not keep: managedFields and selfLink. The object
+ * may be shared from now on: it must not change any more.
+ */
 export function serialise(object: KubeObject): Buffer {
   const { apiVersion, kind, metadata, ...rest } = object;
   const { resourceVersion: _version, managedFields: _managed, selfLink: _link, ...kept } = metadata;
-  const plain = copyJson({ apiVersion, kind, metadata: kept, ...rest }) as KubeObject;
-  const bytes = Buffer.from(JSON.stringify(plain));
-  decoded.set(bytes, plain);
+  const plain = withoutUndefined({ apiVersion, kind, metadata: kept, ...rest }) as KubeObject;
+  const bytes: Decodable = Buffer.from(JSON.stringify(plain));
+  bytes[decoded] = plain;
   return bytes;
 }
 
 /** `Stamp` of the store: inserts `"resourceVersion":"N",` right behind `"metadata":{`, which no string can contain. */
 export function stamp(value: Buffer, revision: number): Buffer {
   const at = value.indexOf(opening) + opening.length;
-  const version = Buffer.from(`"resourceVersion":"${revision}",`);
-  const stamped = Buffer.concat([value.subarray(0, at), version, value.subarray(at)]);
-  const object = decoded.get(value);
-  if (object) decoded.set(stamped, withVersion(object, revision));
+  const stamped = insertVersion(value, at, at, revision);
+  const object = (value as Decodable)[decoded];
+  if (object) stamped[decoded] = withVersion(object, revision);
   return stamped;
+}
+
+/** Replaces what lies between `start` and `end`. In memory of its own: a share of node's pool would hold eight KiB. */
+function insertVersion(value: Buffer, start: number, end: number, revision: number): Decodable {
+  const version = `"resourceVersion":"${revision}",`;
+  const made = Buffer.allocUnsafeSlow(value.length + version.length - (end - start));
+  value.copy(made, 0, 0, start);
+  made.write(version, start, 'latin1');
+  value.copy(made, start + version.length, end);
+  return made;
 }
 
 /** The same object at another revision, as the DELETED event of its last state carries it. */
 export function restamp(stored: Stored, revision: number): Stored {
   const start = stored.bytes.indexOf(opening) + opening.length;
   const end = stored.bytes.indexOf('",', start) + 2;
-  const version = Buffer.from(`"resourceVersion":"${revision}",`);
-  const bytes = Buffer.concat([stored.bytes.subarray(0, start), version, stored.bytes.subarray(end)]);
+  const bytes = insertVersion(stored.bytes, start, end, revision);
   return { bytes, object: withVersion(stored.object, revision) };
 }
 
@@ -47,10 +59,10 @@ const withVersion = (object: KubeObject, revision: number): KubeObject => ({
 
 /** The object behind stamped bytes; the same one for every caller. */
 export function decode(bytes: Buffer): KubeObject {
-  const known = decoded.get(bytes);
+  const known = (bytes as Decodable)[decoded];
   if (known) return known;
   const object = JSON.parse(bytes.toString()) as KubeObject;
-  decoded.set(bytes, object);
+  (bytes as Decodable)[decoded] = object;
   return object;
 }
 
@@ -74,9 +86,32 @@ export function isSameJson(a: unknown, b: unknown): boolean {
 export function copyJson(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyJson);
+  const from = value as Record<string, unknown>;
   const copy: Record<string, unknown> = {};
-  for (const [key, child] of Object.entries(value)) {
+  for (const key of Object.keys(from)) {
+    const child = from[key];
     if (child !== undefined) copy[key] = copyJson(child);
   }
   return copy;
+}
+
+/** The same data without undefined members; shares whatever has none. */
+function withoutUndefined(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return withoutUndefinedItems(value);
+  const from = value as Record<string, unknown>;
+  const copy: Record<string, unknown> = {};
+  let isSame = true;
+  for (const key of Object.keys(from)) {
+    const child = from[key];
+    const clean = withoutUndefined(child);
+    if (clean !== undefined) copy[key] = clean;
+    if (clean !== child || child === undefined) isSame = false;
+  }
+  return isSame ? value : copy;
+}
+
+function withoutUndefinedItems(items: readonly unknown[]): readonly unknown[] {
+  const clean = items.map(withoutUndefined);
+  return clean.some((item, index) => item !== items[index]) ? clean : items;
 }

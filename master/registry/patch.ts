@@ -38,11 +38,15 @@ export function patch<T extends KubeObject>(
   });
 }
 
-/** A patch that is applied again must not warn again. */
+/** A patch that is applied again must not warn again. What a patch makes is nobody else's, whoever sent it. */
 function warnOnce(context: RequestContext): RequestContext {
   const given = new Set<string>();
+  const { user, dryRun, fieldValidation, fieldManager } = context;
   return {
-    ...context,
+    ...{ user, dryRun, fieldValidation, fieldManager, ownsBody: true },
+    get signal() {
+      return context.signal;
+    },
     warn(message) {
       if (given.has(message)) return;
       given.add(message);

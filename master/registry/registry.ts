@@ -41,6 +41,8 @@ export interface RequestContext {
   fieldManager: string;
   /** Collected into `Warning: 299` headers. */
   warn(message: string): void;
+  /** The body was decoded for this call alone: the registry takes it over instead of copying it. */
+  ownsBody?: boolean;
 }
 
 /** `created` distinguishes 201 from 200 (an update or apply may create). */

@@ -86,7 +86,7 @@ async function* changes<T extends KubeObject>(
   try {
     for (;;) {
       next ??= source.next();
-      const result = await Promise.race([next, ticker.wait()]);
+      const result = await ticker.orTick(next);
       if (result === 'tick') {
         const due = bookmarks.tick(env.store.revision());
         if (options.allowBookmarks)
@@ -149,27 +149,50 @@ function toWatchEvent<T extends KubeObject>(
   return wasIn ? [{ type: 'DELETED', item: lastState(env, event, previous) }] : [];
 }
 
+const nobody = (): void => undefined;
+
 /** Fires about every minute and at the end of the watch; one timer at a time. */
 class Ticker {
   readonly #env: Environment;
   readonly #endsAt: number | undefined;
-  #pending: Promise<'tick'> | undefined;
-  #cancel: () => void = () => undefined;
+  #isDue = false;
+  #cancel: (() => void) | undefined;
+  /** Tells who waits; a tick that nobody waits for stays due. */
+  #wake = nobody;
 
   constructor(env: Environment, endsAt: number | undefined) {
     this.#env = env;
     this.#endsAt = endsAt;
   }
 
-  wait(): Promise<'tick'> {
-    this.#pending ??= new Promise((resolve) => {
-      const leftMs = (this.#endsAt ?? Number.POSITIVE_INFINITY) - this.#env.clock.monotonicMs();
-      this.#cancel = this.#env.clock.after(Math.max(Math.min(bookmarkMs, leftMs), 0), () => {
-        this.#pending = undefined;
+  /**
+   * What `next` resolves with, unless a tick comes first. No `Promise.race` with a promise per minute: that one would
+   * hold every result of its minute.
+   */
+  orTick<R>(next: Promise<R>): Promise<R | 'tick'> {
+    if (!this.#isDue) this.#arm();
+    return new Promise((resolve, reject) => {
+      this.#wake = () => {
+        this.#isDue = false;
+        this.#wake = nobody;
         resolve('tick');
-      });
+      };
+      if (this.#isDue) this.#wake();
+      next.then((result) => {
+        this.#wake = nobody;
+        resolve(result);
+      }, reject);
     });
-    return this.#pending;
+  }
+
+  #arm(): void {
+    if (this.#cancel) return;
+    const leftMs = (this.#endsAt ?? Number.POSITIVE_INFINITY) - this.#env.clock.monotonicMs();
+    this.#cancel = this.#env.clock.after(Math.max(Math.min(bookmarkMs, leftMs), 0), () => {
+      this.#cancel = undefined;
+      this.#isDue = true;
+      this.#wake();
+    });
   }
 
   isOver(): boolean {
@@ -177,7 +200,7 @@ class Ticker {
   }
 
   cancel(): void {
-    this.#cancel();
+    this.#cancel?.();
   }
 }
 

@@ -101,16 +101,15 @@ export class Disk {
 
   /** One atomic batch; on disk when it resolves if it holds events or `sync` is asked for. */
   async write(batch: Batch, sync = batch.events.length > 0): Promise<void> {
-    const operations: ({ type: 'put'; key: string; value: Buffer } | { type: 'del'; key: string })[] = [];
+    // Chained: LevelDB takes each operation as it comes, for half of what an array of them costs.
+    const chain = this.#open().batch();
     if (batch.compactedRevision !== undefined) {
       const meta: Meta = { format, compactedRevision: batch.compactedRevision };
-      operations.push({ type: 'put', key: 'meta', value: Buffer.from(JSON.stringify(meta)) });
+      chain.put('meta', Buffer.from(JSON.stringify(meta)));
     }
-    for (const event of batch.events) {
-      operations.push({ type: 'put', key: recordKey(event.revision), value: encodeRecord(event) });
-    }
-    for (const revision of batch.garbage) operations.push({ type: 'del', key: recordKey(revision) });
-    await this.#open().batch(operations, { sync });
+    for (const event of batch.events) chain.put(recordKey(event.revision), encodeRecord(event));
+    for (const revision of batch.garbage) chain.del(recordKey(revision));
+    await chain.write({ sync });
   }
 
   /** Removes a record by its raw name; for repair. */

@@ -34,7 +34,7 @@ export interface FileStoreOptions {
   log: Logger;
   /** How long history is kept; 5 minutes by default. */
   historyMs?: number;
-  /** History is cut in half when the values it refers to take more than this; 64 MiB by default. */
+  /** History is cut in half when the objects it refers to take more than this; 24 MiB by default. */
   historyBytes?: number;
   /** Events a watcher may have waiting before it is cut off; 8192 by default. */
   watchLimit?: number;
@@ -77,7 +77,7 @@ export class FileStore implements Store {
     this.#options = options;
     this.#disk = new Disk(options.directory);
     this.#retention = new Retention(options.historyMs ?? 5 * 60_000);
-    this.#historyBytes = options.historyBytes ?? 64 * 1024 * 1024;
+    this.#historyBytes = options.historyBytes ?? 24 * 1024 * 1024;
     this.#mvcc = this.#newMvcc(0);
   }
 

@@ -264,5 +264,5 @@ function entryAt(versions: readonly Version[], revision: number): Entry | undefi
   return undefined;
 }
 
-/** What an event keeps in memory: its value, and about what its objects cost. */
-const sizeOf = (event: StoreEvent): number => (event.entry?.value.length ?? 0) + 256;
+/** About what an event keeps in memory: a value as bytes and decoded, and what stands around them. */
+const sizeOf = (event: StoreEvent): number => 2 * ((event.entry ?? event.previous)?.value.length ?? 0) + 1024;

@@ -36,14 +36,17 @@ export const strictError = (
 ): ApiError => new ApiError('BadRequest', refusal(gvk, `strict decoding error: ${problems.join(', ')}`));
 
 const MAX_DUPLICATES = 100;
-const QUOTE = 34;
 const BACKSLASH = 92;
 
-/** Index of the quote that ends the string whose text begins at `start`. */
+/** Index of the quote that ends the string whose text begins at `start`; `indexOf` jumps over long texts. */
 function stringEnd(json: string, start: number): number {
-  let i = start;
-  while (i < json.length && json.charCodeAt(i) !== QUOTE) i += json.charCodeAt(i) === BACKSLASH ? 2 : 1;
-  return i;
+  for (let end = json.indexOf('"', start); end >= 0; end = json.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (json.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
+    // An even number of them escapes each other; the quote before the text ends the count.
+    if (backslashes % 2 === 0) return end;
+  }
+  return json.length;
 }
 
 interface Level {
