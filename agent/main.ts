@@ -23,9 +23,9 @@ import { createEventRecorder } from '../src/client/events.js';
 import { createInformers } from '../src/client/informers.js';
 import { createRestClient } from '../src/client/rest.js';
 import type { Clock } from '../src/host/clock.js';
-import { type Component, type Health, healthyNow, startAll, stopAll } from '../src/host/component.js';
+import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/host/component.js';
 import { run as exec } from '../src/host/exec.js';
-import { acquireLock, ensureDirectory } from '../src/host/files.js';
+import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findNodeIp } from './address.js';
 import { cgroupParent, parseRoot, podCgroup } from './cgroups/layout.js';
@@ -82,9 +82,6 @@ export function createAgent(options: AgentOptions, deps: AgentDeps): Component {
     healthy: () => healthOf(running),
   };
 }
-
-const healthOf = (components: readonly Component[]): Health =>
-  components.map((component) => component.healthy()).find((health) => !health.ok) ?? healthyNow;
 
 interface Assembly {
   options: AgentOptions;
@@ -241,19 +238,6 @@ async function secretIfExists(
     if (isReason(error, 'NotFound')) return undefined;
     throw error;
   }
-}
-
-/** Two agents on one data directory would fight over the same pods. */
-function createLock(path: string): Component {
-  let release: (() => Promise<void>) | undefined;
-  return {
-    name: 'lock',
-    async start() {
-      release = await acquireLock(path);
-    },
-    stop: async () => release?.(),
-    healthy: () => healthyNow,
-  };
 }
 
 /** Something that only has to be closed at the end. */

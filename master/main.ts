@@ -16,8 +16,8 @@ import { pods } from '../src/api/kinds.js';
 import type { Client } from '../src/client/client.js';
 import { createInformers } from '../src/client/informers.js';
 import type { Clock } from '../src/host/clock.js';
-import { type Component, type Health, healthyNow, startAll, stopAll } from '../src/host/component.js';
-import { acquireLock, ensureDirectory } from '../src/host/files.js';
+import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/host/component.js';
+import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
 import { createAuthenticator } from './auth/authenticator.js';
@@ -90,23 +90,7 @@ export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
   };
 }
 
-const healthOf = (components: readonly Component[]): Health =>
-  components.map((component) => component.healthy()).find((health) => !health.ok) ?? healthyNow;
-
 const urlHost = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
-
-/** Two masters on one data directory would corrupt it. */
-function createLock(path: string): Component {
-  let release: (() => Promise<void>) | undefined;
-  return {
-    name: 'lock',
-    async start() {
-      release = await acquireLock(path);
-    },
-    stop: async () => release?.(),
-    healthy: () => healthyNow,
-  };
-}
 
 /** Everything behind the lock, in order; each part runs before the next one starts. */
 async function startApi(

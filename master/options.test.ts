@@ -26,8 +26,8 @@ t.test('defaults are those of the documentation', async (t) => {
 
 t.test('a wrong value is refused by flag and value', async (t) => {
   const cases: [Record<string, string>, string][] = [
-    [{ securePort: '70000' }, '--secure-port: "70000" is no port; write a number from 1 to 65535'],
-    [{ securePort: '1e3' }, '--secure-port: "1e3" is no port; write a number from 1 to 65535'],
+    [{ securePort: '70000' }, '--secure-port: "70000" must be a number from 1 to 65535'],
+    [{ securePort: '1e3' }, '--secure-port: "1e3" must be a number from 1 to 65535'],
     [{ bindAddress: '010.1.1.1' }, '--bind-address: "010.1.1.1" is no IP address'],
     [{ dataDir: 'here' }, '--data-dir: "here" must be an absolute path'],
     [

@@ -31,9 +31,6 @@ export function parseKey(key: string): ObjectRef {
 export const controllerOf = (object: KubeObject): OwnerReference | undefined =>
   object.metadata.ownerReferences?.find((owner) => owner.controller === true);
 
-export const isControlledBy = (object: KubeObject, owner: KubeObject): boolean =>
-  controllerOf(object)?.uid === owner.metadata.uid;
-
 /** The reference a controller puts on what it creates; deletion of the owner waits for it in the foreground. */
 export function controllerRef(owner: KubeObject, type: { apiVersion: string; kind: string }): OwnerReference {
   return {

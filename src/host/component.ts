@@ -47,3 +47,7 @@ export async function stopAll(components: readonly Component[]): Promise<void> {
   }
   if (errors.length > 0) throw new AggregateError(errors, 'a component did not stop cleanly');
 }
+
+/** As healthy as the first of them that is not. */
+export const healthOf = (components: readonly Component[]): Health =>
+  components.map((component) => component.healthy()).find((health) => !health.ok) ?? healthyNow;

@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { type Component, healthyNow } from './component.js';
 
 /** True when `error` is a system error with one of these codes (`ENOENT`...). */
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
@@ -142,4 +143,17 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
+}
+
+/** The lock as the first component of a role: two processes on one data directory would ruin it. */
+export function createLock(path: string): Component {
+  let release: (() => Promise<void>) | undefined;
+  return {
+    name: 'lock',
+    async start() {
+      release = await acquireLock(path);
+    },
+    stop: async () => release?.(),
+    healthy: () => healthyNow,
+  };
 }
