@@ -3,6 +3,7 @@
  * test brings. Imported by tests only.
  */
 
+import { ApiError } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
 import type { Resource } from '../resources/resource.js';
@@ -63,4 +64,15 @@ export async function createTestRegistry(
   };
   await registry.create(rowOf('namespaces'), undefined, { metadata: { name: 'default' } }, contextOf());
   return { registry, store, rowOf };
+}
+
+/** What a refused write complains about, one `field: message` per cause; `[]` when it was not refused at all. */
+export async function causesOf(write: Promise<unknown>): Promise<string[]> {
+  try {
+    await write;
+    return [];
+  } catch (error) {
+    if (!(error instanceof ApiError) || !error.details?.causes) throw error;
+    return error.details.causes.map(({ field = '', message = '' }) => `${field}: ${message}`);
+  }
 }

@@ -56,7 +56,7 @@ const validateTerm = (path: string, { matchExpressions, matchFields }: NodeSelec
 
 function validateRequirement(
   path: string,
-  { key, operator, values = [] }: NodeSelectorRequirement,
+  { key = '', operator, values = [] }: NodeSelectorRequirement,
 ): FieldError[] {
   const errors = allInvalid(`${path}.key`, key, labelKeyErrors(key));
   switch (operator) {
@@ -104,7 +104,8 @@ function validatePodAffinity(field: string, affinity: PodAffinity | undefined): 
   ];
 }
 
-function validatePodTerm(path: string, { topologyKey, labelSelector }: PodAffinityTerm): FieldError[] {
+function validatePodTerm(path: string, term: PodAffinityTerm | undefined): FieldError[] {
+  const { topologyKey, labelSelector } = term ?? {};
   const errors = validateLabelSelector(`${path}.labelSelector`, labelSelector);
   if (!topologyKey) return [...errors, required(`${path}.topologyKey`, 'can not be empty')];
   return [...errors, ...allInvalid(`${path}.topologyKey`, topologyKey, labelKeyErrors(topologyKey))];

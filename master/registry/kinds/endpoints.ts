@@ -39,7 +39,7 @@ export const endpointsStrategy: Strategy<Endpoints> = {
     }),
 };
 
-function validateAddress(path: string, { ip, hostname }: EndpointAddress): FieldError[] {
+function validateAddress(path: string, { ip = '', hostname }: EndpointAddress): FieldError[] {
   const address = parseIp(ip);
   if (!address) return [invalidValue(`${path}.ip`, ip, validIp)];
   const errors = hostname ? allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname)) : [];

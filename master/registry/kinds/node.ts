@@ -50,13 +50,13 @@ function validateTaints(taints: readonly Taint[] | undefined): FieldError[] {
   const seen = new Set<string>();
   return (taints ?? []).flatMap((taint, index) => {
     const path = `spec.taints[${index}]`;
-    const { key, value = '', effect } = taint;
+    const { key = '', value = '', effect } = taint;
     const errors = [
       ...allInvalid(`${path}.key`, key, labelKeyErrors(key)),
       ...allInvalid(`${path}.value`, value, labelValueErrors(value)),
     ];
     if (!effect) errors.push(required(`${path}.effect`));
-    else errors.push(...oneOf(`${path}.effect`, effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']));
+    else errors.push(...oneOf(`${path}.effect`, effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute']));
     const pair = `${key}:${effect}`;
     if (seen.has(pair))
       errors.push({ ...duplicate(path, taint), detail: 'taints must be unique by key and effect pair' });

@@ -20,7 +20,14 @@ export function podStrategy(tolerationSeconds = 300): Strategy<Pod> {
       const spec = pod.spec && withAdmissionDefaults(pod.spec, tolerationSeconds);
       return { ...pod, spec, status: { phase: 'Pending', qosClass: qosClassOf(pod.spec) } };
     },
-    prepareForUpdate: (_context, pod, old) => ({ ...pod, status: old.status }),
+    prepareForUpdate: (_context, pod, old) => ({
+      ...pod,
+      spec: pod.spec && {
+        ...pod.spec,
+        tolerations: withLossTolerations(pod.spec.tolerations ?? [], tolerationSeconds),
+      },
+      status: old.status,
+    }),
     prepareForStatusUpdate: (_context, pod, old) => ({
       ...old,
       status: { ...pod.status, qosClass: old.status?.qosClass ?? qosClassOf(old.spec) },

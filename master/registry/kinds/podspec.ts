@@ -23,7 +23,7 @@ export function validatePodSpec(field: string, spec: PodSpec): FieldError[] {
   const errors = [
     ...validateVolumes(`${field}.volumes`, spec.volumes),
     ...validateContainers(field, spec),
-    ...oneOf(`${field}.restartPolicy`, spec.restartPolicy, ['Always', 'Never', 'OnFailure']),
+    ...oneOf(`${field}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never']),
     ...validateDns(field, spec),
     ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     ...validateAffinity(`${field}.affinity`, spec.affinity),
@@ -31,7 +31,7 @@ export function validatePodSpec(field: string, spec: PodSpec): FieldError[] {
     ...(spec.imagePullSecrets ?? []).flatMap(({ name }, index) =>
       name ? [] : [required(`${field}.imagePullSecrets[${index}].name`)],
     ),
-    ...(spec.hostAliases ?? []).flatMap(({ ip }, index) =>
+    ...(spec.hostAliases ?? []).flatMap(({ ip = '' }, index) =>
       isIp(ip) ? [] : [invalidValue(`${field}.hostAliases[${index}].ip`, ip, validIp)],
     ),
   ];
@@ -54,7 +54,7 @@ export function validatePodSpec(field: string, spec: PodSpec): FieldError[] {
 
 export const validIp = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 
-const dnsPolicies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
+const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 
 function validateDns(field: string, { dnsPolicy, dnsConfig }: PodSpec): FieldError[] {
   const errors = oneOf(`${field}.dnsPolicy`, dnsPolicy, dnsPolicies);
@@ -117,6 +117,6 @@ function validateToleration(path: string, toleration: Toleration): FieldError[] 
     );
   return [
     ...errors,
-    ...(effect ? oneOf(`${path}.effect`, effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']) : []),
+    ...(effect ? oneOf(`${path}.effect`, effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute']) : []),
   ];
 }

@@ -18,7 +18,7 @@ export function validateLabelSelector(field: string, selector: LabelSelector | u
 
 function validateRequirement(
   path: string,
-  { key, operator, values = [] }: LabelSelectorRequirement,
+  { key = '', operator, values = [] }: LabelSelectorRequirement,
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (operator === 'In' || operator === 'NotIn') {

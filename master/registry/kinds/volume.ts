@@ -55,7 +55,7 @@ const hostPathTypes = [
 const validators: Partial<Record<keyof Sources, (path: string, sources: Sources) => FieldError[]>> = {
   hostPath: (path, { hostPath }) => [
     ...(hostPath?.path ? [] : [required(`${path}.path`)]),
-    ...(hostPath?.path.split('/').includes('..')
+    ...(hostPath?.path?.split('/').includes('..')
       ? [invalidValue(`${path}.path`, hostPath.path, "must not contain '..'")]
       : []),
     ...(hostPathTypes.includes(hostPath?.type ?? '')

@@ -12,15 +12,12 @@ export const invalidValue = (field: string, value: unknown, detail: string): Fie
   detail,
 });
 
-/** `supported` is printed sorted. */
+/** `supported` is printed in its order, which for every field is that of kube-apiserver. */
 export const notSupported = (field: string, value: unknown, supported: readonly string[]): FieldError => ({
   type: 'NotSupported',
   field,
   value,
-  detail: `supported values: ${[...supported]
-    .sort()
-    .map((s) => JSON.stringify(s))
-    .join(', ')}`,
+  detail: `supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}`,
 });
 
 export const duplicate = (field: string, value: unknown): FieldError => ({ type: 'Duplicate', field, value });

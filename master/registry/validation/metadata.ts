@@ -66,9 +66,10 @@ function validateOwners(owners: readonly OwnerReference[] | undefined, field: st
   let controller: string | undefined;
   for (const owner of owners ?? []) {
     const path = field;
-    const version = owner.apiVersion.slice(owner.apiVersion.indexOf('/') + 1);
+    const apiVersion = owner.apiVersion ?? '';
+    const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
     if (version === '')
-      errors.push(invalidValue(`${path}.apiVersion`, owner.apiVersion, 'version must not be empty'));
+      errors.push(invalidValue(`${path}.apiVersion`, apiVersion, 'version must not be empty'));
     for (const part of ['kind', 'name', 'uid'] as const) {
       if (!owner[part]) errors.push(invalidValue(`${path}.${part}`, owner[part] ?? '', 'must not be empty'));
     }

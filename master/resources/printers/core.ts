@@ -42,8 +42,8 @@ export const leasePrinter: Printer<Lease> = {
   cells: (object, now) => [object.metadata.name, object.spec?.holderIdentity ?? '', createdAge(object, now)],
 };
 
-const objectText = ({ kind, name }: { kind?: string | undefined; name?: string | undefined }): string =>
-  `${kind?.toLowerCase() ?? ''}/${name ?? ''}`;
+const objectText = (about: Event['involvedObject'] | undefined): string =>
+  `${about?.kind?.toLowerCase() ?? ''}/${about?.name ?? ''}`;
 
 export const eventPrinter: Printer<Event> = {
   columns: [
@@ -63,7 +63,7 @@ export const eventPrinter: Printer<Event> = {
     event.type,
     event.reason,
     objectText(event.involvedObject),
-    event.involvedObject.fieldPath ?? '',
+    event.involvedObject?.fieldPath ?? '',
     sourceOf(event),
     event.message?.trim(),
     ageOf(event.firstTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp, now),

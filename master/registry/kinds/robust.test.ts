@@ -1,0 +1,249 @@
+import t from 'tap';
+import { ApiError } from '../../../src/api/errors.js';
+import { createFakeClock } from '../../../src/testing/clock.js';
+import { contextOf, createTestRegistry } from '../testing.js';
+import { createServiceAllocator } from './serviceallocator.js';
+
+/**
+ * No body, however broken, may be answered with a 500: every kind is sent a full object with each of its values in turn
+ * taken away or replaced by something empty, odd or of another type. Refusals have to say which field is meant.
+ */
+const allocators = new Map([
+  [
+    'services.',
+    createServiceAllocator({ serviceCidr: '10.96.0.0/16', nodePortRange: { from: 30000, to: 32767 } }),
+  ],
+]) as never;
+const { registry, rowOf } = await createTestRegistry({ clock: createFakeClock(), allocators });
+
+const selector = {
+  matchLabels: { app: 'a' },
+  matchExpressions: [{ key: 'app', operator: 'In', values: ['a'] }],
+};
+const probe = {
+  httpGet: { path: '/', port: 80, httpHeaders: [{ name: 'A', value: 'b' }] },
+  periodSeconds: 1,
+};
+const podTerm = { topologyKey: 'zone', labelSelector: selector };
+const nodeTerm = {
+  matchExpressions: [{ key: 'zone', operator: 'In', values: ['a'] }],
+  matchFields: [{ key: 'metadata.name', operator: 'In', values: ['n1'] }],
+};
+const podSpec = {
+  containers: [
+    {
+      name: 'a',
+      image: 'i',
+      command: ['c'],
+      ports: [{ name: 'http', containerPort: 80, hostPort: 80, protocol: 'TCP' }],
+      env: [
+        { name: 'A', value: 'b' },
+        { name: 'B', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+        { name: 'C', valueFrom: { configMapKeyRef: { name: 'c', key: 'k' } } },
+        { name: 'D', valueFrom: { resourceFieldRef: { resource: 'limits.cpu' } } },
+      ],
+      envFrom: [{ prefix: 'P', configMapRef: { name: 'c' } }, { secretRef: { name: 's' } }],
+      resources: { limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '500m' } },
+      volumeMounts: [{ name: 'host', mountPath: '/host', subPath: 'x', mountPropagation: 'None' }],
+      livenessProbe: probe,
+      readinessProbe: { exec: { command: ['true'] } },
+      startupProbe: { tcpSocket: { port: 80 } },
+      lifecycle: { preStop: { exec: { command: ['true'] } }, postStart: probe },
+      securityContext: { runAsUser: 1, capabilities: { add: ['A'] }, privileged: false },
+    },
+  ],
+  initContainers: [{ name: 'init', image: 'i', restartPolicy: 'Always' }],
+  volumes: [
+    { name: 'host', hostPath: { path: '/', type: 'Directory' } },
+    { name: 'empty', emptyDir: { sizeLimit: '1Gi' } },
+    {
+      name: 'secret',
+      secret: { secretName: 's', items: [{ key: 'k', path: 'p', mode: 256 }], defaultMode: 256 },
+    },
+    { name: 'map', configMap: { name: 'c', items: [{ key: 'k', path: 'p' }] } },
+    { name: 'down', downwardAPI: { items: [{ path: 'p', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+    {
+      name: 'projected',
+      projected: {
+        sources: [{ configMap: { name: 'c' } }, { serviceAccountToken: { path: 'token' } }],
+        defaultMode: 256,
+      },
+    },
+    { name: 'claim', persistentVolumeClaim: { claimName: 'c' } },
+    { name: 'nfs', nfs: { server: 's', path: '/' } },
+  ],
+  nodeSelector: { a: 'b' },
+  tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 1 }],
+  hostAliases: [{ ip: '192.0.2.1', hostnames: ['a'] }],
+  dnsPolicy: 'None',
+  dnsConfig: { nameservers: ['192.0.2.1'], options: [{ name: 'ndots' }], searches: ['a'] },
+  imagePullSecrets: [{ name: 's' }],
+  readinessGates: [{ conditionType: 'a' }],
+  securityContext: { runAsUser: 1, fsGroup: 1, sysctls: [{ name: 'a', value: 'b' }] },
+  topologySpreadConstraints: [
+    { maxSkew: 1, topologyKey: 'z', whenUnsatisfiable: 'DoNotSchedule', labelSelector: selector },
+  ],
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [nodeTerm] },
+      preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference: nodeTerm }],
+    },
+    podAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: [podTerm],
+      preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm: podTerm }],
+    },
+  },
+};
+const template = {
+  metadata: { labels: { app: 'a' }, annotations: { a: 'b' } },
+  spec: { containers: podSpec.containers, volumes: podSpec.volumes },
+};
+const metadata = {
+  name: 'a',
+  labels: { a: 'b' },
+  annotations: { a: 'b' },
+  finalizers: ['example.com/a'],
+  ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'n', uid: 'u', controller: true }],
+};
+const request = Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n').toString('base64');
+
+const bodies: Record<string, object> = {
+  namespaces: { metadata, spec: { finalizers: ['kubernetes'] } },
+  nodes: {
+    metadata,
+    spec: {
+      taints: [{ key: 'a', value: 'b', effect: 'NoSchedule' }],
+      podCIDRs: ['10.0.0.0/24'],
+      podCIDR: '10.0.0.0/24',
+      unschedulable: true,
+    },
+    status: {
+      capacity: { cpu: '1' },
+      allocatable: { cpu: '1' },
+      conditions: [{ type: 'Ready', status: 'True' }],
+      addresses: [{ type: 'InternalIP', address: '192.0.2.1' }],
+    },
+  },
+  pods: { metadata, spec: podSpec },
+  services: {
+    metadata,
+    spec: {
+      type: 'NodePort',
+      clusterIP: '10.96.1.1',
+      clusterIPs: ['10.96.1.1'],
+      ports: [{ name: 'a', port: 80, targetPort: 'http', protocol: 'TCP', nodePort: 30080 }],
+      selector: { a: 'b' },
+      sessionAffinity: 'ClientIP',
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: 5 } },
+      externalIPs: ['192.0.2.1'],
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      externalTrafficPolicy: 'Local',
+      internalTrafficPolicy: 'Local',
+    },
+  },
+  endpoints: {
+    metadata,
+    subsets: [
+      {
+        addresses: [{ ip: '192.0.2.1', hostname: 'a', targetRef: { kind: 'Pod', name: 'p' } }],
+        notReadyAddresses: [{ ip: '192.0.2.2' }],
+        ports: [{ name: 'a', port: 80, protocol: 'TCP' }],
+      },
+    ],
+  },
+  configmaps: { metadata, data: { a: 'b' }, binaryData: { c: 'ZA==' }, immutable: true },
+  secrets: {
+    metadata,
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': 'e30=' },
+    immutable: true,
+  },
+  serviceaccounts: { metadata, secrets: [{ name: 's' }], imagePullSecrets: [{ name: 's' }] },
+  events: {
+    metadata,
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+    source: { component: 'c' },
+    reason: 'r',
+    message: 'm',
+    count: 1,
+    series: { count: 2 },
+  },
+  deployments: {
+    metadata,
+    spec: {
+      replicas: 1,
+      selector,
+      template,
+      minReadySeconds: 1,
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: '25%' } },
+    },
+  },
+  replicasets: { metadata, spec: { replicas: 1, selector, template } },
+  endpointslices: {
+    metadata,
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['192.0.2.1'], hostname: 'a', conditions: { ready: true } }],
+    ports: [{ name: 'a', port: 80, protocol: 'TCP' }],
+  },
+  leases: { metadata, spec: { holderIdentity: 'h', leaseDurationSeconds: 1, leaseTransitions: 1 } },
+  certificatesigningrequests: {
+    metadata,
+    spec: { request, signerName: 'a/b', usages: ['client auth'], expirationSeconds: 600 },
+  },
+};
+
+/** Every path in the value, the way to it first. */
+function* pathsOf(value: unknown, path: string[] = []): Generator<string[]> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, child] of Object.entries(value)) {
+    yield [...path, key];
+    yield* pathsOf(child, [...path, key]);
+  }
+}
+
+const replacements = [undefined, null, '', 0, 'x y', {}, [], [null], [{}]];
+
+function replaced(body: object, path: readonly string[], value: unknown): object {
+  const copy = structuredClone(body);
+  const parent = path
+    .slice(0, -1)
+    .reduce<Record<string, unknown>>(
+      (at, key) => at[key] as Record<string, unknown>,
+      copy as Record<string, unknown>,
+    );
+  const last = path.at(-1) ?? '';
+  if (value === undefined && !Array.isArray(parent)) delete parent[last];
+  else parent[last] = value;
+  return copy;
+}
+
+const context = contextOf({ dryRun: true, fieldValidation: 'Ignore' });
+
+for (const [name, body] of Object.entries(bodies)) {
+  t.test(name, async (t) => {
+    const row = rowOf(name);
+    const namespace = row.type.namespaced ? 'default' : undefined;
+    const send = (value: unknown) => registry.create(row, namespace, value, context);
+    const bad: string[] = [];
+    await send(body);
+    for (const path of pathsOf(body)) {
+      for (const value of replacements) {
+        try {
+          const { object } = await send(replaced(body, path, value));
+          row.printer.cells(object, new Date(0));
+        } catch (error) {
+          const isRefusal =
+            error instanceof ApiError &&
+            (error.code === 400 ||
+              (error.code === 422 && error.details?.causes?.every(({ field }) => field)));
+          if (!isRefusal)
+            bad.push(
+              `${path.join('.')} = ${JSON.stringify(value)}: ${error instanceof Error ? error.stack : String(error)}`,
+            );
+        }
+      }
+    }
+    t.same(bad.slice(0, 6), []);
+  });
+}
