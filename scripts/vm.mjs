@@ -122,22 +122,7 @@ function boot() {
       readdirSync(bootDir).find((name) => name.startsWith(prefix)) ?? fail(`no ${prefix} in ${bootDir}`),
     );
   const qemu = spawn('qemu-system-x86_64', [
-    ...[
-      '-machine',
-      'q35',
-      '-accel',
-      'kvm',
-      '-accel',
-      'tcg',
-      '-cpu',
-      'max',
-      '-smp',
-      '2',
-      '-m',
-      '3072',
-      '-nographic',
-      '-no-reboot',
-    ],
+    ...'-machine q35,accel=tcg -cpu max -smp 2 -m 3072 -nographic -no-reboot'.split(' '),
     ...['-kernel', find('vmlinuz'), '-initrd', find('initrd.img')],
     ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0'],
     ...['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`],
@@ -152,9 +137,9 @@ function boot() {
       process.stdout.write(chunk);
       console += chunk;
     });
-    qemu.once('exit', () => {
+    qemu.once('exit', (code) => {
       clearTimeout(timer);
-      resolve(/^GUEST: (passed|failed)/m.exec(console)?.[1]);
+      resolve(code === 0 ? /^GUEST: (passed|failed)/m.exec(console)?.[1] : 'failed');
     });
   });
 }
