@@ -42,13 +42,13 @@ export class DockerClient {
   }
 
   docker(): Promise<Docker> {
-    this.#docker ??= import('dockerode').then(
-      ({ default: Dockerode }) =>
-        // Handed on whole, because dockerode's types do not know `agent` yet.
-        new Dockerode(
-          Object.assign({ socketPath: this.#socketPath, version: apiVersion }, { agent: this.#agent }),
-        ),
-    );
+    this.#docker ??= import('./docker-load.js').then(({ loadDockerode }) => {
+      const Dockerode = loadDockerode();
+      // Handed on whole, because dockerode's types do not know `agent` yet.
+      return new Dockerode(
+        Object.assign({ socketPath: this.#socketPath, version: apiVersion }, { agent: this.#agent }),
+      );
+    });
     return this.#docker;
   }
 
