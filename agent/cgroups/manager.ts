@@ -72,6 +72,8 @@ export async function createPodCgroups(options: CgroupOptions): Promise<CgroupMa
   const memoryCapacity = totalmem();
   const known = new Map<string, Known>();
   const burstable = await readBurstable(tree, root, driver);
+  /** What was last written as the weight of a class. */
+  const weights = new Map<QosClass, number>();
   let weighing: Promise<void> = Promise.resolve();
 
   async function apply(name: CgroupName, limits: LinuxResources): Promise<void> {
@@ -87,7 +89,9 @@ export async function createPodCgroups(options: CgroupOptions): Promise<CgroupMa
       if (qos === 'Guaranteed') return;
       const sum = [...burstable.values()].reduce((total, shares) => total + shares, 0);
       const cpuShares = qos === 'BestEffort' ? minShares : clampShares(sum);
+      if (weights.get(qos) === cpuShares) return;
       await apply(qosCgroup(root, qos), { cpuShares });
+      weights.set(qos, cpuShares);
     };
     weighing = weighing.then(run, run);
     return weighing;
@@ -144,6 +148,7 @@ export async function createPodCgroups(options: CgroupOptions): Promise<CgroupMa
     await Promise.all([...known.values()].map(({ done }) => done.catch(() => undefined)));
     known.clear();
     burstable.clear();
+    weights.clear();
     for (let depth = root.length; depth > 0; depth -= 1) {
       const name = root.slice(0, depth);
       const isOwn = depth === root.length;

@@ -46,6 +46,10 @@ export class CgroupTree {
     await Promise.all(
       this.#hierarchies.map(async ({ path, controllers, isUnified }) => {
         const parts = directory.split('/');
+        if (!controllers.includes('cpuset') && this.version === 1) {
+          await mkdir(join(path, directory), { recursive: true });
+          return;
+        }
         for (let depth = 1; depth <= parts.length; depth += 1) {
           const own = join(path, ...parts.slice(0, depth));
           if (isUnified && this.version === 2) await delegateControllers(dirname(own));
@@ -115,8 +119,15 @@ async function inheritCpuset(path: string): Promise<void> {
 }
 
 async function removeTree(path: string): Promise<void> {
-  for (const child of await subdirectories(path)) await removeTree(join(path, child));
-  await rmdir(path).catch(unlessCode('ENOENT'));
+  try {
+    await rmdir(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    const children = await subdirectories(path);
+    if (children.length === 0) throw error;
+    for (const child of children) await removeTree(join(path, child));
+    await rmdir(path).catch(unlessCode('ENOENT'));
+  }
 }
 
 async function subdirectories(path: string): Promise<string[]> {
