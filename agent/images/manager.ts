@@ -62,6 +62,8 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
   const pulls = new SharedPulls((...args) => runtime.pullImage(...args), options.maxParallelPulls ?? 4);
   /** By pod uid, then image. */
   const failing = new Map<string, Map<string, Failing>>();
+  /** Questions under way by image, shared by the pods of a burst. */
+  const looking = new Map<string, Promise<ImageState | undefined>>();
 
   async function ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ImageResult> {
     const result = await attempt(pod, container, signal);
@@ -109,7 +111,10 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
 
   async function inspect(image: string): Promise<{ state: ImageState | undefined } | { error: string }> {
     try {
-      return { state: await runtime.inspectImage(image) };
+      const look =
+        looking.get(image) ?? runtime.inspectImage(image).finally(() => void looking.delete(image));
+      looking.set(image, look);
+      return { state: await look };
     } catch (error) {
       return { error: messageOf(error) };
     }
