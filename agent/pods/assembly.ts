@@ -73,6 +73,8 @@ export interface PodParts {
   objects: ReferencedObjects;
   lastWords: LastWords;
   events: PodEvents;
+  /** Calls to the runtime wait for their turn: this is no time for a look that can wait. */
+  isCrowded(): boolean;
   removePodDirectory(uid: string): Promise<void>;
 }
 
@@ -173,6 +175,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     objects,
     lastWords: createLastWords({ runtime, hostFiles, clock }),
     events,
+    isCrowded: gate.isCrowded,
     removePodDirectory,
   };
 }

@@ -4,6 +4,8 @@
  * for a container to end must not go through it.
  */
 export interface Gate {
+  /** Calls wait for their turn. */
+  isCrowded(): boolean;
   run<T>(priority: number, call: () => Promise<T>): Promise<T>;
 }
 
@@ -27,6 +29,7 @@ export function createGate(limit: number): Gate {
   }
 
   return {
+    isCrowded: () => waiting.length > 0,
     async run(priority, call) {
       if (free > 0) free -= 1;
       else await new Promise<void>((go) => waiting.push({ priority, go }));

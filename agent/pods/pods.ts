@@ -41,6 +41,8 @@ export function createPods(options: PodsOptions): Pods {
   const log = options.log.child({ component: 'pods' });
   const records = new Map<string, PodRecord>();
   const stopping = createStop();
+  /** Looks at the runtime that wait for their time: what cancels each. */
+  const plannedLooks = new Set<() => void>();
   const podOf = (uid: string): Pod | undefined => source.byIndex('uid', uid)[0];
   const enqueue = (uid: string): void => controller.enqueue(uid);
   const parts = assemble(options, {
@@ -100,11 +102,21 @@ export function createPods(options: PodsOptions): Pods {
     }
     if (record.isLookPlanned) return;
     record.isLookPlanned = true;
+    lookLater(uid, record);
+  }
+
+  /** In a burst of pods a look waits until nothing more urgent does. */
+  function lookLater(uid: string, record: PodRecord): void {
     const cancel = clock.after(settleMs, () => {
+      plannedLooks.delete(cancel);
+      if (parts.isCrowded()) {
+        lookLater(uid, record);
+        return;
+      }
       record.isLookPlanned = false;
       lookAgain(uid);
     });
-    stopping.signal.addEventListener('abort', cancel, { once: true });
+    plannedLooks.add(cancel);
   }
 
   /** Events may have been missed: look at every pod, and for pods nobody knew of. */
@@ -170,6 +182,7 @@ export function createPods(options: PodsOptions): Pods {
     },
     async stop() {
       stopping.abort(new Error('the agent stops'));
+      for (const cancel of plannedLooks) cancel();
       parts.probes.stop();
       await controller.stop();
       await parts.statuses.stop();
