@@ -1,11 +1,12 @@
 /**
  * Defaults of Deployments and ReplicaSets, as documented for apps/v1. Pure; every function changes its argument.
  */
-import type { Deployment, ReplicaSet } from '../types.js';
+import type { Deployment, DeploymentSpec, ReplicaSet, ReplicaSetSpec } from '../types.js';
 import { defaultPodTemplate } from './pod.js';
 
 export function defaultDeployment(deployment: Deployment): void {
-  deployment.spec ??= { selector: {}, template: {} };
+  // Without a selector: that it is missing is for validation to say.
+  deployment.spec ??= {} as DeploymentSpec;
   const { spec } = deployment;
   spec.replicas ??= 1;
   spec.revisionHistoryLimit ??= 10;
@@ -22,7 +23,7 @@ export function defaultDeployment(deployment: Deployment): void {
 }
 
 export function defaultReplicaSet(replicaSet: ReplicaSet): void {
-  replicaSet.spec ??= { selector: {} };
+  replicaSet.spec ??= {} as ReplicaSetSpec;
   replicaSet.spec.replicas ??= 1;
   replicaSet.spec.template ??= {};
   defaultPodTemplate(replicaSet.spec.template);
