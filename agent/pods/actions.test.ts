@@ -306,18 +306,17 @@ const table: [name: string, pod: Pod, observed: Observed, steps: string[]][] = [
     seen([container(), container({ spec: side })]),
     ['kill app0 5'],
   ],
-  ['deleted: then the sandbox', podOf({}, deleted), seen([container({ exit: 0 })]), ['stopSandbox s0']],
   [
     'deleted: then containers are removed',
     podOf({}, deleted),
-    seen([container({ exit: 0 })], { sandboxes: [sandbox('exited')] }),
+    seen([container({ exit: 0 })]),
     ['remove app0'],
   ],
   [
-    'deleted: then the sandbox is removed',
+    'deleted: then the sandbox is removed, running or not',
     podOf({}, deleted),
-    seen([], { sandboxes: [sandbox('exited')] }),
-    ['removeSandbox s0'],
+    seen([], { sandboxes: [sandbox(), sandbox('exited')] }),
+    ['removeSandbox s0', 'removeSandbox s0'],
   ],
   ['deleted: then all is given back', podOf({}, deleted), nothingObserved, ['finish']],
   [

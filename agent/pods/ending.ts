@@ -1,6 +1,6 @@
 /**
- * The steps that end a pod: kill its containers (sidecars after the others, the last one first), stop the sandbox,
- * and, when the object is to go, remove everything. Pure.
+ * The steps that end a pod: kill its containers (sidecars after the others, the last one first), then stop the sandbox
+ * or, when the object is to go, remove everything. Pure.
  */
 import type { Pod } from '../../src/api/types.js';
 import type { ContainerState } from '../runtime/runtime.js';
@@ -16,8 +16,9 @@ export function endPod(pod: Pod, observed: Observed, end: PodEnd, now: Date): St
   const running = observed.containers.filter(isRunning);
   if (running.length > 0) return killInOrder(pod, observed, running, now);
 
-  const sandboxes = observed.sandboxes.filter((sandbox) => sandbox.state === 'running');
-  if (sandboxes.length > 0) return sandboxes.map((sandbox) => ({ do: 'stopSandbox', sandbox }));
+  // What is removed next need not be stopped first.
+  const idle = end.isDeleted ? [] : observed.sandboxes.filter((sandbox) => sandbox.state === 'running');
+  if (idle.length > 0) return idle.map((sandbox) => ({ do: 'stopSandbox', sandbox }));
 
   const unwanted = end.isDeleted ? observed.containers : observed.containers.filter(isHalfMade);
   if (unwanted.length > 0) return unwanted.map(({ id }) => ({ do: 'removeContainer', id }));
