@@ -69,7 +69,7 @@ function takeSystemd(log: Logger): Systemd {
     watchdogMs: Number(watchdogMicros ?? 0) / 1000,
     async notify(args) {
       if (!socket) return;
-      const options = { env: { NOTIFY_SOCKET: socket }, timeoutMs: 5_000 };
+      const options = { env: { NOTIFY_SOCKET: socket }, timeoutMs: 20_000 };
       const result = await run('systemd-notify', args, options).catch((error: unknown) => ({
         code: -1,
         stderr: String(error),
@@ -80,12 +80,12 @@ function takeSystemd(log: Logger): Systemd {
 }
 
 /**
- * Tells systemd twice per interval that this process still turns, and how it is; systemd restarts the unit when that
+ * Tells systemd three times per interval that this process still turns, and how it is; systemd restarts the unit when that
  * stops. Being unhealthy is not the same: a disk that is full, a master or a runtime that is away does not get better by
  * a restart, and what still works would stop.
  */
 function startWatchdog(component: Component, clock: Clock, systemd: Systemd): () => void {
-  const intervalMs = systemd.watchdogMs / 2;
+  const intervalMs = systemd.watchdogMs / 3;
   if (!(intervalMs > 0)) return () => undefined;
   let cancel = (): void => undefined;
   const tick = (): void => {

@@ -179,6 +179,8 @@ hang() {
   check 'no container was touched by the watchdog' diff "$state/containers" <(containers)
   rm -r /run/systemd/system/wherry-*.d
   systemctl daemon-reload
+  systemctl restart "${units[@]}"
+  check 'both units are active with their own watchdog' active
 }
 
 stage2() {
