@@ -54,7 +54,6 @@ isAnother() { local now; now=$(mainPid "$1"); [ "$now" != 0 ] && [ "$now" != "$2
 active() { systemctl is-active --quiet "${units[@]}"; }
 score() { systemd-analyze security --no-pager "$1" | awk '/Overall exposure level/ {print $(NF-2)}'; }
 atMost() { awk -v is="$1" -v most="$2" 'BEGIN { exit !(is != "" && is <= most) }'; }
-isPodCgroup() { find "$1" -name memory.max -exec cat {} + | grep -qx "$2"; }
 
 snapshot() {
   iptables-save | grep -v '^#' | sed 's/\[[0-9:]*\]//'
