@@ -208,6 +208,21 @@ t.test('pods: ready, restarts and the wide columns', async (t) => {
   });
 });
 
+t.test('pods: a sidecar counts among the containers', async (t) => {
+  const spec = {
+    initContainers: [{ name: 'side', restartPolicy: 'Always' }],
+    containers: [{ name: 'main' }],
+  };
+  const side = { ...running({ restartCount: 4 }), name: 'side', started: true };
+  const status = {
+    phase: 'Running',
+    conditions: [ready],
+    initContainerStatuses: [side],
+    containerStatuses: [running()],
+  };
+  t.match(row('pods', { spec, status }), { READY: '2/2', STATUS: 'Running', RESTARTS: '4' });
+});
+
 t.test('services, endpoints and slices', async (t) => {
   const ports = [
     { port: 80, nodePort: 30080, protocol: 'TCP' },
