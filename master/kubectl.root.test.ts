@@ -50,6 +50,7 @@ function run(kubectl: string, args: readonly string[], input = ''): Promise<Ran>
   });
 }
 
+t.setTimeout(180_000);
 t.before(() => master.start(new AbortController().signal));
 t.teardown(async () => {
   await master.stop();
@@ -62,6 +63,31 @@ const pod = {
   metadata: { name: 'one' },
   spec: { containers: [{ name: 'a', image: 'b' }] },
 };
+
+const named = { name: 'every', labels: { every: 'kind' } };
+const selected = { labels: { app: 'every' } };
+
+/** One object of every kind that users write. */
+const everyKind = [
+  { apiVersion: 'v1', kind: 'ConfigMap', metadata: named, data: { a: 'b' } },
+  { apiVersion: 'v1', kind: 'Secret', metadata: named, data: { a: 'Yg==' } },
+  { apiVersion: 'v1', kind: 'ServiceAccount', metadata: named },
+  { apiVersion: 'v1', kind: 'Namespace', metadata: named },
+  { apiVersion: 'v1', kind: 'Node', metadata: named },
+  { apiVersion: 'v1', kind: 'Pod', metadata: named, spec: { containers: [{ name: 'a', image: 'b' }] } },
+  { apiVersion: 'v1', kind: 'Service', metadata: named, spec: { type: 'NodePort', ports: [{ port: 80 }] } },
+  { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: named, spec: { holderIdentity: 'a' } },
+  {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: named,
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: selected.labels },
+      template: { metadata: selected, spec: { containers: [{ name: 'a', image: 'b' }] } },
+    },
+  },
+];
 
 for (const kubectl of kubectls) {
   t.test(`stock ${kubectl}`, async (t) => {
@@ -115,5 +141,49 @@ for (const kubectl of kubectls) {
     );
     t.equal(await ok('get deployments,replicasets -o name'), '', 'the foreground is clean');
     t.match(await ok('get --raw /readyz?verbose'), /readyz check passed/);
+  });
+
+  t.test(`every kind, with ${kubectl}`, async (t) => {
+    const call = (args: string, input?: string): Promise<Ran> => run(kubectl, args.split(' '), input);
+    const ok = async (args: string, input?: string): Promise<string> => {
+      const { code, stdout, stderr } = await call(args, input);
+      t.equal(code, 0, `kubectl ${args}: ${stderr}`);
+      return stdout;
+    };
+    const items = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: everyKind });
+
+    await ok('apply -f -', items);
+    t.equal(await ok('diff -f -', items), '', 'what was applied is what is there');
+    const changed = await call('diff -f -', items.replace('"replicas":2', '"replicas":1'));
+    t.equal(changed.code, 1);
+    t.match(changed.stdout, /^- {2}replicas: 2\n\+ {2}replicas: 1$/m);
+    const targets = everyKind.map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`).join(' ');
+    const described = await ok(`describe ${targets}`);
+    t.equal(described.match(/^Name: +every$/gm)?.length, everyKind.length);
+    await ok(`label ${targets} color=red`);
+    await ok(`annotate ${targets} note=x`);
+    const notes = `get ${targets} -o jsonpath={.items[*].metadata.labels.color},{.items[*].metadata.annotations.note}`;
+    t.match(await ok(notes), /^red( red)*,x( x)*$/);
+    for (const { kind } of everyKind) {
+      await ok(`patch ${kind} every --type=merge -p {"metadata":{"labels":{"color":null}}}`);
+      await ok(`patch ${kind} every --type=json -p [{"op":"remove","path":"/metadata/annotations/note"}]`);
+    }
+    t.equal(await ok(notes), ',');
+    await ok('wait --for=condition=Progressing deployment/every --timeout=10s');
+    t.match(
+      await ok('get events --field-selector involvedObject.name=every,reason=ScalingReplicaSet'),
+      /deployment\/every +Scaled up replica set/,
+    );
+    t.match(await ok('describe deployment every'), /Events:[\s\S]*ScalingReplicaSet/);
+    const all = (await ok('get configmaps -A -o name')).split('\n').sort();
+    t.same((await ok('get configmaps -A -o name --chunk-size=2')).split('\n').sort(), all);
+
+    await ok('delete deployment every --cascade=orphan');
+    const orphans = (await ok('get replicasets,pods -l app=every -o name')).trim().split('\n');
+    t.equal(orphans.length, 3, 'a replica set and two pods are left');
+    await ok('delete replicasets -l app=every --cascade=foreground');
+    t.equal(await ok('get replicasets,pods -l app=every -o name'), '');
+    await ok('delete --ignore-not-found -f -', items);
+    t.equal(await ok('get all -l every=kind -o name'), '');
   });
 }
