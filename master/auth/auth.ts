@@ -11,8 +11,8 @@ export interface Credentials {
 }
 
 export interface Authenticator {
-  /** Resolves `undefined` when nobody known: the answer is then 401. */
-  authenticate(credentials: Credentials): Promise<User | undefined>;
+  /** `undefined` when nobody known: the answer is then 401. No promise where nothing has to be looked up. */
+  authenticate(credentials: Credentials): Promise<User | undefined> | User | undefined;
 }
 
 /** The attributes that Kubernetes authorizes by. */
@@ -36,5 +36,6 @@ export interface Decision {
 }
 
 export interface Authorizer {
-  authorize(attributes: Attributes): Promise<Decision>;
+  /** No promise where nothing has to be looked up. */
+  authorize(attributes: Attributes): Promise<Decision> | Decision;
 }

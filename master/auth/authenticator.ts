@@ -39,7 +39,7 @@ export function createAuthenticator({ adminToken, client, clock }: Authenticator
   }
 
   return {
-    async authenticate({ certificate, bearerToken }) {
+    authenticate({ certificate, bearerToken }) {
       if (certificate) return authenticated(certificate.commonName, certificate.organizations);
       if (!bearerToken) return undefined;
       if (timingSafeEqual(hash(bearerToken), adminHash))

@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { ApiError, forbidden, unauthorized } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
-import type { Authenticator, Authorizer, Credentials } from '../auth/auth.js';
+import type { Authenticator, Authorizer, Credentials, Decision } from '../auth/auth.js';
 import type { User } from '../registry/registry.js';
 import type { RequestInfo } from './request.js';
 
@@ -37,20 +37,23 @@ export class Identity {
   /** Throws 401 and 403. */
   async admit(raw: IncomingMessage, info: RequestInfo): Promise<User> {
     const credentials = this.#credentials(raw);
-    const user = await this.#authenticator.authenticate(credentials);
+    // Most answers are there at once: waiting for them would cost every request a turn.
+    const found = this.#authenticator.authenticate(credentials);
+    const user = found instanceof Promise ? await found : found;
     if (!user) {
       const isAnonymous = raw.headers.authorization === undefined && !credentials.certificate;
       const isRead = info.method === 'GET' || info.method === 'HEAD';
       if (isAnonymous && isRead && publicPath.test(info.path)) return anonymous;
       throw unauthorized();
     }
-    await this.#authorize(user, info);
+    const answer = this.#authorize(user, info);
+    const decision = answer instanceof Promise ? await answer : answer;
+    if (!decision.allowed) throw forbiddenRequest(user, info, decision.reason);
     return user;
   }
 
-  async #authorize(user: User, info: RequestInfo): Promise<void> {
-    const { target, verb, path } = info;
-    const decision = await this.#authorizer.authorize({
+  #authorize(user: User, { target, verb, path }: RequestInfo): Promise<Decision> | Decision {
+    return this.#authorizer.authorize({
       user,
       verb,
       group: target?.group ?? '',
@@ -61,7 +64,6 @@ export class Identity {
       name: target?.name,
       path: target ? undefined : path,
     });
-    if (!decision.allowed) throw forbiddenRequest(user, info, decision.reason);
   }
 
   #credentials(raw: IncomingMessage): Credentials {

@@ -76,10 +76,9 @@ export function isSameJson(a: unknown, b: unknown): boolean {
   }
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
-  return (
-    Object.keys(left).every((key) => isSameJson(left[key], right[key])) &&
-    Object.keys(right).every((key) => right[key] === undefined || left[key] !== undefined)
-  );
+  for (const key of Object.keys(left)) if (!isSameJson(left[key], right[key])) return false;
+  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
+  return true;
 }
 
 /** A deep copy of plain data without undefined members; much cheaper than `structuredClone`. */

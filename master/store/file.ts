@@ -192,7 +192,8 @@ export class FileStore implements Store {
     const garbage = this.#garbage.splice(0, maxBatch);
     const compactedRevision = this.#compactedToWrite;
     this.#compactedToWrite = undefined;
-    const events = writes.flatMap(({ event }) => event ?? []);
+    const events: StoreEvent[] = [];
+    for (const { event } of writes) if (event) events.push(event);
     try {
       const isEmpty = events.length === 0 && garbage.length === 0 && compactedRevision === undefined;
       if (!isEmpty) await this.#disk.write({ events, garbage, compactedRevision });

@@ -42,10 +42,12 @@ export function validateMetadata(meta: ObjectMeta, resource: Resource): FieldErr
 }
 
 export function validateLabels(labels: Record<string, string> | undefined, field: string): FieldError[] {
-  return Object.entries(labels ?? {}).flatMap(([key, value]) => [
-    ...allInvalid(field, key, labelKeyErrors(key)),
-    ...allInvalid(field, value, labelValueErrors(value)),
-  ]);
+  const errors: FieldError[] = [];
+  for (const [key, value] of Object.entries(labels ?? {})) {
+    errors.push(...allInvalid(field, key, labelKeyErrors(key)));
+    errors.push(...allInvalid(field, value, labelValueErrors(value)));
+  }
+  return errors;
 }
 
 export function validateAnnotations(
