@@ -11,10 +11,12 @@ export class Bitmap {
   #used = 0;
   #next = 0;
 
-  constructor(size: number) {
+  /** Searching starts at `from`: numbers below are handed out last, so that who names one of them finds it free. */
+  constructor(size: number, from = 0) {
     if (!Number.isInteger(size) || size < 0 || size > 2 ** 27)
       throw new RangeError(`no bitmap of size ${size}`);
     this.size = size;
+    this.#next = Math.min(from, Math.max(size - 1, 0));
     this.#words = new Uint32Array(Math.ceil(size / 32));
   }
 

@@ -164,3 +164,11 @@ t.test('a bitmap hands out all numbers, and the one just freed last', async (t) 
   t.throws(() => fresh.release(-1), RangeError);
   t.throws(() => new Bitmap(-1), RangeError);
 });
+
+t.test('a bitmap hands out its lower band last', async (t) => {
+  const bitmap = new Bitmap(5, 3);
+  t.same(
+    [1, 2, 3, 4, 5, 6].map(() => bitmap.allocate()),
+    [3, 4, 0, 1, 2, undefined],
+  );
+});

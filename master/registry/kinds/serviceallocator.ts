@@ -24,6 +24,15 @@ const reservedAddresses = 2;
 const isApiService = ({ metadata }: Service): boolean =>
   metadata.namespace === 'default' && metadata.name === 'kubernetes';
 
+/**
+ * The lower band of a range, meant for those who name a number; as Kubernetes divides its ranges: min(max(16, size / parts),
+ * most), and none in a range that small.
+ */
+const bandOf = (size: number, parts: number, most: number): number => {
+  const band = Math.min(Math.max(16, Math.floor(size / parts)), most);
+  return band < size ? band : 0;
+};
+
 export function createServiceAllocator(ranges: ServiceRanges): AllocationHook<Service> {
   return new ServiceAllocator(ranges);
 }
@@ -40,8 +49,10 @@ class ServiceAllocator implements AllocationHook<Service> {
     this.#cidrText = serviceCidr;
     this.#range = nodePortRange;
     const size = sizeOf(this.#cidr) - 1n;
-    this.#addresses = new Bitmap(Number(size < BigInt(maxAddresses) ? size : BigInt(maxAddresses)));
-    this.#ports = new Bitmap(nodePortRange.to - nodePortRange.from + 1);
+    const addresses = Number(size < BigInt(maxAddresses) ? size : BigInt(maxAddresses));
+    this.#addresses = new Bitmap(addresses, bandOf(addresses, 16, 256));
+    const ports = nodePortRange.to - nodePortRange.from + 1;
+    this.#ports = new Bitmap(ports, bandOf(ports, 32, 128));
     for (let index = 0; index < reservedAddresses; index++) this.#addresses.allocateSpecific(index);
   }
 
