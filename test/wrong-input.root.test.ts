@@ -12,6 +12,8 @@ interface Case {
   body: unknown;
   code: number;
   message: RegExp;
+  /** The cause that has to name it, also where the message does not. */
+  field?: string;
 }
 
 const pod = (spec: object, name = 'wrong'): unknown => ({
@@ -22,6 +24,15 @@ const pod = (spec: object, name = 'wrong'): unknown => ({
 });
 const container = (more: object = {}): object => ({ name: 'main', image: 'nginx', ...more });
 const pods = '/api/v1/namespaces/default/pods';
+const deployment = (more: object = {}): unknown => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'wrong' },
+  spec: {
+    selector: { matchLabels: { app: 'wrong' } },
+    template: { metadata: { labels: { app: 'wrong' } }, spec: { containers: [container(more)] } },
+  },
+});
 
 const cases: readonly Case[] = [
   {
@@ -37,6 +48,31 @@ const cases: readonly Case[] = [
     body: pod({ containers: [container({ resources: { limits: { memory: '12Zx' } } })] }),
     code: 400,
     message: /quantities must match the regular expression/,
+    field: 'spec.containers[0].resources.limits.memory',
+  },
+  {
+    name: 'bad quantity, in a deployment',
+    path: '/apis/apps/v1/namespaces/default/deployments',
+    body: deployment({ resources: { requests: { cpu: 'much' } } }),
+    code: 400,
+    message: /quantities must match the regular expression/,
+    field: 'spec.template.spec.containers[0].resources.requests.cpu',
+  },
+  {
+    name: 'missing image, in a deployment',
+    path: '/apis/apps/v1/namespaces/default/deployments',
+    body: deployment({ image: undefined }),
+    code: 422,
+    message: /spec\.template\.spec\.containers\[0\]\.image: Required value/,
+    field: 'spec.template.spec.containers[0].image',
+  },
+  {
+    name: 'two containers of one name',
+    path: pods,
+    body: pod({ containers: [container(), container()] }),
+    code: 422,
+    message: /spec\.containers\[1\]\.name: Duplicate value: "main"/,
+    field: 'spec.containers[1].name',
   },
   {
     name: 'bad name',
@@ -142,10 +178,11 @@ t.test('wrong input', { timeout: 300_000 }, async (t) => {
   const cluster = await startCluster({ name: 'input' });
   t.teardown(() => cluster.stop());
 
-  for (const { name, path, body, code, message } of cases) {
+  for (const { name, path, body, code, message, field } of cases) {
     const answer = await send(cluster, path, JSON.stringify(body), {});
     t.equal(answer.code, code, name);
     t.match(answer.status, { kind: 'Status', status: 'Failure', code, message }, name);
+    if (field) t.match(answer.status.details?.causes, [{ field }], `${name}: the field`);
   }
 
   t.match(
@@ -187,6 +224,16 @@ t.test('wrong input', { timeout: 300_000 }, async (t) => {
       patch({ data: { a: 'c' } }),
     ]);
     t.match(refused.stderr, /data: Forbidden: field is immutable when `immutable` is set/);
+    await cluster.tryKubectl(['apply', '-f', '-'], JSON.stringify(deployment()));
+    const selected = { selector: { matchLabels: { app: 'other' } } };
+    const template = { metadata: { labels: { app: 'other' } } };
+    const reselected = patch({ spec: { ...selected, template } });
+    const kept = await cluster.tryKubectl(['patch', 'deployment', 'wrong', '-p', reselected]);
+    t.match(
+      kept.stderr,
+      /The Deployment "wrong" is invalid: spec\.selector: Invalid value: .*: field is immutable/,
+    );
+    await cluster.kubectl('delete', 'deployment', 'wrong');
     await cluster.tryKubectl(
       ['apply', '-f', '-'],
       JSON.stringify({
