@@ -2,7 +2,9 @@
  * The floor for pod start: the same containers by raw Docker calls, one after the other: create and start a sandbox,
  * create and start the container that joins it. No network set-up, no limits, no status: nobody can be faster this way.
  */
+import { setTimeout } from 'node:timers/promises';
 import Docker from 'dockerode';
+import { labels } from '../agent/runtime/runtime.js';
 import { sandboxCommand, sandboxImage } from '../agent/runtime/sandbox-image.js';
 
 export interface RawPods {
@@ -10,13 +12,31 @@ export interface RawPods {
   start(): Promise<number>;
   /** Milliseconds until `count` pods run, all started at the same time. */
   burst(count: number): Promise<number>;
-  removeAll(): Promise<void>;
+  /** Milliseconds until all of them are gone, removed at the same time. */
+  removeAll(): Promise<number>;
 }
 
 const label = 'io.wherry.bench';
+const socketPath = '/var/run/docker.sock';
+/** Between two looks at what is left: a look costs the daemon something too. */
+const lookMs = 50;
+
+/** Milliseconds that it takes. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** Resolves when no container of the node is left. */
+export async function untilGone(nodeName: string): Promise<void> {
+  const docker = new Docker({ socketPath });
+  const filters = { label: [`${labels.node}=${nodeName}`] };
+  while ((await docker.listContainers({ all: true, filters })).length > 0) await setTimeout(lookMs);
+}
 
 export function rawDocker(image: string, command: readonly string[]): RawPods {
-  const docker = new Docker({ socketPath: '/var/run/docker.sock' });
+  const docker = new Docker({ socketPath });
   const made: Docker.Container[] = [];
 
   async function create(options: Docker.ContainerCreateOptions): Promise<Docker.Container> {
@@ -41,17 +61,10 @@ export function rawDocker(image: string, command: readonly string[]): RawPods {
     await container.start();
   }
 
-  async function timed(work: () => Promise<unknown>): Promise<number> {
-    const started = performance.now();
-    await work();
-    return performance.now() - started;
-  }
-
   return {
     start: () => timed(one),
     burst: (count) => timed(() => Promise.all(Array.from({ length: count }, one))),
-    async removeAll() {
-      await Promise.all(made.splice(0).map((container) => container.remove({ force: true })));
-    },
+    removeAll: () =>
+      timed(() => Promise.all(made.splice(0).map((container) => container.remove({ force: true })))),
   };
 }
