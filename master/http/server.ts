@@ -68,10 +68,11 @@ const connectionLimits = {
   noDelay: true,
 };
 
-/** What the hooks of one request leave for its handler. */
-interface Admitted {
-  requestId: string;
-  scope: RequestScope;
+/** What the hooks of one request leave on it for its handler; a WeakMap would cost every garbage collection. */
+const admitted = Symbol('admitted');
+
+interface AdmittedMessage extends IncomingMessage {
+  [admitted]?: { requestId: string; scope: RequestScope };
 }
 
 export class HttpServer implements Component {
@@ -81,7 +82,6 @@ export class HttpServer implements Component {
   readonly #identity: Identity;
   readonly #dispatcher: Dispatcher;
   readonly #link: AgentLink;
-  readonly #admitted = new WeakMap<IncomingMessage, Admitted>();
   #active = 0;
   #state: 'new' | 'serving' | 'draining' = 'new';
 
@@ -198,7 +198,7 @@ export class HttpServer implements Component {
     const requestId = requestIdOf(raw);
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
     const scope = await this.#identify(raw, reply.raw, request.originalUrl);
-    this.#admitted.set(raw, { requestId, scope });
+    (raw as AdmittedMessage)[admitted] = { requestId, scope };
     this.#active++;
     reply.raw.once('close', () => this.#active--);
   }
@@ -214,7 +214,7 @@ export class HttpServer implements Component {
   }
 
   #handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const scope = this.#admitted.get(request.raw)?.scope;
+    const scope = (request.raw as AdmittedMessage)[admitted]?.scope;
     if (!scope) throw noSuchResource();
     return this.#dispatcher.handle(request, reply, scope);
   }
@@ -230,11 +230,11 @@ export class HttpServer implements Component {
   }
 
   #toApiError(error: unknown, raw: IncomingMessage): ApiError {
-    const admitted = this.#admitted.get(raw);
-    const path = admitted?.scope.info.path ?? '';
+    const known = (raw as AdmittedMessage)[admitted];
+    const path = known?.scope.info.path ?? '';
     return toApiError(error, {
       log: this.#options.log,
-      requestId: admitted?.requestId ?? '',
+      requestId: known?.requestId ?? '',
       method: raw.method ?? '',
       path,
     });
