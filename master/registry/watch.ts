@@ -120,8 +120,9 @@ function watchPrefix(resource: Resource, options: WatchOptions, selection: Selec
   return prefixOf(resource.type, namespace);
 }
 
-/** What a DELETED event carries: the last state, at the revision of its end. One for all watchers of an event. */
-const lastStates = new WeakMap<StoreEvent, Stored>();
+/** What a DELETED event carries: the last state, at the revision of its end. One for all watchers that keep up. */
+const lastStates = new Map<StoreEvent, Stored>();
+const maxLastStates = 256;
 
 function lastState<T extends KubeObject>(
   env: Environment,
@@ -132,6 +133,8 @@ function lastState<T extends KubeObject>(
   if (!last) {
     last = shared(env, restamp(previous, event.revision));
     lastStates.set(event, last);
+    const oldest = lastStates.size > maxLastStates ? lastStates.keys().next().value : undefined;
+    if (oldest) lastStates.delete(oldest);
   }
   return last as Stored<T>;
 }
