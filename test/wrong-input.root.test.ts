@@ -47,7 +47,7 @@ const cases: readonly Case[] = [
     path: pods,
     body: pod({ containers: [container({ resources: { limits: { memory: '12Zx' } } })] }),
     code: 400,
-    message: /quantities must match the regular expression/,
+    message: /limits\.memory: quantities must match the regular expression/,
     field: 'spec.containers[0].resources.limits.memory',
   },
   {

@@ -197,10 +197,12 @@ t.test('values that cannot be decoded: 400, and the field is named', async (t) =
   ];
   for (const [more, field, message] of cases) {
     const write = create({ containers: [{ ...main, ...more }] });
+    // Go's decoder names the field in its own text; where it says nothing, we put the path in front.
+    const why = message === quantity ? `${field}: ${message}` : message;
     await t.rejects(write, {
       code: 400,
       reason: 'BadRequest',
-      message: `Pod in version "v1" cannot be handled as a Pod: ${message}`,
+      message: `Pod in version "v1" cannot be handled as a Pod: ${why}`,
     });
     t.same(await causesOf(write), [`${field}: ${message}`]);
   }

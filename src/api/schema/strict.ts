@@ -9,18 +9,26 @@ import type { GroupVersionKind } from './table.js';
 const refusal = ({ version, kind }: Pick<GroupVersionKind, 'version' | 'kind'>, why: string): string =>
   `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${why}`;
 
-/** 400 for values of a wrong type. The message has the first, as kube-apiserver's; the causes name every field. */
+/**
+ * 400 for values of a wrong type. The message has the first, as kube-apiserver's, with the field in front where that names
+ * none (a quantity, a time); the causes name every field.
+ */
 export function decodeError(
   gvk: Pick<GroupVersionKind, 'version' | 'kind'>,
   errors: readonly FieldError[],
 ): ApiError {
-  return new ApiError('BadRequest', refusal(gvk, errors[0]?.detail ?? 'unknown error'), {
+  return new ApiError('BadRequest', refusal(gvk, firstOf(errors)), {
     causes: errors.map(({ field, detail = '' }) => ({
       reason: 'FieldValueTypeInvalid',
       message: detail,
       field,
     })),
   });
+}
+
+function firstOf([first]: readonly FieldError[]): string {
+  const detail = first?.detail ?? 'unknown error';
+  return !first || detail.includes('struct field') ? detail : `${first.field}: ${detail}`;
 }
 
 /** One text per problem, as in `Warning` headers: `unknown field "spec.foo"`, `duplicate field "spec.replicas"`. */
