@@ -14,6 +14,7 @@ import { stringify } from 'yaml';
 import { nodes } from '../src/api/kinds.js';
 import { isConditionTrue } from '../src/api/meta.js';
 import { openAdmin } from '../src/cli/admin.js';
+import { nodeFlagsOf } from '../src/cli/paths.js';
 import { reachServer, waitFor } from '../src/cli/up/wait.js';
 import type { Client } from '../src/client/client.js';
 import { type ExecResult, run, runChecked } from '../src/host/exec.js';
@@ -76,9 +77,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
   function start(role: Role): void {
     const log = openSync(join(dir, `${role}.log`), 'a');
-    const child = spawn(process.execPath, [cli, role, '--config', join(dir, `${role}.yaml`)], {
-      stdio: ['ignore', log, log],
-    });
+    const child = spawn(
+      process.execPath,
+      [...nodeFlagsOf(role), cli, role, '--config', join(dir, `${role}.yaml`)],
+      {
+        stdio: ['ignore', log, log],
+      },
+    );
     closeSync(log);
     children.set(role, child);
   }

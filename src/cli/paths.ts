@@ -15,3 +15,10 @@ export const roles = ['master', 'agent'] as const;
 export type Role = (typeof roles)[number];
 
 export const configOf = (role: Role): string => (role === 'master' ? paths.masterConfig : paths.agentConfig);
+
+/**
+ * For node, before the program's name. The master's young heap stays small: its objects live long, and memory is the
+ * budget. It has to be said at the start; the agent, which needs even less, sets its own (`roles.ts`).
+ */
+export const nodeFlagsOf = (role: Role): readonly string[] =>
+  role === 'master' ? ['--max-semi-space-size=4'] : [];

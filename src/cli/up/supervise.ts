@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Backoff, createBackoff } from '../../client/backoff.js';
 import { systemClock } from '../../host/clock.js';
-import { configOf, paths, type Role } from '../paths.js';
+import { configOf, nodeFlagsOf, paths, type Role } from '../paths.js';
 
 const restarts = { minMs: 250, maxMs: 30_000 };
 /** Who lived this long starts again without a growing delay. */
@@ -94,7 +94,7 @@ export async function supervise(role: Role): Promise<void> {
   const keep = (backoff: Backoff): void => {
     const startedMs = systemClock.monotonicMs();
     const log = openSync(logFile(role), 'a');
-    const child = spawn(process.execPath, [cli, role, '--config', configOf(role)], {
+    const child = spawn(process.execPath, [...nodeFlagsOf(role), cli, role, '--config', configOf(role)], {
       detached: true,
       stdio: ['ignore', log, log],
     });
