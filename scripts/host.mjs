@@ -20,8 +20,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail, hasCommand } from './prepare.mjs';
 
-/** Where `up` keeps its note; the tests keep theirs elsewhere. */
-const noteOfUp = '/var/lib/wherry/host.json';
+/** Where `up` keeps its note: not among the data, which a purge removes before it is read. The tests keep theirs elsewhere. */
+const noteOfUp = '/var/lib/wherry-host/host.json';
 const logFile = '/var/log/wherry/dockerd.log';
 const dockerSocket = '/var/run/docker.sock';
 const sysctls = [
@@ -137,7 +137,7 @@ export async function restoreHost({ purge, note = noteOfUp }) {
     if (existsSync(`/proc/sys/${key}`) && readSysctl(key) !== value) writeFileSync(`/proc/sys/${key}`, value);
   }
   if (ours) removeNewCgroups(new Set(state.cgroups));
-  rmSync(note);
+  rmSync(dirname(note), { recursive: true });
   if (purge)
     for (const dir of ['/var/lib/wherry', '/var/log/wherry', '/etc/wherry'])
       rmSync(dir, { recursive: true, force: true });

@@ -29,6 +29,8 @@ const files = readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: 
   .sort();
 const isRoot = (file) => file.endsWith('.root.test.js');
 const isInstallation = (file) => file.startsWith('dist/test/up.');
+/** These reach what they start on loopback through Docker, which is on the machine's own network. */
+const isOfRuntime = (file) => file.startsWith('dist/agent/runtime/');
 const totals = { passed: 0, failed: 0 };
 
 /** Runs files with tap and adds up its closing counts; a run that ends without them counts as one failure. */
@@ -56,11 +58,13 @@ function runTap(name, selection, { jobs = 1, isolated = false }) {
 
 try {
   const unit = files.filter((file) => !isRoot(file));
-  const system = files.filter((file) => isRoot(file) && !isInstallation(file));
+  const runtime = files.filter((file) => isRoot(file) && isOfRuntime(file));
+  const system = files.filter((file) => isRoot(file) && !isInstallation(file) && !isOfRuntime(file));
   runTap('unit tests', unit, { jobs: 2 });
   runTap('installation', files.filter(isInstallation), {});
   await startDocker(note);
   if (!succeeds(process.execPath, ['scripts/images.mjs', 'nginx', 'busybox'])) totals.failed += 1;
+  runTap('runtime tests', runtime, {});
   runTap('system tests', system, { isolated: true });
 } finally {
   await restoreHost({ purge: false, note });

@@ -160,11 +160,15 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
   await t.test('logs, exec with its exit code, and previous logs', { timeout: 120_000 }, async (t) => {
     await apply(cluster, 'talker', {
       containers: [
-        { ...image, name: 'main', command: ['sh', '-c', 'echo one; echo two >&2; echo three; sleep 1000'] },
+        {
+          ...image,
+          name: 'main',
+          command: ['sh', '-c', 'echo warned >&2; sleep 0.3; echo one; echo two; sleep 1000'],
+        },
       ],
     });
     await ready('talker');
-    t.match(await cluster.kubectl('logs', 'talker', '--tail=1'), /^three\n$/);
+    t.match(await cluster.kubectl('logs', 'talker', '--tail=1'), /^two\n$/);
     t.equal((await cluster.kubectl('logs', 'talker')).split('\n').length, 4);
     t.match(await cluster.kubectl('exec', 'talker', '--', 'hostname'), /^talker\n$/);
     t.equal((await cluster.tryKubectl(['exec', 'talker', '--', 'sh', '-c', 'exit 7'])).code, 7);
