@@ -168,7 +168,8 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
       ],
     });
     await ready('talker');
-    t.match(await cluster.kubectl('logs', 'talker', '--tail=1'), /^two\n$/);
+    const last = (): Promise<string> => cluster.kubectl('logs', 'talker', '--tail=1');
+    await eventually('the last line', 10, async () => (await last()) === 'two\n');
     t.equal((await cluster.kubectl('logs', 'talker')).split('\n').length, 4);
     t.match(await cluster.kubectl('exec', 'talker', '--', 'hostname'), /^talker\n$/);
     t.equal((await cluster.tryKubectl(['exec', 'talker', '--', 'sh', '-c', 'exit 7'])).code, 7);

@@ -41,7 +41,7 @@ async function snapshot(): Promise<Record<string, string[]>> {
       .sort(),
     containers: await lines('docker', ['ps', '-aq']),
     processes: (await lines('ps', ['-eo', 'args'])).filter(
-      (line) => /wherry|dockerd|containerd|nginx/.test(line) && !/tap|test|\bps\b/.test(line),
+      (line) => /wherry|dockerd|containerd|nginx/.test(line) && !/tap|test|\bps\b|<defunct>/.test(line),
     ),
     cgroups: (await lines('find', [...hierarchies, '-maxdepth', '1', '-type', 'd'])).sort(),
   };
