@@ -4,7 +4,7 @@ import { pod as build } from '../../src/testing/builders.js';
 import { type ContainerState, labels, type SandboxState } from '../runtime/runtime.js';
 import { computeActions, type Step } from './actions.js';
 import { containerLabels, podLabels } from './names.js';
-import { nothingObserved, type Observed } from './observed.js';
+import { nothingObserved, type Observed, sandboxObstacle } from './observed.js';
 import { toPodStatus } from './status.js';
 
 const now = new Date('2026-01-01T01:00:00Z');
@@ -105,6 +105,22 @@ const table: [name: string, pod: Pod, observed: Observed, steps: string[]][] = [
   ['a new pod gets sandbox and containers at once', podOf(two), nothingObserved, ['sandbox 0 with app+b']],
   ['init containers go first', podOf({ initContainers: [init] }), nothingObserved, ['sandbox 0 with init']],
   ['a running pod needs nothing', podOf(), seen([container()]), []],
+  [
+    'of sandboxes that would not start only the last one is kept',
+    podOf(),
+    seen([], { sandboxes: [sandbox('exited', 2), sandbox('exited', 1)], network: undefined }),
+    ['removeSandbox s1'],
+  ],
+  [
+    'a sandbox that would not start is tried again later',
+    podOf(),
+    seen([], {
+      sandboxes: [sandbox('exited', 2)],
+      network: undefined,
+      obstacles: new Map([[sandboxObstacle, { reason: 'x', message: '', retryAt: before(-4) }]]),
+    }),
+    ['wake 4'],
+  ],
   [
     'an adopted sandbox is asked for its network',
     podOf(),

@@ -32,6 +32,7 @@ import {
   isStarted,
   latestOf,
   type Observed,
+  sandboxObstacle,
 } from './observed.js';
 import { deadlineOf, endOf } from './phase.js';
 import { restartTime, shouldRestart } from './restart.js';
@@ -98,6 +99,11 @@ function replaceSandbox(pod: Pod, observed: Observed, dead: SandboxState | undef
   if (halfMade.length > 0) return halfMade.map(({ id }) => ({ do: 'removeContainer', id }));
   // One that never ran (a crash in between) is removed and made anew under the same name.
   if (dead?.state === 'created') return [{ do: 'removeSandbox', sandbox: dead }];
+  // The last one is kept until a new one runs: the attempts are counted from it.
+  const older = observed.sandboxes.filter((sandbox) => sandbox !== dead);
+  if (older.length > 0) return older.map((sandbox) => ({ do: 'removeSandbox', sandbox }));
+  const obstacle = observed.obstacles.get(sandboxObstacle);
+  if (obstacle?.retryAt && obstacle.retryAt > now) return [{ do: 'wakeAt', at: obstacle.retryAt }];
   const attempt = dead ? attemptOf(dead) + 1 : 0;
   const first = containerSteps(pod, { ...observed, network: { sandboxId: '', ips: [] } }, '', now);
   const containers = first

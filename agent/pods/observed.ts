@@ -25,6 +25,9 @@ export interface Obstacle {
   retryAt: Date | undefined;
 }
 
+/** The name under which an obstacle in the way of the sandbox itself stands; no container can have it. */
+export const sandboxObstacle = '';
+
 export interface Observed {
   sandboxes: readonly SandboxState[];
   containers: readonly ContainerState[];
@@ -32,7 +35,7 @@ export interface Observed {
   network: { sandboxId: string; ips: readonly string[] } | undefined;
   /** By container id. */
   health: ReadonlyMap<string, ContainerHealth>;
-  /** By container name. */
+  /** By container name, or `sandboxObstacle`. */
   obstacles: ReadonlyMap<string, Obstacle>;
   /** Names of containers whose image is being pulled. */
   pulling: ReadonlySet<string>;

@@ -19,7 +19,7 @@ import type { HostFiles } from './hostfiles.js';
 import { containerLabels } from './names.js';
 import { ConfigError, type PodCgroups, type PodEvents, type PodVolumes, VolumeError } from './needs.js';
 import { toPodSandbox } from './networking.js';
-import { specOf } from './observed.js';
+import { sandboxObstacle, specOf } from './observed.js';
 import { needsPodIp, type PrepareContainer } from './preparation.js';
 import type { PodRecord } from './record.js';
 
@@ -74,6 +74,8 @@ export function createStartup(options: StartupOptions): Startup {
       await cgroup;
       const sandbox = await echoing(record, priorities.startSandbox, () => runtime.startSandbox(id));
       record.sandboxes.set(id, sandbox);
+      record.obstacles.delete(sandboxObstacle);
+      record.failures.delete(sandboxObstacle);
       return setUpNetwork(sandbox, context);
     });
     ips.catch(() => undefined);
@@ -83,6 +85,7 @@ export function createStartup(options: StartupOptions): Startup {
         if (!(error instanceof RuntimeError && error.kind === 'conflict')) {
           const text = `Failed to create pod sandbox: ${messageOf(error)}`;
           events.record(pod, 'Warning', 'FailedCreatePodSandBox', text);
+          if (reasonOf(error)) obstruct(record, sandboxObstacle, 'FailedCreatePodSandBox', text);
         }
         throw error;
       }),
