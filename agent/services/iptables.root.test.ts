@@ -23,7 +23,7 @@ if (await insideNamespace(t, import.meta.url)) {
         async flush() {
           await runChecked(named('iptables'), ['-F']);
           await runChecked(named('iptables'), ['-X']);
-          await clock.advance(10_000);
+          await clock.advance(30_000);
           await last;
           await setImmediate();
         },

@@ -20,7 +20,7 @@ export interface IptablesOptions {
 /** Seconds to wait for the lock that legacy iptables takes. */
 const lockArgs = ['-w', '20'];
 
-export function createIptables({ clock, exec = run, checkEveryMs = 10_000 }: IptablesOptions): Firewall {
+export function createIptables({ clock, exec = run, checkEveryMs = 30_000 }: IptablesOptions): Firewall {
   const callbacks = new Set<() => void>();
   /** What was asked for, one canary per table. */
   const jumps = new Map<string, Jump>();
