@@ -26,7 +26,7 @@ export async function up(flags: UpFlags): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('needs root: it installs services and programs the network');
   await ensureConfig('master', flags.nodeIp ? { 'advertise-address': flags.nodeIp } : {});
   await startRole('master');
-  await reachServer(paths.adminKubeconfig, 60_000);
+  await reachServer(paths.adminKubeconfig, 120_000);
   const admin = await openAdmin(paths.adminKubeconfig);
   say(`master   ${admin.server}`);
 
