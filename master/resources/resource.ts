@@ -30,6 +30,6 @@ export interface Resource<T extends KubeObject = KubeObject> {
   subresources: readonly string[];
   strategy: Strategy<T>;
   printer: Printer<T>;
-  /** Kept in memory only by the store's durability class (events, leases); `durable` by default. */
+  /** Removed this long after the last write (events); kept for ever when absent. As durable as everything else. */
   storageTtlSeconds?: number;
 }
