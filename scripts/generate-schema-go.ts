@@ -87,7 +87,7 @@ function readGoFile(text: string, into: GoPackage): void {
     }
     if (line === 'import (') importing = true;
     else if (line === ')') importing = false;
-    const imported = importing ? /^\s+(\w+ )?"([^"]+)"/.exec(line) : undefined;
+    const imported = (importing ? /^\s+(\w+ )?"([^"]+)"/ : /^import (\w+ )?"([^"]+)"/).exec(line);
     if (imported?.[2]) {
       into.imports.set(
         imported[1]?.trim() ?? imported[2].slice(imported[2].lastIndexOf('/') + 1),

@@ -10,7 +10,16 @@ import { join } from 'node:path';
 import { type GoField, type GoPackage, type GoType, readPackage } from './generate-schema-go.js';
 
 /** The packages, in the order in which they win a type name. */
-const packages: { path: string; group: string; version: string; prefix: string }[] = [
+interface PackageRow {
+  path: string;
+  group: string;
+  version: string;
+  prefix: string;
+  /** Only these kinds, and what they are made of; everything when absent. */
+  roots?: string[];
+}
+
+const packages: PackageRow[] = [
   { path: 'apimachinery/pkg/apis/meta/v1', group: 'meta.k8s.io', version: 'v1', prefix: 'Meta' },
   { path: 'api/core/v1', group: '', version: 'v1', prefix: 'Core' },
   { path: 'api/apps/v1', group: 'apps', version: 'v1', prefix: 'Apps' },
@@ -41,7 +50,57 @@ const packages: { path: string; group: string; version: string; prefix: string }
     version: 'v1',
     prefix: 'Apiextensions',
   },
+  {
+    path: 'kube-aggregator/pkg/apis/apiregistration/v1',
+    group: 'apiregistration.k8s.io',
+    version: 'v1',
+    prefix: 'Apiregistration',
+  },
+  {
+    path: 'metrics/pkg/apis/metrics/v1beta1',
+    group: 'metrics.k8s.io',
+    version: 'v1beta1',
+    prefix: 'Metrics',
+  },
+  // Old versions that manifests still carry; served by conversion.
+  old('extensions/v1beta1', 'extensions', 'Extensions', ['Ingress', 'IngressList']),
+  old('networking/v1beta1', 'networking.k8s.io', 'NetworkingV1beta1', [
+    'Ingress',
+    'IngressList',
+    'IngressClass',
+    'IngressClassList',
+  ]),
+  old('batch/v1beta1', 'batch', 'BatchV1beta1', ['CronJob', 'CronJobList']),
+  old('policy/v1beta1', 'policy', 'PolicyV1beta1', [
+    'PodDisruptionBudget',
+    'PodDisruptionBudgetList',
+    'Eviction',
+  ]),
+  old('discovery/v1beta1', 'discovery.k8s.io', 'DiscoveryV1beta1', ['EndpointSlice', 'EndpointSliceList']),
+  old('events/v1beta1', 'events.k8s.io', 'EventsV1beta1', ['Event', 'EventList']),
+  old('autoscaling/v2beta2', 'autoscaling', 'AutoscalingV2beta2', [
+    'HorizontalPodAutoscaler',
+    'HorizontalPodAutoscalerList',
+  ]),
 ];
+
+function old(path: string, group: string, prefix: string, roots: string[]): PackageRow {
+  return { path: `api/${path}`, group, version: path.slice(path.indexOf('/') + 1), prefix, roots };
+}
+
+/** The names of a package's types that its roots need, themselves included. */
+function needed(go: GoPackage, roots: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const queue = [...roots];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    const type = go.types.get(name);
+    if (!type || found.has(name)) continue;
+    found.add(name);
+    const texts = [type.alias ?? '', ...(type.fields ?? []).map((field) => field.goType)];
+    queue.push(...texts.flatMap((text) => text.match(/\b[A-Z]\w*/g) ?? []));
+  }
+  return found;
+}
 
 /** Go types with a JSON form of their own, as a schema type and as TypeScript. */
 const scalars: Record<string, { ir: string; ts: string }> = {
@@ -92,7 +151,7 @@ export interface ModelType {
 }
 
 export class Model {
-  readonly packages: { path: string; group: string; version: string; prefix: string; go: GoPackage }[];
+  readonly packages: (PackageRow & { go: GoPackage })[];
   readonly types: ModelType[] = [];
   /** `type RestartPolicy string` and the like: scalars, lists and maps with a Go name. */
   readonly aliases: ModelType[] = [];
@@ -100,7 +159,12 @@ export class Model {
   readonly #aliasNames = new Map<string, string>();
 
   constructor(root: string) {
-    this.packages = packages.map((row) => ({ ...row, go: readPackage(join(root, row.path)) }));
+    this.packages = packages.map((row) => {
+      const go = readPackage(join(root, row.path));
+      const wanted = row.roots && needed(go, row.roots);
+      for (const name of wanted ? [...go.types.keys()] : []) if (!wanted?.has(name)) go.types.delete(name);
+      return { ...row, go };
+    });
     const taken = new Set<string>();
     for (const [packageIndex, row] of this.packages.entries()) {
       for (const go of row.go.types.values()) {

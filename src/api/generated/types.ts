@@ -4180,3 +4180,585 @@ export interface ExternalDocumentation {
   description?: string | undefined;
   url?: string | undefined;
 }
+
+// apiregistration.k8s.io/v1
+
+export interface APIServiceList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: APIService[];
+}
+
+export interface ApiregistrationServiceReference {
+  namespace?: string | undefined;
+  name?: string | undefined;
+  port?: number | undefined;
+}
+
+export interface APIServiceSpec {
+  service?: ApiregistrationServiceReference | undefined;
+  group?: string | undefined;
+  version?: string | undefined;
+  insecureSkipTLSVerify?: boolean | undefined;
+  caBundle?: string | undefined;
+  groupPriorityMinimum: number;
+  versionPriority: number;
+}
+
+export interface APIServiceCondition {
+  type: string;
+  status: string;
+  lastTransitionTime?: string | undefined;
+  reason?: string | undefined;
+  message?: string | undefined;
+}
+
+export interface APIServiceStatus {
+  conditions?: APIServiceCondition[] | undefined;
+}
+
+export interface APIService {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: APIServiceSpec | undefined;
+  status?: APIServiceStatus | undefined;
+}
+
+// metrics.k8s.io/v1beta1
+
+export interface NodeMetrics {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  timestamp: string;
+  window: string;
+  usage: Record<string, Quantity>;
+}
+
+export interface NodeMetricsList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: NodeMetrics[];
+}
+
+export interface PodMetrics {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  timestamp: string;
+  window: string;
+  containers: ContainerMetrics[];
+}
+
+export interface PodMetricsList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: PodMetrics[];
+}
+
+export interface ContainerMetrics {
+  name: string;
+  usage: Record<string, Quantity>;
+}
+
+// extensions/v1beta1
+
+export interface ExtensionsIngress {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: ExtensionsIngressSpec | undefined;
+  status?: ExtensionsIngressStatus | undefined;
+}
+
+export interface ExtensionsIngressList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: ExtensionsIngress[];
+}
+
+export interface ExtensionsIngressSpec {
+  ingressClassName?: string | undefined;
+  backend?: ExtensionsIngressBackend | undefined;
+  tls?: ExtensionsIngressTLS[] | undefined;
+  rules?: ExtensionsIngressRule[] | undefined;
+}
+
+export interface ExtensionsIngressTLS {
+  hosts?: string[] | undefined;
+  secretName?: string | undefined;
+}
+
+export interface ExtensionsIngressStatus {
+  loadBalancer?: ExtensionsIngressLoadBalancerStatus | undefined;
+}
+
+export interface ExtensionsIngressLoadBalancerStatus {
+  ingress?: ExtensionsIngressLoadBalancerIngress[] | undefined;
+}
+
+export interface ExtensionsIngressLoadBalancerIngress {
+  ip?: string | undefined;
+  hostname?: string | undefined;
+  ports?: ExtensionsIngressPortStatus[] | undefined;
+}
+
+export interface ExtensionsIngressPortStatus {
+  port: number;
+  protocol: string;
+  error?: string | undefined;
+}
+
+export interface ExtensionsIngressRule {
+  host?: string | undefined;
+  http?: ExtensionsHTTPIngressRuleValue | undefined;
+}
+
+export interface ExtensionsIngressRuleValue {
+  http?: ExtensionsHTTPIngressRuleValue | undefined;
+}
+
+export interface ExtensionsHTTPIngressRuleValue {
+  paths: ExtensionsHTTPIngressPath[];
+}
+
+export interface ExtensionsHTTPIngressPath {
+  path?: string | undefined;
+  pathType?: string | undefined;
+  backend: ExtensionsIngressBackend;
+}
+
+export interface ExtensionsIngressBackend {
+  serviceName?: string | undefined;
+  servicePort?: IntOrString | undefined;
+  resource?: TypedLocalObjectReference | undefined;
+}
+
+// networking.k8s.io/v1beta1
+
+export interface NetworkingV1beta1Ingress {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: NetworkingV1beta1IngressSpec | undefined;
+  status?: NetworkingV1beta1IngressStatus | undefined;
+}
+
+export interface NetworkingV1beta1IngressList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: NetworkingV1beta1Ingress[];
+}
+
+export interface NetworkingV1beta1IngressSpec {
+  ingressClassName?: string | undefined;
+  backend?: NetworkingV1beta1IngressBackend | undefined;
+  tls?: NetworkingV1beta1IngressTLS[] | undefined;
+  rules?: NetworkingV1beta1IngressRule[] | undefined;
+}
+
+export interface NetworkingV1beta1IngressTLS {
+  hosts?: string[] | undefined;
+  secretName?: string | undefined;
+}
+
+export interface NetworkingV1beta1IngressStatus {
+  loadBalancer?: NetworkingV1beta1IngressLoadBalancerStatus | undefined;
+}
+
+export interface NetworkingV1beta1IngressLoadBalancerStatus {
+  ingress?: NetworkingV1beta1IngressLoadBalancerIngress[] | undefined;
+}
+
+export interface NetworkingV1beta1IngressLoadBalancerIngress {
+  ip?: string | undefined;
+  hostname?: string | undefined;
+  ports?: NetworkingV1beta1IngressPortStatus[] | undefined;
+}
+
+export interface NetworkingV1beta1IngressPortStatus {
+  port: number;
+  protocol: string;
+  error?: string | undefined;
+}
+
+export interface NetworkingV1beta1IngressRule {
+  host?: string | undefined;
+  http?: NetworkingV1beta1HTTPIngressRuleValue | undefined;
+}
+
+export interface NetworkingV1beta1IngressRuleValue {
+  http?: NetworkingV1beta1HTTPIngressRuleValue | undefined;
+}
+
+export interface NetworkingV1beta1HTTPIngressRuleValue {
+  paths: NetworkingV1beta1HTTPIngressPath[];
+}
+
+export interface NetworkingV1beta1HTTPIngressPath {
+  path?: string | undefined;
+  pathType?: string | undefined;
+  backend: NetworkingV1beta1IngressBackend;
+}
+
+export interface NetworkingV1beta1IngressBackend {
+  serviceName?: string | undefined;
+  servicePort?: IntOrString | undefined;
+  resource?: TypedLocalObjectReference | undefined;
+}
+
+export interface NetworkingV1beta1IngressClass {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: NetworkingV1beta1IngressClassSpec | undefined;
+}
+
+export interface NetworkingV1beta1IngressClassSpec {
+  controller?: string | undefined;
+  parameters?: NetworkingV1beta1IngressClassParametersReference | undefined;
+}
+
+export interface NetworkingV1beta1IngressClassParametersReference {
+  apiGroup?: string | undefined;
+  kind: string;
+  name: string;
+  scope: string;
+  namespace?: string | undefined;
+}
+
+export interface NetworkingV1beta1IngressClassList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: NetworkingV1beta1IngressClass[];
+}
+
+// batch/v1beta1
+
+export interface BatchV1beta1JobTemplateSpec {
+  metadata?: ObjectMeta | undefined;
+  spec?: JobSpec | undefined;
+}
+
+export interface BatchV1beta1CronJob {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: BatchV1beta1CronJobSpec | undefined;
+  status?: BatchV1beta1CronJobStatus | undefined;
+}
+
+export interface BatchV1beta1CronJobList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: BatchV1beta1CronJob[];
+}
+
+export interface BatchV1beta1CronJobSpec {
+  schedule: string;
+  timeZone?: string | undefined;
+  startingDeadlineSeconds?: number | undefined;
+  concurrencyPolicy?: string | undefined;
+  suspend?: boolean | undefined;
+  jobTemplate: BatchV1beta1JobTemplateSpec;
+  successfulJobsHistoryLimit?: number | undefined;
+  failedJobsHistoryLimit?: number | undefined;
+}
+
+export interface BatchV1beta1CronJobStatus {
+  active?: ObjectReference[] | undefined;
+  lastScheduleTime?: string | undefined;
+  lastSuccessfulTime?: string | undefined;
+}
+
+// policy/v1beta1
+
+export interface PolicyV1beta1PodDisruptionBudgetSpec {
+  minAvailable?: IntOrString | undefined;
+  selector?: LabelSelector | undefined;
+  maxUnavailable?: IntOrString | undefined;
+  unhealthyPodEvictionPolicy?: string | undefined;
+}
+
+export interface PolicyV1beta1PodDisruptionBudgetStatus {
+  observedGeneration?: number | undefined;
+  disruptedPods?: Record<string, string> | undefined;
+  disruptionsAllowed?: number | undefined;
+  currentHealthy?: number | undefined;
+  desiredHealthy?: number | undefined;
+  expectedPods?: number | undefined;
+  conditions?: Condition[] | undefined;
+}
+
+export interface PolicyV1beta1PodDisruptionBudget {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: PolicyV1beta1PodDisruptionBudgetSpec | undefined;
+  status?: PolicyV1beta1PodDisruptionBudgetStatus | undefined;
+}
+
+export interface PolicyV1beta1PodDisruptionBudgetList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: PolicyV1beta1PodDisruptionBudget[];
+}
+
+export interface PolicyV1beta1Eviction {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  deleteOptions?: DeleteOptions | undefined;
+}
+
+// discovery.k8s.io/v1beta1
+
+export interface DiscoveryV1beta1EndpointSlice {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  addressType: string;
+  endpoints: DiscoveryV1beta1Endpoint[];
+  ports?: DiscoveryV1beta1EndpointPort[] | undefined;
+}
+
+export interface DiscoveryV1beta1Endpoint {
+  addresses: string[];
+  conditions?: DiscoveryV1beta1EndpointConditions | undefined;
+  hostname?: string | undefined;
+  targetRef?: ObjectReference | undefined;
+  topology?: Record<string, string> | undefined;
+  nodeName?: string | undefined;
+  hints?: DiscoveryV1beta1EndpointHints | undefined;
+}
+
+export interface DiscoveryV1beta1EndpointConditions {
+  ready?: boolean | undefined;
+  serving?: boolean | undefined;
+  terminating?: boolean | undefined;
+}
+
+export interface DiscoveryV1beta1EndpointHints {
+  forZones?: DiscoveryV1beta1ForZone[] | undefined;
+  forNodes?: DiscoveryV1beta1ForNode[] | undefined;
+}
+
+export interface DiscoveryV1beta1ForZone {
+  name: string;
+}
+
+export interface DiscoveryV1beta1ForNode {
+  name: string;
+}
+
+export interface DiscoveryV1beta1EndpointPort {
+  name?: string | undefined;
+  protocol?: string | undefined;
+  port?: number | undefined;
+  appProtocol?: string | undefined;
+}
+
+export interface DiscoveryV1beta1EndpointSliceList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: DiscoveryV1beta1EndpointSlice[];
+}
+
+// events.k8s.io/v1beta1
+
+export interface EventsV1beta1Event {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  eventTime: string;
+  series?: EventsV1beta1EventSeries | undefined;
+  reportingController?: string | undefined;
+  reportingInstance?: string | undefined;
+  action?: string | undefined;
+  reason?: string | undefined;
+  regarding?: ObjectReference | undefined;
+  related?: ObjectReference | undefined;
+  note?: string | undefined;
+  type?: string | undefined;
+  deprecatedSource?: EventSource | undefined;
+  deprecatedFirstTimestamp?: string | undefined;
+  deprecatedLastTimestamp?: string | undefined;
+  deprecatedCount?: number | undefined;
+}
+
+export interface EventsV1beta1EventSeries {
+  count: number;
+  lastObservedTime: string;
+}
+
+export interface EventsV1beta1EventList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: EventsV1beta1Event[];
+}
+
+// autoscaling/v2beta2
+
+export interface AutoscalingV2beta2HorizontalPodAutoscaler {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+  spec?: AutoscalingV2beta2HorizontalPodAutoscalerSpec | undefined;
+  status?: AutoscalingV2beta2HorizontalPodAutoscalerStatus | undefined;
+}
+
+export interface AutoscalingV2beta2HorizontalPodAutoscalerSpec {
+  scaleTargetRef: AutoscalingV2beta2CrossVersionObjectReference;
+  minReplicas?: number | undefined;
+  maxReplicas: number;
+  metrics?: AutoscalingV2beta2MetricSpec[] | undefined;
+  behavior?: AutoscalingV2beta2HorizontalPodAutoscalerBehavior | undefined;
+}
+
+export interface AutoscalingV2beta2CrossVersionObjectReference {
+  kind: string;
+  name: string;
+  apiVersion?: string | undefined;
+}
+
+export interface AutoscalingV2beta2MetricSpec {
+  type: string;
+  object?: AutoscalingV2beta2ObjectMetricSource | undefined;
+  pods?: AutoscalingV2beta2PodsMetricSource | undefined;
+  resource?: AutoscalingV2beta2ResourceMetricSource | undefined;
+  containerResource?: AutoscalingV2beta2ContainerResourceMetricSource | undefined;
+  external?: AutoscalingV2beta2ExternalMetricSource | undefined;
+}
+
+export interface AutoscalingV2beta2HorizontalPodAutoscalerBehavior {
+  scaleUp?: AutoscalingV2beta2HPAScalingRules | undefined;
+  scaleDown?: AutoscalingV2beta2HPAScalingRules | undefined;
+}
+
+export interface AutoscalingV2beta2HPAScalingRules {
+  stabilizationWindowSeconds?: number | undefined;
+  selectPolicy?: string | undefined;
+  policies?: AutoscalingV2beta2HPAScalingPolicy[] | undefined;
+}
+
+export interface AutoscalingV2beta2HPAScalingPolicy {
+  type: string;
+  value: number;
+  periodSeconds: number;
+}
+
+export interface AutoscalingV2beta2ObjectMetricSource {
+  describedObject: AutoscalingV2beta2CrossVersionObjectReference;
+  target: AutoscalingV2beta2MetricTarget;
+  metric: AutoscalingV2beta2MetricIdentifier;
+}
+
+export interface AutoscalingV2beta2PodsMetricSource {
+  metric: AutoscalingV2beta2MetricIdentifier;
+  target: AutoscalingV2beta2MetricTarget;
+}
+
+export interface AutoscalingV2beta2ResourceMetricSource {
+  name: string;
+  target: AutoscalingV2beta2MetricTarget;
+}
+
+export interface AutoscalingV2beta2ContainerResourceMetricSource {
+  name: string;
+  target: AutoscalingV2beta2MetricTarget;
+  container: string;
+}
+
+export interface AutoscalingV2beta2ExternalMetricSource {
+  metric: AutoscalingV2beta2MetricIdentifier;
+  target: AutoscalingV2beta2MetricTarget;
+}
+
+export interface AutoscalingV2beta2MetricIdentifier {
+  name: string;
+  selector?: LabelSelector | undefined;
+}
+
+export interface AutoscalingV2beta2MetricTarget {
+  type: string;
+  value?: Quantity | undefined;
+  averageValue?: Quantity | undefined;
+  averageUtilization?: number | undefined;
+}
+
+export interface AutoscalingV2beta2HorizontalPodAutoscalerStatus {
+  observedGeneration?: number | undefined;
+  lastScaleTime?: string | undefined;
+  currentReplicas: number;
+  desiredReplicas: number;
+  currentMetrics?: AutoscalingV2beta2MetricStatus[] | undefined;
+  conditions: AutoscalingV2beta2HorizontalPodAutoscalerCondition[];
+}
+
+export interface AutoscalingV2beta2HorizontalPodAutoscalerCondition {
+  type: string;
+  status: string;
+  lastTransitionTime?: string | undefined;
+  reason?: string | undefined;
+  message?: string | undefined;
+}
+
+export interface AutoscalingV2beta2MetricStatus {
+  type: string;
+  object?: AutoscalingV2beta2ObjectMetricStatus | undefined;
+  pods?: AutoscalingV2beta2PodsMetricStatus | undefined;
+  resource?: AutoscalingV2beta2ResourceMetricStatus | undefined;
+  containerResource?: AutoscalingV2beta2ContainerResourceMetricStatus | undefined;
+  external?: AutoscalingV2beta2ExternalMetricStatus | undefined;
+}
+
+export interface AutoscalingV2beta2ObjectMetricStatus {
+  metric: AutoscalingV2beta2MetricIdentifier;
+  current: AutoscalingV2beta2MetricValueStatus;
+  describedObject: AutoscalingV2beta2CrossVersionObjectReference;
+}
+
+export interface AutoscalingV2beta2PodsMetricStatus {
+  metric: AutoscalingV2beta2MetricIdentifier;
+  current: AutoscalingV2beta2MetricValueStatus;
+}
+
+export interface AutoscalingV2beta2ResourceMetricStatus {
+  name: string;
+  current: AutoscalingV2beta2MetricValueStatus;
+}
+
+export interface AutoscalingV2beta2ContainerResourceMetricStatus {
+  name: string;
+  current: AutoscalingV2beta2MetricValueStatus;
+  container: string;
+}
+
+export interface AutoscalingV2beta2ExternalMetricStatus {
+  metric: AutoscalingV2beta2MetricIdentifier;
+  current: AutoscalingV2beta2MetricValueStatus;
+}
+
+export interface AutoscalingV2beta2MetricValueStatus {
+  value?: Quantity | undefined;
+  averageValue?: Quantity | undefined;
+  averageUtilization?: number | undefined;
+}
+
+export interface AutoscalingV2beta2HorizontalPodAutoscalerList {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ListMeta;
+  items: AutoscalingV2beta2HorizontalPodAutoscaler[];
+}
