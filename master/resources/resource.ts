@@ -3,6 +3,7 @@
  * `table.ts`; a new kind is one row and, where it differs, one strategy.
  */
 import type { ResourceType } from '../../src/api/kinds.js';
+import type { ObjectType } from '../../src/api/schema/table.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Strategy } from '../registry/strategy.js';
 
@@ -21,6 +22,18 @@ export interface Printer<T extends KubeObject> {
   cells(object: T, now: Date): readonly unknown[];
 }
 
+/**
+ * A version of a kind that is not how it is stored: decoded, patched and answered in its own version, everything else is
+ * the storing row's. In batches, because a conversion webhook takes them so; the results are new objects.
+ */
+export interface View {
+  of: Resource;
+  toStored(objects: readonly KubeObject[]): readonly KubeObject[] | Promise<readonly KubeObject[]>;
+  fromStored(objects: readonly KubeObject[]): readonly KubeObject[] | Promise<readonly KubeObject[]>;
+  /** Field selector labels of this version -> those of the storing row. */
+  fieldLabels?: Readonly<Record<string, string>>;
+}
+
 export interface Resource<T extends KubeObject = KubeObject> {
   type: ResourceType<T>;
   singular: string;
@@ -30,6 +43,11 @@ export interface Resource<T extends KubeObject = KubeObject> {
   subresources: readonly string[];
   strategy: Strategy<T>;
   printer: Printer<T>;
+  /** What objects look like, for kinds that are not in the built-in schema. */
+  schema?: ObjectType;
+  view?: View;
+  /** The only verbs of the object itself, for kinds that are answered instead of stored (reviews, metrics). */
+  verbs?: readonly string[];
   /** Removed this long after the last write (events); kept for ever when absent. As durable as everything else. */
   storageTtlSeconds?: number;
 }

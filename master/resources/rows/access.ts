@@ -1,0 +1,20 @@
+/** Rows of rbac.authorization.k8s.io, authentication.k8s.io, authorization.k8s.io and certificates.k8s.io. */
+import * as kinds from '../../../src/api/kinds.js';
+import { csrStrategy } from '../../registry/kinds/csr.js';
+import { csrPrinter } from '../printers/core.js';
+import type { Resource } from '../resource.js';
+import { row } from './row.js';
+
+export const accessRows: readonly Resource[] = [
+  row({ type: kinds.roles }),
+  row({ type: kinds.roleBindings }),
+  row({ type: kinds.clusterRoles }),
+  row({ type: kinds.clusterRoleBindings }),
+  row({
+    type: kinds.certificateSigningRequests,
+    shortNames: ['csr'],
+    subresources: ['status', 'approval'],
+    strategy: csrStrategy,
+    printer: csrPrinter,
+  }),
+];

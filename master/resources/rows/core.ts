@@ -1,0 +1,97 @@
+/** Rows of the core group. */
+import * as kinds from '../../../src/api/kinds.js';
+import { configMapStrategy } from '../../registry/kinds/configmap.js';
+import { endpointsStrategy } from '../../registry/kinds/endpoints.js';
+import { namespaceStrategy } from '../../registry/kinds/namespace.js';
+import { nodeStrategy } from '../../registry/kinds/node.js';
+import { podStrategy } from '../../registry/kinds/pod.js';
+import { secretStrategy } from '../../registry/kinds/secret.js';
+import { serviceStrategy } from '../../registry/kinds/service.js';
+import { eventStrategy, serviceAccountStrategy } from '../../registry/kinds/small.js';
+import {
+  configMapPrinter,
+  eventPrinter,
+  namespacePrinter,
+  secretPrinter,
+  serviceAccountPrinter,
+} from '../printers/core.js';
+import { nodePrinter } from '../printers/node.js';
+import { podPrinter } from '../printers/pod.js';
+import { endpointsPrinter, servicePrinter } from '../printers/service.js';
+import type { Resource } from '../resource.js';
+import { row } from './row.js';
+
+/** Other groups show the same objects. */
+export const eventRow = row({
+  type: kinds.events,
+  shortNames: ['ev'],
+  storageTtlSeconds: 3600,
+  strategy: eventStrategy,
+  printer: eventPrinter,
+});
+
+/** Pods that say nothing of it tolerate a node that is not ready for `evictionSeconds`. */
+export const coreRows = (evictionSeconds: number): readonly Resource[] => [
+  row({
+    type: kinds.namespaces,
+    shortNames: ['ns'],
+    subresources: ['status', 'finalize'],
+    strategy: namespaceStrategy,
+    printer: namespacePrinter,
+  }),
+  row({
+    type: kinds.nodes,
+    shortNames: ['no'],
+    subresources: ['status'],
+    strategy: nodeStrategy,
+    printer: nodePrinter,
+  }),
+  row({
+    type: kinds.pods,
+    shortNames: ['po'],
+    categories: ['all'],
+    subresources: ['status', 'binding', 'log', 'exec', 'attach'],
+    strategy: podStrategy(evictionSeconds),
+    printer: podPrinter,
+  }),
+  row({
+    type: kinds.services,
+    shortNames: ['svc'],
+    categories: ['all'],
+    subresources: ['status'],
+    strategy: serviceStrategy,
+    printer: servicePrinter,
+  }),
+  row({
+    type: kinds.endpoints,
+    singular: 'endpoints',
+    shortNames: ['ep'],
+    strategy: endpointsStrategy,
+    printer: endpointsPrinter,
+  }),
+  row({
+    type: kinds.configMaps,
+    shortNames: ['cm'],
+    strategy: configMapStrategy,
+    printer: configMapPrinter,
+  }),
+  row({ type: kinds.secrets, strategy: secretStrategy, printer: secretPrinter }),
+  row({
+    type: kinds.serviceAccounts,
+    shortNames: ['sa'],
+    strategy: serviceAccountStrategy,
+    printer: serviceAccountPrinter,
+  }),
+  eventRow,
+  row({ type: kinds.persistentVolumes, shortNames: ['pv'], subresources: ['status'] }),
+  row({ type: kinds.persistentVolumeClaims, shortNames: ['pvc'], subresources: ['status'] }),
+  row({ type: kinds.podTemplates }),
+  row({
+    type: kinds.replicationControllers,
+    shortNames: ['rc'],
+    categories: ['all'],
+    subresources: ['status', 'scale'],
+  }),
+  row({ type: kinds.limitRanges, shortNames: ['limits'] }),
+  row({ type: kinds.resourceQuotas, shortNames: ['quota'], subresources: ['status'] }),
+];

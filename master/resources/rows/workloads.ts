@@ -1,0 +1,34 @@
+/** Rows of apps, batch, autoscaling and policy. */
+import * as kinds from '../../../src/api/kinds.js';
+import { deploymentStrategy } from '../../registry/kinds/deployment.js';
+import { replicaSetStrategy } from '../../registry/kinds/replicaset.js';
+import { deploymentPrinter, replicaSetPrinter } from '../printers/workload.js';
+import type { Resource } from '../resource.js';
+import { row } from './row.js';
+
+const scaled = { categories: ['all'], subresources: ['status', 'scale'] };
+const withStatus = { categories: ['all'], subresources: ['status'] };
+
+export const workloadRows: readonly Resource[] = [
+  row({
+    type: kinds.deployments,
+    shortNames: ['deploy'],
+    ...scaled,
+    strategy: deploymentStrategy,
+    printer: deploymentPrinter,
+  }),
+  row({
+    type: kinds.replicaSets,
+    shortNames: ['rs'],
+    ...scaled,
+    strategy: replicaSetStrategy,
+    printer: replicaSetPrinter,
+  }),
+  row({ type: kinds.statefulSets, shortNames: ['sts'], ...scaled }),
+  row({ type: kinds.daemonSets, shortNames: ['ds'], ...withStatus }),
+  row({ type: kinds.controllerRevisions }),
+  row({ type: kinds.jobs, ...withStatus }),
+  row({ type: kinds.cronJobs, shortNames: ['cj'], ...withStatus }),
+  row({ type: kinds.horizontalPodAutoscalers, shortNames: ['hpa'], ...withStatus }),
+  row({ type: kinds.podDisruptionBudgets, shortNames: ['pdb'], subresources: ['status'] }),
+];
