@@ -138,7 +138,7 @@ async function startApi(
       defaultEvictionSeconds: options.defaultEvictionSeconds,
       caPem: pki.ca,
       signer: { authority: pki.authority, reservedIps: [apiServiceIp(options.serviceCidr)] },
-      types: registry.resources.map((row) => row.type),
+      types: registry.resources.stored.map((row) => row.type),
     },
   });
   const scheduler = createScheduler({ client, clock, log, informers });

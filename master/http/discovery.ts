@@ -53,7 +53,14 @@ export const subresourceVerbs = (name: string): readonly string[] =>
 /** What bodies of a subresource are, where they are not the object itself. */
 export const subresourceKind = (name: string): GroupVersionKind | undefined => subresourceFacts[name]?.kind;
 
-function served({ type, singular, shortNames, categories, subresources }: Resource): Served {
+function served({
+  type,
+  singular,
+  shortNames,
+  categories,
+  subresources,
+  verbs = allVerbs,
+}: Resource): Served {
   const own: GroupVersionKind = { group: type.group, version: type.version, kind: type.kind };
   const leaf = (name: string): Served => ({
     name: `${type.resource}/${name}`,
@@ -70,7 +77,7 @@ function served({ type, singular, shortNames, categories, subresources }: Resour
     singularName: singular,
     namespaced: type.namespaced,
     kind: own,
-    verbs: allVerbs,
+    verbs,
     shortNames,
     categories,
     subresources: subresources.map(leaf),

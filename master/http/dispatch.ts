@@ -41,7 +41,6 @@ const watchLimitSeconds = { least: 1800, spread: 1800 };
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #rows: ReadonlyMap<string, Resource>;
   readonly #frames = new SharedFrames();
   readonly #inFlight = new InFlight();
   /** Requests that end only when somebody ends them: watches, logs, exec. */
@@ -49,7 +48,10 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#rows = new Map(options.registry.resources.map((row) => [rowKey(row.type), row]));
+  }
+
+  #rowOf({ group, version, resource }: ResourceTarget): Resource | undefined {
+    return this.#options.registry.resources.at(group, version, resource);
   }
 
   endStreams(): void {
@@ -59,7 +61,7 @@ export class Dispatcher {
   async handle(request: FastifyRequest, reply: FastifyReply, scope: RequestScope): Promise<FastifyReply> {
     const { target, verb } = scope.info;
     if (!target) return this.#sendDocument(request, reply, scope);
-    const resource = this.#rows.get(rowKey(target));
+    const resource = this.#rowOf(target);
     if (!resource) {
       if (this.#options.documents.discovery.hasVersion(target.group, target.version)) throw noSuchResource();
       return reply.code(404).type(pageNotFound.contentType).send(pageNotFound.body);
@@ -172,7 +174,7 @@ export class Dispatcher {
     client: { socket: Duplex; head: Buffer },
   ): Promise<void> {
     const { target } = scope.info;
-    const resource = target && this.#rows.get(rowKey(target));
+    const resource = target && this.#rowOf(target);
     if (!target || !resource?.subresources.includes(target.subresource) || !isStream(target))
       throw noSuchResource();
     this.#streams.add(scope);
@@ -183,9 +185,6 @@ export class Dispatcher {
     }
   }
 }
-
-const rowKey = (row: { group: string; version: string; resource: string }): string =>
-  `${row.group}/${row.version}/${row.resource}`;
 
 const plainHeaders = (reply: FastifyReply): Record<string, string> =>
   Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]));

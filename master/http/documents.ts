@@ -3,7 +3,7 @@
  */
 
 import { gitVersion, kubernetesVersion } from '../../src/api/version.js';
-import type { Resource } from '../resources/resource.js';
+import type { ResourceSet } from '../resources/set.js';
 import { accepts, negotiate } from './accept.js';
 import { createDiscovery, type Discovery } from './discovery.js';
 import { answerHealth, type HealthCheck } from './health.js';
@@ -19,7 +19,7 @@ export interface Document {
 }
 
 export interface DocumentsOptions {
-  resources: readonly Resource[];
+  resources: ResourceSet;
   /** host:port that clients are told to use. */
   serverAddress: string;
   checks: readonly HealthCheck[];
@@ -33,16 +33,30 @@ const text = 'text/plain; charset=utf-8';
 export const pageNotFound: Document = { code: 404, contentType: text, body: '404 page not found\n' };
 
 export class Documents {
-  readonly discovery: Discovery;
   readonly #options: DocumentsOptions;
-  readonly #openapi: OpenApiDocuments;
+  #made: { version: number; discovery: Discovery; openapi: OpenApiDocuments } | undefined;
 
   constructor(options: DocumentsOptions) {
     this.#options = options;
-    this.#openapi = new OpenApiDocuments(
-      options.resources.map((row) => ({ ...row.type, subresources: row.subresources })),
-    );
-    this.discovery = createDiscovery(options.resources, options.serverAddress);
+  }
+
+  get discovery(): Discovery {
+    return this.#current().discovery;
+  }
+
+  /** Made again when kinds came or went. */
+  #current(): { discovery: Discovery; openapi: OpenApiDocuments } {
+    const { resources, serverAddress } = this.#options;
+    if (this.#made?.version !== resources.version) {
+      this.#made = {
+        version: resources.version,
+        discovery: createDiscovery(resources.rows, serverAddress),
+        openapi: new OpenApiDocuments(
+          resources.rows.map((row) => ({ ...row.type, subresources: row.subresources })),
+        ),
+      };
+    }
+    return this.#made;
   }
 
   /** Throws 405 for anything but reading, 406 when the client takes none of our forms. */
@@ -90,7 +104,7 @@ export class Documents {
   }
 
   #schema(path: string, accept: string | undefined): Document {
-    const openapi = this.#openapi;
+    const { openapi } = this.#current();
     if (path === '/openapi/v2') {
       // Old clients name only the protobuf form and would take JSON for broken protobuf.
       const wantsProtobuf = openapiV2ProtobufAccepted.some((type) => accepts(accept, type));

@@ -132,7 +132,7 @@ async function readNode(registry: Registry, name: string, scope: RequestScope): 
 }
 
 function rowOf<T extends Pod | Node>(registry: Registry, resource: string): Resource<T> {
-  const row = registry.resources.find(({ type }) => type.group === '' && type.resource === resource);
+  const row = registry.resources.rows.find(({ type }) => type.group === '' && type.resource === resource);
   if (!row) throw notFound({ group: '', resource, name: '' });
   return row as Resource<never> as Resource<T>;
 }

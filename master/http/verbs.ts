@@ -59,7 +59,8 @@ export function checkRoute(resource: Resource, target: ResourceTarget, verb: str
   }
   const allowed =
     subresource === '' ? (named ? objectVerbs : collectionVerbs) : subresourceVerbs(subresource);
-  if (!allowed.includes(verb)) throw noSuchMethod();
+  if (!allowed.includes(verb) || (subresource === '' && resource.verbs?.includes(verb) === false))
+    throw noSuchMethod();
 }
 
 const objectVerbs = ['get', 'update', 'patch', 'delete'];

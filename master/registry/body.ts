@@ -4,8 +4,9 @@
  */
 import { badRequest } from '../../src/api/errors.js';
 import { apiVersionOf, type ResourceType } from '../../src/api/kinds.js';
-import { checkObject } from '../../src/api/schema/check.js';
+import { checkObject, checkType as checkSchema } from '../../src/api/schema/check.js';
 import { decodeError, strictError, strictProblems } from '../../src/api/schema/strict.js';
+import type { ObjectType } from '../../src/api/schema/table.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
 import { copyJson } from './codec.js';
@@ -19,11 +20,11 @@ export function readBody<T extends KubeObject>(
   body: unknown,
   context: RequestContext,
 ): T {
-  return readAs(resource.type, body, context) as T;
+  return readAs(resource.type, body, context, resource.schema) as T;
 }
 
 /** The same for what is no resource of its own: Scale, Binding. */
-export function readAs(type: Shape, body: unknown, context: RequestContext): KubeObject {
+export function readAs(type: Shape, body: unknown, context: RequestContext, schema?: ObjectType): KubeObject {
   const object = context.ownsBody ? body : copyJson(body);
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     throw badRequest(
@@ -32,7 +33,7 @@ export function readAs(type: Shape, body: unknown, context: RequestContext): Kub
   }
   const { apiVersion = apiVersionOf(type), kind = type.kind } = object as Partial<KubeObject>;
   checkType(type, String(apiVersion), String(kind));
-  const { unknown, errors } = checkObject(type, object);
+  const { unknown, errors } = schema ? checkSchema(schema, object) : checkObject(type, object);
   if (errors.length > 0) throw decodeError(type, errors);
   if (unknown.length > 0) refuseOrWarn(type, unknown, context);
   const { metadata = {} } = object as Partial<KubeObject>;

@@ -9,16 +9,13 @@ import { apiVersionOf, type ResourceType } from '../../src/api/kinds.js';
 import type { KubeObject, List } from '../../src/api/types.js';
 import type { CallOptions, Client, ObjectEvent, WriteOptions } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
-import { resourceKey } from './environment.js';
 import type { Registry, RequestContext, StoredEvent, User } from './registry.js';
 
 export function createRegistryClient(registry: Registry, user: User): Client {
-  const rows = new Map(registry.resources.map((row) => [resourceKey(row.type), row]));
-
   function rowOf<T extends KubeObject>(type: ResourceType<T>): Resource<T> {
-    const row = rows.get(resourceKey(type));
+    const row = registry.resources.of(type);
     if (!row) throw new ApiError('NotFound', 'the server could not find the requested resource');
-    return row as unknown as Resource<T>;
+    return row;
   }
 
   const contextOf = (options: WriteOptions): RequestContext => ({

@@ -8,8 +8,8 @@ import type { KubeObject } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
+import { type Admitted, mutate, validate } from './admit.js';
 import { reserve } from './allocate.js';
-import { readBody } from './body.js';
 import { serialise } from './codec.js';
 import {
   type Environment,
@@ -24,6 +24,7 @@ import { storeKeyOf } from './keys.js';
 import { namespaceOf, requireNamespace } from './namespace.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { validateMetadata } from './validation/metadata.js';
+import { readStored, storedRow } from './views.js';
 
 /** What names are generated from: no vowels and nothing that looks like another character, as in Kubernetes. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
@@ -34,15 +35,17 @@ const maxNameAttempts = 8;
 /** Rejects with `BadRequest`, `NotFound` (namespace), `Forbidden`, `Invalid`, `AlreadyExists`. */
 export async function create<T extends KubeObject>(
   env: Environment,
-  resource: Resource<T>,
+  requested: Resource<T>,
   namespace: string | undefined,
   body: unknown,
   context: RequestContext,
 ): Promise<WriteResult<T>> {
-  const decoded = readBody(resource, body, context);
-  const prepared = withFreshMetadata(env, resource, namespace, decoded);
-  const { name = '', namespace: target } = prepared.metadata;
+  const resource = storedRow(requested);
+  const decoded = await readStored(requested, body, context);
+  const fresh = withFreshMetadata(env, resource, namespace, decoded);
+  const { name = '', namespace: target } = fresh.metadata;
   if (resource.type.namespaced && target) await requireNamespace(env, resource, target, name);
+  const prepared = await admitted(env, requested, withDefaults(resource, fresh), context);
 
   const generateName = decoded.metadata.name ? undefined : decoded.metadata.generateName;
   for (let attempt = 1; ; attempt += 1) {
@@ -50,7 +53,7 @@ export async function create<T extends KubeObject>(
       ? { ...prepared, metadata: { ...prepared.metadata, name: generatedName(env, generateName) } }
       : prepared;
     try {
-      return { ...(await store(env, resource, object, context)), created: true };
+      return { ...(await store(env, requested, object, context)), created: true };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (!generateName || attempt >= maxNameAttempts)
@@ -96,22 +99,55 @@ function generatedName(env: Environment, prefix: string): string {
   return prefix.slice(0, maxPrefixLength) + suffix.join('');
 }
 
+function withDefaults<T extends KubeObject>(resource: Resource<T>, object: T): T {
+  defaultsFor(resource.type)(object);
+  return resource.strategy.default?.(object) ?? object;
+}
+
+/** What mutating admission makes of a new object. */
+async function admitted<T extends KubeObject>(
+  env: Environment,
+  requested: Resource<T>,
+  object: T,
+  context: RequestContext,
+): Promise<T> {
+  if (!env.admission.concerns(requested as Resource<never>, 'CREATE', '')) return object;
+  const changed = await mutate(env, requestOf(requested, object, context));
+  return changed && changed !== object ? withDefaults(storedRow(requested), changed) : object;
+}
+
+const requestOf = <T extends KubeObject>(
+  resource: Resource<T>,
+  object: T,
+  context: RequestContext,
+): Admitted<T> => ({
+  operation: 'CREATE',
+  resource,
+  subresource: '',
+  namespace: object.metadata.namespace,
+  name: object.metadata.name,
+  object,
+  oldObject: undefined,
+  options: context.options,
+  context,
+});
+
 /** Rejects with `CompareFailed` when the name is taken. */
 async function store<T extends KubeObject>(
   env: Environment,
-  resource: Resource<T>,
+  requested: Resource<T>,
   given: T,
   context: RequestContext,
 ): Promise<Stored<T>> {
+  const resource = storedRow(requested);
   const { strategy } = resource;
-  defaultsFor(resource.type)(given);
-  const defaulted = strategy.default?.(given) ?? given;
   const object =
-    strategy.prepareForCreate?.(strategyContext(env, context), defaulted) ??
-    withoutStatus(resource, defaulted);
+    strategy.prepareForCreate?.(strategyContext(env, context), given) ?? withoutStatus(resource, given);
   const errors = [...validateMetadata(object.metadata, resource), ...(strategy.validate?.(object) ?? [])];
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
+  if (env.admission.concerns(requested as Resource<never>, 'CREATE', ''))
+    await validate(env, requestOf(requested, object, context));
 
   const key = storeKeyOf(resource.type, {
     namespace: object.metadata.namespace,

@@ -7,6 +7,7 @@ import type { KubeObject } from '../../src/api/types.js';
 import type { DeleteOptions, ListOptions } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
+import { type Admitted, mutate, validate } from './admit.js';
 import { releaseOf } from './allocate.js';
 import { isSameJson, restamp, serialise, stamp } from './codec.js';
 import {
@@ -22,23 +23,26 @@ import { list } from './list.js';
 import type { DeleteResult, RequestContext, Stored, StoredList } from './registry.js';
 import { marked, mayLeave } from './removal.js';
 import { notSupported } from './validation/field.js';
+import { storedRow } from './views.js';
 
 const policies = ['Foreground', 'Background', 'Orphan'];
 
 /** Rejects with `NotFound`, `Conflict` (preconditions), `Forbidden` (what may never go). */
 export async function remove<T extends KubeObject>(
   env: Environment,
-  resource: Resource<T>,
+  requested: Resource<T>,
   ref: ObjectRef,
   options: DeleteOptions,
   context: RequestContext,
 ): Promise<DeleteResult<T>> {
+  const resource = storedRow(requested);
   checkPolicy(options);
   for (;;) {
     const { stored, key, modRevision } = await read(env, resource, ref);
     checkPreconditions(resource, stored.object, options);
     const why = resource.strategy.forbidDelete?.(stored.object);
     if (why) throw forbidden(subjectOf(resource, ref.name), why);
+    await admit(env, requested, stored.object, context);
     try {
       return await removeOnce(env, resource, { stored, key, modRevision, options, context });
     } catch (error) {
@@ -47,6 +51,22 @@ export async function remove<T extends KubeObject>(
       if (error.current) await landed(env, key, error.current.modRevision, context.signal);
     }
   }
+}
+
+async function admit<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  oldObject: T,
+  context: RequestContext,
+): Promise<void> {
+  if (!env.admission.concerns(resource as Resource<never>, 'DELETE', '')) return;
+  const { namespace, name } = oldObject.metadata;
+  const request: Admitted<T> = {
+    ...{ operation: 'DELETE', resource, subresource: '', namespace, name, object: undefined, oldObject },
+    ...{ options: context.options, context },
+  };
+  await mutate(env, request);
+  await validate(env, request);
 }
 
 /** Waits until a write that was seen under way can be read (or was undone). */
@@ -123,7 +143,7 @@ export async function removeCollection(
   options: DeleteOptions,
   context: RequestContext,
 ): Promise<StoredList> {
-  const found = await list(env, resource, which);
+  const found = await list(env, storedRow(resource), which);
   for (let start = 0; start < found.items.length; start += parallel) {
     const some = found.items.slice(start, start + parallel);
     await Promise.all(some.map((item) => removeListed(env, resource, item.object, options, context)));

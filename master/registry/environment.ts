@@ -8,6 +8,7 @@ import { deepFreeze } from '../../src/client/freeze.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Resource } from '../resources/resource.js';
+import type { ResourceSet } from '../resources/set.js';
 import {
   type Entry,
   RevisionUnavailable,
@@ -15,15 +16,17 @@ import {
   StoreReadOnly,
   WatcherTooSlow,
 } from '../store/store.js';
+import type { Admission } from './admission.js';
 import type { AllocationHook } from './allocation.js';
 import { decode } from './codec.js';
 import type { Expiry } from './expiry.js';
 import type { RequestContext, Stored } from './registry.js';
 import type { StrategyContext } from './strategy.js';
+import type { Action, Virtual } from './virtual.js';
 
 export interface Environment {
   store: Store;
-  resources: readonly Resource[];
+  resources: ResourceSet;
   clock: Clock;
   log: Logger;
   newUid(): string;
@@ -32,6 +35,11 @@ export interface Environment {
   /** Keyed by `resource.group`, such as `services.`. */
   allocators: ReadonlyMap<string, AllocationHook>;
   expiry: Expiry;
+  admission: Admission;
+  /** Keyed like `allocators`. */
+  virtuals: ReadonlyMap<string, Virtual>;
+  /** Keyed by `resource.group/subresource`, such as `serviceaccounts./token`. */
+  actions: ReadonlyMap<string, Action>;
   /** Freeze what is handed out, so that a caller who changes it fails at once (tests). */
   freeze: boolean;
 }

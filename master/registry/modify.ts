@@ -14,6 +14,7 @@ import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
+import { type Admitted, mutate, validate } from './admit.js';
 import { releaseOf, reserve } from './allocate.js';
 import { isSameJson, restamp, serialise, stamp } from './codec.js';
 import {
@@ -28,33 +29,40 @@ import { read } from './get.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { mayLeave } from './removal.js';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
+import { storedRow } from './views.js';
 
 const maxAttempts = 10;
 
 export interface Change<T extends KubeObject> {
   /** The next state; with a resourceVersion it is conditional on that version. Called again after a lost race. */
   produce(old: T): T | Promise<T>;
+  /** Fills what is left out, before admission looks at it. */
+  default?(object: T): T;
   /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
   prepare(object: T, old: T): T;
   validate(object: T, old: T): FieldError[];
   /** The change is no new intention of the owner: `generation` stays. */
   keepsGeneration?: true;
+  /** As what admission sees the write; absent for what it has seen already. */
+  admission?: { resource: Resource<T>; subresource: string };
 }
 
 /** Rejects with `NotFound`, `BadRequest`, `Conflict`, `Invalid`. */
 export async function modify<T extends KubeObject>(
   env: Environment,
-  resource: Resource<T>,
+  requested: Resource<T>,
   ref: ObjectRef,
   context: RequestContext,
   change: Change<T>,
 ): Promise<WriteResult<T>> {
+  const resource = storedRow(requested);
   let base: Base<T> = { ...(await read(env, resource, ref)), isDurable: true };
   for (let attempt = 1; ; attempt += 1) {
     const old = base.stored.object;
     const produced = await change.produce(old);
     checkIdentity(resource, ref, produced, old);
-    const object = complete(resource, change, produced, old);
+    const next = { ...produced, metadata: ownedMetadata(resource, produced, old) };
+    const object = await admitted(env, resource, change, { next, old, context });
     try {
       return { ...(await writeBack(env, resource, { object, base, context })), created: false };
     } catch (error) {
@@ -97,9 +105,35 @@ function checkIdentity(resource: Resource, ref: ObjectRef, produced: KubeObject,
     throw staleVersion(subjectOf(resource, ref.name));
 }
 
-/** The produced object with what only the registry writes, prepared and validated. */
-function complete<T extends KubeObject>(resource: Resource<T>, change: Change<T>, produced: T, old: T): T {
-  const prepared = change.prepare({ ...produced, metadata: ownedMetadata(resource, produced, old) }, old);
+/** The next state as admission, the kind's rules and admission again leave it. */
+async function admitted<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  change: Change<T>,
+  { next, old, context }: { next: T; old: T; context: RequestContext },
+): Promise<T> {
+  const object = change.default?.(next) ?? next;
+  const { admission } = change;
+  if (
+    !admission ||
+    !env.admission.concerns(admission.resource as Resource<never>, 'UPDATE', admission.subresource)
+  )
+    return complete(resource, change, object, old);
+  const { namespace, name } = old.metadata;
+  const request: Admitted<T> = {
+    ...{ operation: 'UPDATE', ...admission, namespace, name, object, oldObject: old },
+    ...{ options: context.options, context },
+  };
+  const changed = (await mutate(env, request)) ?? object;
+  const defaulted = changed === object ? object : (change.default?.(changed) ?? changed);
+  const completed = complete(resource, change, defaulted, old);
+  await validate(env, { ...request, object: completed });
+  return completed;
+}
+
+/** The next state prepared and validated. */
+function complete<T extends KubeObject>(resource: Resource<T>, change: Change<T>, next: T, old: T): T {
+  const prepared = change.prepare(next, old);
   const object = change.keepsGeneration ? prepared : withGeneration(resource, prepared, old);
   const errors = [
     ...validateMetadata(object.metadata, resource),

@@ -4,7 +4,7 @@
  */
 import type { ObjectRef } from '../../src/api/meta.js';
 import { applyPatch, patchTypes } from '../../src/api/patch/patch.js';
-import type { GroupVersionKind } from '../../src/api/schema/table.js';
+import type { GroupVersionKind, ObjectType } from '../../src/api/schema/table.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Patch, PatchType } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
@@ -14,6 +14,7 @@ import { modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { scaleType } from './scale.js';
 import { modifyScale, rulesOf } from './update.js';
+import { fromStoredVersion, toStoredVersion } from './views.js';
 
 const mediaTypes: Record<PatchType, string> = { ...patchTypes, apply: 'application/apply-patch+yaml' };
 
@@ -27,14 +28,25 @@ export function patch<T extends KubeObject>(
   subresource?: string,
 ): Promise<WriteResult<T>> {
   const once = warnOnce(context);
-  const apply = (type: GroupVersionKind, current: KubeObject): KubeObject =>
-    readAs(type, applyPatch({ type: mediaTypes[change.type], gvk: type, current, patch: change.body }), once);
+  const apply = (type: GroupVersionKind, current: KubeObject, schema?: ObjectType): KubeObject =>
+    readAs(
+      type,
+      applyPatch({ type: mediaTypes[change.type], gvk: type, current, patch: change.body }),
+      once,
+      schema,
+    );
   if (subresource === 'scale') {
     return modifyScale(env, resource, ref, once, (view) => apply(scaleType, view));
   }
   return modify(env, resource, ref, once, {
     ...rulesOf(env, resource, context, subresource),
-    produce: (old) => apply(resource.type, old) as T,
+    produce: resource.view
+      ? async (old) =>
+          toStoredVersion(
+            resource,
+            apply(resource.type, await fromStoredVersion(resource, old), resource.schema) as T,
+          )
+      : (old) => apply(resource.type, old, resource.schema) as T,
   });
 }
 

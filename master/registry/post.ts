@@ -7,7 +7,7 @@ import type { Binding, Pod } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
 import { readAs } from './body.js';
-import type { Environment } from './environment.js';
+import { type Environment, resourceKey } from './environment.js';
 import { modify } from './modify.js';
 import type { RequestContext } from './registry.js';
 import { notSupported, required } from './validation/field.js';
@@ -23,6 +23,8 @@ export async function post(
   body: unknown,
   context: RequestContext,
 ): Promise<unknown> {
+  const action = env.actions.get(`${resourceKey(resource.type)}/${subresource}`);
+  if (action && resource.subresources.includes(subresource)) return action({ resource, ref, body, context });
   if (subresource === 'binding' && resource.subresources.includes('binding')) {
     return bind(env, resource as Resource<Pod>, ref, readAs(bindingType, body, context) as Binding, context);
   }

@@ -9,6 +9,7 @@ import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { DeleteOptions, ListOptions, Patch, WatchOptions } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
+import type { ResourceSet } from '../resources/set.js';
 
 /** One stored object: its JSON as served, and the same decoded (shared: never change it). */
 export interface Stored<T extends KubeObject = KubeObject> {
@@ -41,6 +42,8 @@ export interface RequestContext {
   fieldManager: string;
   /** Collected into `Warning: 299` headers. */
   warn(message: string): void;
+  /** Create-, Update-, Patch- or DeleteOptions as sent, for admission. */
+  options?: Readonly<Record<string, unknown>>;
   /** The body was decoded for this call alone: the registry takes it over instead of copying it. */
   ownsBody?: boolean;
 }
@@ -56,7 +59,7 @@ export interface DeleteResult<T extends KubeObject = KubeObject> extends Stored<
 }
 
 export interface Registry {
-  readonly resources: readonly Resource[];
+  readonly resources: ResourceSet;
   /** With `subresource` (`status`, `scale`) the view of it; `scale` answers an autoscaling/v1 Scale. */
   get<T extends KubeObject>(
     resource: Resource<T>,

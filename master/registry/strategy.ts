@@ -43,6 +43,10 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   forbidDelete?(object: T): string | undefined;
   /** On the first delete of an object that stays for finalizers or its grace period (Namespace: phase Terminating). */
   prepareForDelete?(context: StrategyContext, object: T): T;
+  /** PUT of an object that is not there creates it. */
+  allowCreateOnUpdate?: true;
+  /** False: an update must say which version it is meant for. */
+  allowUnconditionalUpdate?: false;
   /** What besides metadata.finalizers keeps an object that is being deleted (Namespace: spec.finalizers). */
   hasOwnFinalizers?(object: T): boolean;
   /**

@@ -58,7 +58,7 @@ export async function createTestRegistry(
   const registry = createRegistry(options);
   await registry.start(new AbortController().signal);
   const rowOf = (name: string): Resource => {
-    const found = registry.resources.find((resource) => resource.type.resource === name);
+    const found = registry.resources.rows.find((resource) => resource.type.resource === name);
     if (!found) throw new Error(`no resource ${name}`);
     return found;
   };

@@ -2,15 +2,17 @@
  * 2. PUT: replaces an object, or the part of it that a subresource covers.
  */
 import { defaultsFor } from '../../src/api/defaults/defaults.js';
-import { ApiError } from '../../src/api/errors.js';
+import { ApiError, invalid, isReason } from '../../src/api/errors.js';
 import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
-import { readAs, readBody } from './body.js';
-import { type Environment, strategyContext } from './environment.js';
+import { readAs } from './body.js';
+import { create } from './create.js';
+import { type Environment, kindSubjectOf, strategyContext } from './environment.js';
 import { type Change, modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { applyScale, scaleType, scaleView } from './scale.js';
+import { readStored, storedRow } from './views.js';
 
 export async function update<T extends KubeObject>(
   env: Environment,
@@ -24,11 +26,40 @@ export async function update<T extends KubeObject>(
     const scale = readAs(scaleType, body, context);
     return modifyScale(env, resource, ref, context, () => scale);
   }
-  const object = readBody(resource, body, context);
-  return modify(env, resource, ref, context, {
-    ...rulesOf(env, resource, context, subresource),
-    produce: () => object,
-  });
+  const object = await readStored(resource, body, context);
+  try {
+    return await modify(env, resource, ref, context, {
+      ...rulesOf(env, resource, context, subresource),
+      produce: () => {
+        if (subresource === undefined) requireVersion(storedRow(resource), object);
+        return object;
+      },
+    });
+  } catch (error) {
+    const mayCreate = subresource === undefined && storedRow(resource).strategy.allowCreateOnUpdate;
+    if (!mayCreate || object.metadata.resourceVersion || !isReason(error, 'NotFound')) throw error;
+    const { uid: _uid, ...metadata } = object.metadata;
+    return create(
+      env,
+      storedRow(resource),
+      ref.namespace,
+      { ...object, metadata: { ...metadata, name: ref.name } },
+      context,
+    );
+  }
+}
+
+/** Of some kinds a blind update is refused: it would undo what somebody else just wrote. */
+function requireVersion(resource: Resource, { metadata }: KubeObject): void {
+  if (resource.strategy.allowUnconditionalUpdate !== false || metadata.resourceVersion) return;
+  throw invalid(kindSubjectOf(resource, metadata.name ?? ''), [
+    {
+      type: 'Invalid',
+      field: 'metadata.resourceVersion',
+      valueText: '0x0',
+      detail: 'must be specified for an update',
+    },
+  ]);
 }
 
 /** Writes what `produce` makes of the Scale view and answers the view of the result. */
@@ -52,19 +83,30 @@ export async function modifyScale<T extends KubeObject>(
 /** What a write to the object itself, or to one of its subresources, may change and must satisfy. */
 export function rulesOf<T extends KubeObject>(
   env: Environment,
+  requested: Resource<T>,
+  context: RequestContext,
+  subresource: string | undefined,
+): Pick<Change<T>, 'default' | 'prepare' | 'validate' | 'admission'> {
+  const admission = { resource: requested, subresource: subresource ?? '' };
+  return { ...rulesFor(env, storedRow(requested), context, subresource), admission };
+}
+
+function rulesFor<T extends KubeObject>(
+  env: Environment,
   resource: Resource<T>,
   context: RequestContext,
   subresource: string | undefined,
-): Pick<Change<T>, 'prepare' | 'validate'> {
+): Pick<Change<T>, 'default' | 'prepare' | 'validate'> {
   const { strategy } = resource;
   const how = strategyContext(env, context);
   if (subresource === undefined) {
     return {
-      prepare: (object, old) => {
+      default: (object) => {
         defaultsFor(resource.type)(object);
-        const defaulted = strategy.default?.(object) ?? object;
-        return strategy.prepareForUpdate?.(how, defaulted, old) ?? keepStatus(resource, defaulted, old);
+        return strategy.default?.(object) ?? object;
       },
+      prepare: (object, old) =>
+        strategy.prepareForUpdate?.(how, object, old) ?? keepStatus(resource, object, old),
       validate: (object, old) => [
         ...(strategy.validate?.(object) ?? []),
         ...(strategy.validateUpdate?.(object, old) ?? []),

@@ -165,6 +165,8 @@ export interface FieldError {
   field: string;
   /** The offending value; printed for the types that Kubernetes prints it for. */
   value?: unknown;
+  /** How the value is printed where that is not its JSON. */
+  valueText?: string;
   detail?: string | undefined;
 }
 
@@ -183,7 +185,8 @@ const fieldReasons: Record<FieldError['type'], { reason: string; text: string }>
 /** The text behind the path: `Invalid value: -1: must be greater than or equal to 0`. */
 export function fieldErrorText(e: FieldError): string {
   const hasValue = !['Required', 'Forbidden', 'TooLong', 'TooMany'].includes(e.type);
-  const head = fieldReasons[e.type].text + (hasValue ? `: ${JSON.stringify(e.value) ?? 'null'}` : '');
+  const head =
+    fieldReasons[e.type].text + (hasValue ? `: ${e.valueText ?? JSON.stringify(e.value) ?? 'null'}` : '');
   return e.detail ? `${head}: ${e.detail}` : head;
 }
 

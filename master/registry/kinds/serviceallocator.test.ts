@@ -40,7 +40,8 @@ async function openRegistry(store: Store) {
     allocators: new Map([['services.', createServiceAllocator(ranges)]]) as never,
   });
   await registry.start(new AbortController().signal);
-  const find = (name: string) => registry.resources.find(({ type }) => type.resource === name) as Resource;
+  const find = (name: string) =>
+    registry.resources.rows.find(({ type }) => type.resource === name) as Resource;
   const row = find('services') as unknown as Resource<Service>;
   const all = async () =>
     (await registry.list(row, {}, context)).items.map(({ object }) => object.spec ?? {});
