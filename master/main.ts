@@ -26,6 +26,7 @@ import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { ensurePki, type Pki } from './auth/pki.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
 import { createControllers } from './controllers/index.js';
+import { readDescriptions } from './http/openapi-descriptions.js';
 import { HttpServer } from './http/server.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
@@ -121,7 +122,8 @@ async function startApi(
   const address = `${urlHost(advertise)}:${options.securePort}`;
   await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
 
-  const http = createHttp({ options, registry, client, pki, address, clock, log, store });
+  const descriptions = await readDescriptions();
+  const http = createHttp({ options, registry, client, pki, address, clock, log, store, descriptions });
   await run(http);
   await run(createRenewal({ http, clock, log, renew: () => ensurePki(pkiOptions) }));
 
@@ -165,9 +167,11 @@ interface HttpParts extends MasterDeps {
   pki: Pki;
   address: string;
   store: Component;
+  descriptions: Buffer | undefined;
 }
 
-function createHttp({ options, registry, client, pki, address, clock, log, store }: HttpParts): HttpServer {
+function createHttp(parts: HttpParts): HttpServer {
+  const { options, registry, client, pki, address, clock, log, store, descriptions } = parts;
   return new HttpServer({
     registry,
     clock,
@@ -179,6 +183,7 @@ function createHttp({ options, registry, client, pki, address, clock, log, store
     bindAddress: options.bindAddress,
     port: options.securePort,
     serverAddress: address,
+    descriptions,
     healthChecks: [{ name: 'store', check: () => store.healthy() }],
   });
 }

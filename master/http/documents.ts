@@ -23,6 +23,8 @@ export interface DocumentsOptions {
   /** host:port that clients are told to use. */
   serverAddress: string;
   checks: readonly HealthCheck[];
+  /** What OpenAPI says of types and fields; without it, it says nothing. */
+  descriptions: Buffer | undefined;
   /** Prometheus text. */
   metrics: (() => string) | undefined;
 }
@@ -46,13 +48,14 @@ export class Documents {
 
   /** Made again when kinds came or went. */
   #current(): { discovery: Discovery; openapi: OpenApiDocuments } {
-    const { resources, serverAddress } = this.#options;
+    const { resources, serverAddress, descriptions } = this.#options;
     if (this.#made?.version !== resources.version) {
       this.#made = {
         version: resources.version,
         discovery: createDiscovery(resources.rows, serverAddress),
         openapi: new OpenApiDocuments(
-          resources.rows.map((row) => ({ ...row.type, subresources: row.subresources })),
+          resources.rows.map((row) => ({ ...row.type, subresources: row.subresources, verbs: row.verbs })),
+          descriptions,
         ),
       };
     }

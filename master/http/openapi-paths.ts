@@ -16,6 +16,8 @@ export interface OpenApiRow {
   resource: string;
   namespaced: boolean;
   subresources?: readonly string[];
+  /** The only verbs, for kinds that are answered instead of stored. */
+  verbs?: readonly string[] | undefined;
 }
 
 export interface Parameter {
@@ -181,9 +183,14 @@ export function pathsOf(row: OpenApiRow, definitions: Definitions): Record<strin
   const scope = row.namespaced ? [path('namespace')] : [];
   const collection = `${base}/${row.namespaced ? 'namespaces/{namespace}/' : ''}${row.resource}`;
   const hasStatus = row.subresources?.includes('status');
+  const served = (verbs: Verb[]): Verb[] =>
+    verbs.filter(({ action }) => row.verbs?.includes(action === 'post' ? 'create' : action) ?? true);
+  const itemServed = served(itemVerbs);
   return {
-    [collection]: item(collectionVerbs, scope),
-    [`${collection}/{name}`]: item(itemVerbs, [...scope, path('name')]),
+    [collection]: item(served(collectionVerbs), scope),
+    ...(itemServed.length > 0 && {
+      [`${collection}/{name}`]: item(itemServed, [...scope, path('name')]),
+    }),
     ...(hasStatus && {
       [`${collection}/{name}/status`]: item(statusVerbs, [...scope, path('name')], 'Status'),
     }),

@@ -44,6 +44,7 @@ function extensions(w: Writer, number: number, values: Record<string, unknown>):
 const schema = (value: OpenApiSchema) => (w: Writer) => {
   text(w, 1, value.$ref);
   text(w, 2, value.format);
+  text(w, 4, value.description);
   if (value.default !== undefined) message(w, 5, any(value.default));
   for (const name of value.required ?? []) text(w, 19, name);
   for (const option of value.enum ?? []) message(w, 20, any(option));

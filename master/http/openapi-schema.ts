@@ -1,9 +1,9 @@
 /**
  * 1. The definitions of OpenAPI documents, made from the schema: every type that a list of kinds reaches. Pure.
  *
- * Version 2 (Swagger) and 3 differ in where definitions are and how a property refers to one. There are no
- * descriptions. Called by `openapi.ts`.
+ * Version 2 (Swagger) and 3 differ in where definitions are and how a property refers to one. Called by `openapi.ts`.
  */
+
 import {
   builtinSchema,
   type Field,
@@ -12,10 +12,12 @@ import {
   type Scalar,
   type TypeNode,
 } from '../../src/api/schema/table.js';
+import type { Describe } from './openapi-descriptions.js';
 
 /** A schema object of OpenAPI, in the parts that we write. */
 export interface OpenApiSchema {
   $ref?: string;
+  description?: string;
   allOf?: OpenApiSchema[];
   oneOf?: OpenApiSchema[];
   type?: string;
@@ -70,15 +72,18 @@ export class Definitions {
   /** By model name; grows as types are referred to. */
   readonly schemas = new Map<string, OpenApiSchema>();
   readonly #version: OpenApiVersion;
+  readonly #describe: Describe;
 
-  constructor(version: OpenApiVersion) {
+  constructor(version: OpenApiVersion, describe: Describe = () => undefined) {
     this.#version = version;
+    this.#describe = describe;
   }
 
   /** Adds the type with all it reaches, and returns the reference to it. */
   refer(type: ObjectType): OpenApiSchema {
     if (!this.schemas.has(type.model)) {
-      const schema: OpenApiSchema = { type: 'object' };
+      const [description] = this.#describe(type.model) ?? [];
+      const schema: OpenApiSchema = { ...(description && { description }), type: 'object' };
       this.schemas.set(type.model, schema);
       this.#fill(schema, type);
     }
@@ -111,17 +116,21 @@ export class Definitions {
 
   #fill(schema: OpenApiSchema, type: ObjectType): void {
     const fields = [...type.fields.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-    schema.properties = Object.fromEntries(fields.map((field) => [field.name, this.#property(field)]));
+    const [, texts = {}] = this.#describe(type.model) ?? [];
+    schema.properties = Object.fromEntries(
+      fields.map((field) => [field.name, this.#property(field, texts[field.name])]),
+    );
     const required = fields.filter((field) => field.required).map((field) => field.name);
     if (required.length > 0) schema.required = required;
     if (type.isAtomic) schema['x-kubernetes-map-type'] = 'atomic';
   }
 
-  #property(field: Field): OpenApiSchema {
+  #property(field: Field, description: string | undefined): OpenApiSchema {
     const strategies = [field.patchStrategy, field.retainKeys ? 'retainKeys' : undefined]
       .filter(Boolean)
       .join(',');
     const extras: OpenApiSchema = {
+      ...(description && { description }),
       ...(field.default !== undefined && { default: field.default }),
       ...(field.listType && { 'x-kubernetes-list-type': field.listType }),
       ...(field.listKeys && { 'x-kubernetes-list-map-keys': field.listKeys }),

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { gitVersion } from '../../src/api/version.js';
+import { type Describe, describer } from './openapi-descriptions.js';
 import { groupPath, type OpenApiRow, pathItemJson, pathsOf } from './openapi-paths.js';
 import { encodeOpenApiV2 } from './openapi-protobuf.js';
 import { Definitions } from './openapi-schema.js';
@@ -27,8 +28,11 @@ const pathsFor = (rows: readonly OpenApiRow[], definitions: Definitions) =>
   Object.assign({}, ...rows.map((row) => pathsOf(row, definitions))) as ReturnType<typeof pathsOf>;
 
 /** Every served kind in one document. */
-export function openapiV2(rows: readonly OpenApiRow[]): { json: Buffer; protobuf: Buffer } {
-  const definitions = new Definitions(2);
+export function openapiV2(
+  rows: readonly OpenApiRow[],
+  describe?: Describe,
+): { json: Buffer; protobuf: Buffer } {
+  const definitions = new Definitions(2, describe);
   const paths = pathsFor(rows, definitions);
   const pathsJson = Object.fromEntries(
     Object.entries(paths).map(([path, item]) => [path, pathItemJson(item, 2)]),
@@ -51,10 +55,14 @@ export function openapiV3Index(rows: readonly OpenApiRow[]): Buffer {
 }
 
 /** The document of `api/v1` or `apis/apps/v1`; undefined when no kind of it is served. */
-export function openapiV3(rows: readonly OpenApiRow[], path: string): Buffer | undefined {
+export function openapiV3(
+  rows: readonly OpenApiRow[],
+  path: string,
+  describe?: Describe,
+): Buffer | undefined {
   const served = rows.filter((row) => groupPath(row) === path);
   if (served.length === 0) return undefined;
-  const definitions = new Definitions(3);
+  const definitions = new Definitions(3, describe);
   const paths = Object.entries(pathsFor(served, definitions)).map(([name, item]) => [
     name,
     pathItemJson(item, 3),
@@ -71,19 +79,22 @@ export function openapiV3(rows: readonly OpenApiRow[], path: string): Buffer | u
 /** The documents of a fixed list of kinds, each built once. */
 export class OpenApiDocuments {
   readonly #rows: readonly OpenApiRow[];
+  readonly #descriptions: Buffer | undefined;
   readonly #v3 = new Map<string, Buffer | undefined>();
   #v2: { json: Buffer; protobuf: Buffer } | undefined;
   #index: Buffer | undefined;
 
-  constructor(rows: readonly OpenApiRow[]) {
+  /** `descriptions` as the build wrote them; parsed for each document that is made and not kept. */
+  constructor(rows: readonly OpenApiRow[], descriptions?: Buffer) {
+    this.#descriptions = descriptions;
     // Only what the documents and their hash depend on; a row of the server has much more.
-    this.#rows = rows.map(({ group, version, kind, resource, namespaced, subresources = [] }) => {
-      return { group, version, kind, resource, namespaced, subresources };
+    this.#rows = rows.map(({ group, version, kind, resource, namespaced, subresources = [], verbs }) => {
+      return { group, version, kind, resource, namespaced, subresources, verbs };
     });
   }
 
   get #version2(): { json: Buffer; protobuf: Buffer } {
-    this.#v2 ??= openapiV2(this.#rows);
+    this.#v2 ??= openapiV2(this.#rows, describer(this.#descriptions));
     return this.#v2;
   }
 
@@ -105,7 +116,7 @@ export class OpenApiDocuments {
   /** Undefined for a path without a document. */
   v3(path: string): Buffer | undefined {
     if (!this.#v3.has(path)) {
-      const document = openapiV3(this.#rows, path);
+      const document = openapiV3(this.#rows, path, describer(this.#descriptions));
       if (!document) return undefined;
       this.#v3.set(path, document);
     }

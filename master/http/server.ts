@@ -51,6 +51,8 @@ export interface HttpServerOptions {
   serverAddress: string;
   healthChecks?: readonly HealthCheck[];
   metrics?: () => string;
+  /** As `readDescriptions` reads them. */
+  descriptions?: Buffer | undefined;
 }
 
 /** Longest a stop waits for requests under way. */
@@ -98,6 +100,7 @@ export class HttpServer implements Component {
         this.#readiness(),
         ...(options.healthChecks ?? []),
       ],
+      descriptions: options.descriptions,
       metrics: options.metrics,
     });
     this.#dispatcher = new Dispatcher({
