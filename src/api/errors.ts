@@ -150,6 +150,9 @@ export const internalError = (cause: unknown): ApiError =>
     { cause },
   );
 
+/** The value of a `FieldError` that is not printed: an object or a list, which would only repeat what was sent. */
+export const omitted: unique symbol = Symbol('omitted');
+
 /** One thing wrong with one field, as `field.Error` of apimachinery. `field` is a path: `spec.ports[0].port`. */
 export interface FieldError {
   type:
@@ -163,12 +166,15 @@ export interface FieldError {
     | 'NotFound'
     | 'TypeInvalid';
   field: string;
-  /** The offending value; printed for the types that Kubernetes prints it for. */
+  /** The offending value, `omitValue` for none; printed for the types that Kubernetes prints it for. */
   value?: unknown;
   /** How the value is printed where that is not its JSON. */
   valueText?: string;
   detail?: string | undefined;
 }
+
+/** What is wrong is no single value: `Invalid value: cannot set both`. */
+export const omitValue = Symbol('omitted');
 
 const fieldReasons: Record<FieldError['type'], { reason: string; text: string }> = {
   Required: { reason: 'FieldValueRequired', text: 'Required value' },
@@ -184,7 +190,7 @@ const fieldReasons: Record<FieldError['type'], { reason: string; text: string }>
 
 /** The text behind the path: `Invalid value: -1: must be greater than or equal to 0`. */
 export function fieldErrorText(e: FieldError): string {
-  const hasValue = !['Required', 'Forbidden', 'TooLong', 'TooMany'].includes(e.type);
+  const hasValue = e.value !== omitted && !['Required', 'Forbidden', 'TooLong', 'TooMany'].includes(e.type);
   const head =
     fieldReasons[e.type].text + (hasValue ? `: ${e.valueText ?? JSON.stringify(e.value) ?? 'null'}` : '');
   return e.detail ? `${head}: ${e.detail}` : head;

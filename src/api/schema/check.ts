@@ -133,6 +133,7 @@ const isObject = (value: unknown): value is Fields =>
 
 /** Decodes `value` in place as an object of `type`, which may be of a custom kind. */
 export function checkType(type: ObjectType, value: unknown): CheckResult {
+  if (type.custom) return type.custom.decode(value);
   const walk = new Walk();
   walk.value(type, value);
   return walk.result;

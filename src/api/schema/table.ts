@@ -10,6 +10,7 @@
  * strategy, patch merge key, atomic, default, optional but keeps its zero.
  */
 import { schemaText } from '../generated/schema.js';
+import type { CheckResult } from './check.js';
 
 export type Scalar =
   | 'string'
@@ -86,6 +87,14 @@ interface Table {
   types: Record<string, TypeRow>;
 }
 
+/** What a kind of a CustomResourceDefinition does in a way of its own. */
+export interface CustomType {
+  /** Decodes in place like `check.ts`: only metadata can have a wrong type, unknown fields are pruned. */
+  decode(object: unknown): CheckResult;
+  /** The schema as OpenAPI publishes it, descriptions included; `reference` makes the `$ref` of a built-in type. */
+  document(version: 2 | 3, reference: (type: ObjectType) => object): Readonly<Record<string, unknown>>;
+}
+
 export class ObjectType {
   readonly kind = 'object';
   /** Unique name, as in `types.ts`. */
@@ -97,6 +106,9 @@ export class ObjectType {
   /** It has `apiVersion` and `kind`. */
   readonly isTopLevel: boolean;
   readonly isAtomic: boolean;
+  /** Fields that are not in `fields` are kept (custom kinds). */
+  readonly preservesUnknown: boolean;
+  readonly custom: CustomType | undefined;
   readonly #compile: () => Map<string, Field>;
   #fields: ReadonlyMap<string, Field> | undefined;
 
@@ -107,12 +119,16 @@ export class ObjectType {
     isTopLevel: boolean;
     isAtomic: boolean;
     fields: () => Map<string, Field>;
+    preservesUnknown?: boolean | undefined;
+    custom?: CustomType | undefined;
   }) {
     this.name = options.name;
     this.goName = options.goName;
     this.model = options.model;
     this.isTopLevel = options.isTopLevel;
     this.isAtomic = options.isAtomic;
+    this.preservesUnknown = options.preservesUnknown ?? false;
+    this.custom = options.custom;
     this.#compile = options.fields;
   }
 
