@@ -20,12 +20,15 @@ import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/
 import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
+import type { Authenticator, Authorizer } from './auth/auth.js';
 import { createAuthenticator } from './auth/authenticator.js';
 import { createAuthorizer } from './auth/authorizer.js';
+import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { ensurePki, type Pki } from './auth/pki.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
 import { createControllers } from './controllers/index.js';
+import type { MoreDocuments } from './http/documents.js';
 import { readDescriptions } from './http/openapi-descriptions.js';
 import { HttpServer } from './http/server.js';
 import type { MasterOptions } from './options.js';
@@ -33,7 +36,9 @@ import { createRegistryClient } from './registry/client.js';
 import { createRegistry, stamp } from './registry/generic.js';
 import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
 import type { Registry, User } from './registry/registry.js';
+import type { Action, Virtual } from './registry/virtual.js';
 import { createResources } from './resources/table.js';
+import { createReviews } from './reviews/reviews.js';
 import { createScheduler } from './scheduler/scheduler.js';
 import { FileStore } from './store/file.js';
 
@@ -110,7 +115,10 @@ async function startApi(
   const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log });
   const pki = await ensurePki(pkiOptions);
   await run(store);
+  const virtuals = new Map<string, Virtual>();
+  const actions = new Map<string, Action>();
   const registry = createRegistry({
+    ...{ virtuals, actions },
     ...{ store, resources: createResources(options.defaultEvictionSeconds), clock, log, newUid: randomUUID },
     allocators: new Map([['services.', createServiceAllocator(options)]]),
   });
@@ -123,7 +131,16 @@ async function startApi(
   await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
 
   const descriptions = await readDescriptions();
-  const http = createHttp({ options, registry, client, pki, address, clock, log, store, descriptions });
+  const issuer = await createTokenIssuer({ key: pki.serviceAccountKey, address, clock });
+  const authenticator = createAuthenticator({ adminToken: pki.adminToken, client, clock, issuer });
+  const authorizer = createAuthorizer({ nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name) });
+  const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
+  addAll(virtuals, reviews.virtuals);
+  addAll(actions, reviews.actions);
+  const http = createHttp({
+    ...{ options, registry, pki, address, clock, log, store, descriptions },
+    ...{ authenticator, authorizer, documents: documentsOf(issuer) },
+  });
   await run(http);
   await run(createRenewal({ http, clock, log, renew: () => ensurePki(pkiOptions) }));
 
@@ -163,21 +180,24 @@ const specific = (bindAddress: string): string[] =>
 interface HttpParts extends MasterDeps {
   options: MasterOptions;
   registry: Registry;
-  client: Client;
   pki: Pki;
+  authenticator: Authenticator;
+  authorizer: Authorizer;
+  documents: MoreDocuments;
   address: string;
   store: Component;
   descriptions: Buffer | undefined;
 }
 
 function createHttp(parts: HttpParts): HttpServer {
-  const { options, registry, client, pki, address, clock, log, store, descriptions } = parts;
+  const { options, registry, pki, address, clock, log, store, descriptions } = parts;
   return new HttpServer({
     registry,
     clock,
     log: log.child({ component: 'http' }),
-    authenticator: createAuthenticator({ adminToken: pki.adminToken, client, clock }),
-    authorizer: createAuthorizer({ nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name) }),
+    authenticator: parts.authenticator,
+    authorizer: parts.authorizer,
+    documents: parts.documents,
     serving: { ...pki.serving, ca: pki.ca },
     agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
     bindAddress: options.bindAddress,
@@ -186,6 +206,13 @@ function createHttp(parts: HttpParts): HttpServer {
     descriptions,
     healthChecks: [{ name: 'store', check: () => store.healthy() }],
   });
+}
+
+const documentsOf = (issuer: TokenIssuer): MoreDocuments =>
+  new Map([...issuer.documents].map(([path, document]) => [path, () => document]));
+
+function addAll<K, V>(target: Map<K, V>, more: ReadonlyMap<K, V>): void {
+  for (const [key, value] of more) target.set(key, value);
 }
 
 async function nodeOfPod(client: Client, namespace: string, name: string): Promise<string | undefined> {

@@ -10,6 +10,17 @@ export interface Credentials {
   certificate: { commonName: string; organizations: readonly string[] } | undefined;
 }
 
+/** Who a token speaks for, and for which of the wanted audiences it was made. */
+export interface TokenIdentity {
+  user: User;
+  audiences: readonly string[];
+}
+
+export interface TokenAuthenticator {
+  /** `undefined` when nobody knows the token or it is for none of `audiences`; this API server when none are given. */
+  authenticateToken(token: string, audiences?: readonly string[]): Promise<TokenIdentity | undefined>;
+}
+
 export interface Authenticator {
   /** `undefined` when nobody known: the answer is then 401. No promise where nothing has to be looked up. */
   authenticate(credentials: Credentials): Promise<User | undefined> | User | undefined;
@@ -32,7 +43,27 @@ export interface Attributes {
 
 export interface Decision {
   allowed: boolean;
+  /** Somebody decided against it; else nobody allowed it, which ends the same. */
+  denied?: boolean;
   reason: string;
+}
+
+/** What `kubectl auth can-i --list` prints; `*` means all. */
+export interface UserRules {
+  resourceRules: readonly {
+    verbs: readonly string[];
+    apiGroups: readonly string[];
+    /** `pods`, `pods/status`. */
+    resources: readonly string[];
+    resourceNames?: readonly string[];
+  }[];
+  nonResourceRules: readonly { verbs: readonly string[]; nonResourceURLs: readonly string[] }[];
+  /** Why there may be more than is listed. */
+  incomplete?: string;
+}
+
+export interface RuleResolver {
+  rulesFor(user: User, namespace: string): Promise<UserRules> | UserRules;
 }
 
 export interface Authorizer {

@@ -1,6 +1,7 @@
 /**
- * Who are you: the verified client certificate, else the bearer token (the administrator's, or a bootstrap token of a
- * joining host). Called by the HTTP layer for every request. A certificate wins over a token, as in kube-apiserver.
+ * Who are you: the verified client certificate, else the bearer token (the administrator's, a service account's, or a
+ * bootstrap token of a joining host). Called by the HTTP layer for every request, and for tokens by TokenReview. A
+ * certificate wins over a token, as in kube-apiserver.
  *
  * Tokens are compared as hashes in constant time. Bootstrap tokens are the Secrets that Kubernetes documents:
  * `bootstrap-token-<id>` in kube-system, type bootstrap.kubernetes.io/token.
@@ -12,17 +13,22 @@ import type { Secret } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { User } from '../registry/registry.js';
-import type { Authenticator } from './auth.js';
+import type { Authenticator, TokenAuthenticator } from './auth.js';
+import { identifyBoundToken } from './boundtoken.js';
+import { looksLikeJwt, type TokenIssuer } from './issuer.js';
 import { bootstrapNamespace, bootstrapSecretName, bootstrapSecretType } from './token.js';
 
 export interface AuthenticatorOptions {
   adminToken: string;
-  /** Reads the bootstrap tokens. */
+  /** Reads the bootstrap tokens, and what tokens of service accounts are bound to. */
   client: Pick<Client, 'get'>;
   clock: Pick<Clock, 'now'>;
+  /** Of the tokens of service accounts; none of them is known without. */
+  issuer?: TokenIssuer;
 }
 
-export function createAuthenticator({ adminToken, client, clock }: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator & TokenAuthenticator {
+  const { adminToken, client, clock, issuer } = options;
   const adminHash = hash(adminToken);
 
   async function bootstrapUser(token: string): Promise<User | undefined> {
@@ -38,13 +44,26 @@ export function createAuthenticator({ adminToken, client, clock }: Authenticator
     }
   }
 
+  const isAdmin = (token: string): boolean => timingSafeEqual(hash(token), adminHash);
+
   return {
     authenticate({ certificate, bearerToken }) {
       if (certificate) return authenticated(certificate.commonName, certificate.organizations);
       if (!bearerToken) return undefined;
-      if (timingSafeEqual(hash(bearerToken), adminHash))
-        return authenticated('kubernetes-admin', ['system:masters']);
+      if (isAdmin(bearerToken)) return administrator;
+      if (issuer && looksLikeJwt(bearerToken))
+        return identifyBoundToken({ issuer, client, clock }, bearerToken).then((found) => found?.user);
       return bootstrapUser(bearerToken);
+    },
+    async authenticateToken(token, audiences) {
+      if (issuer && looksLikeJwt(token))
+        return identifyBoundToken({ issuer, client, clock }, token, audiences);
+      const own = issuer?.audiences ?? [];
+      // These say nothing of audiences: they are for this API server.
+      const wanted = audiences ? own.filter((audience) => audiences.includes(audience)) : own;
+      if (audiences && wanted.length === 0) return undefined;
+      const user = isAdmin(token) ? administrator : await bootstrapUser(token);
+      return user && { user, audiences: wanted };
     },
   };
 }
@@ -75,6 +94,8 @@ const authenticated = (name: string, groups: readonly string[]): User => ({
   name,
   groups: [...groups.filter((group) => group !== 'system:authenticated'), 'system:authenticated'],
 });
+
+const administrator = authenticated('kubernetes-admin', ['system:masters']);
 
 const field = (secret: Secret, name: string): string =>
   Buffer.from(secret.data?.[name] ?? '', 'base64').toString();

@@ -1,92 +1,78 @@
 /**
- * May you: a table of rules, until RBAC comes and takes over behind the same interface. Called for every request.
+ * May you: the table of `grants.ts`, until RBAC comes and takes over behind the same interface. Called for every request
+ * and by the access reviews.
  *
  * system:masters may everything; agents may what an agent needs, and change only their own Node, Lease and pods;
- * joining hosts may ask for a certificate; everyone known may discover the API. What no rule allows is denied.
+ * joining hosts may ask for a certificate; everyone known may discover the API. What nothing allows is denied.
  */
-import type { Attributes, Authorizer, Decision } from './auth.js';
+import type { User } from '../registry/registry.js';
+import type { Attributes, Authorizer, Decision, RuleResolver, UserRules } from './auth.js';
+import {
+  type Condition,
+  type GroupGrants,
+  groupGrants,
+  nodeGrants,
+  type PathGrant,
+  type ResourceGrant,
+} from './grants.js';
 import { bootstrapSecretName } from './token.js';
-
-/** One row: these verbs on these resources, if `when` says so. */
-interface Rule {
-  verbs: readonly string[];
-  group: string;
-  /** `pods`, `pods/status`. */
-  resources: readonly string[];
-  when?: (request: Attributes, node: string) => boolean | Promise<boolean>;
-}
 
 export interface AuthorizerOptions {
   /** The node a pod is bound to; `undefined` when there is no such pod. */
   nodeOfPod(namespace: string, name: string): Promise<string | undefined>;
 }
 
-const read = ['get', 'list', 'watch'];
-const change = ['update', 'patch'];
+type Conditions = Readonly<
+  Record<Condition, (request: Attributes, node: string) => boolean | Promise<boolean>>
+>;
 
-const bootstrapRules: readonly Rule[] = [
-  { verbs: ['create', ...read], group: 'certificates.k8s.io', resources: ['certificatesigningrequests'] },
-];
-
-function nodeRules({ nodeOfPod }: AuthorizerOptions): readonly Rule[] {
-  const isOwnName = ({ name }: Attributes, node: string): boolean => name === node;
-  const isOwnLease = ({ verb, name, namespace }: Attributes, node: string): boolean =>
-    namespace === 'kube-node-lease' && (verb === 'create' || name === node);
+const conditionsOf = ({ nodeOfPod }: AuthorizerOptions): Conditions => ({
+  ownNode: ({ name }, node) => name === node,
+  ownLease: ({ verb, name, namespace }, node) =>
+    namespace === 'kube-node-lease' && (verb === 'create' || name === node),
   /** Never all at once, and never what lets other hosts join. */
-  const isOneObject = ({ resource, name = '' }: Attributes): boolean =>
-    name !== '' && !(resource === 'secrets' && name.startsWith(bootstrapSecretName('')));
+  oneObject: ({ resource, name = '' }) =>
+    name !== '' && !(resource === 'secrets' && name.startsWith(bootstrapSecretName(''))),
   /** A pod that is gone may be "changed": the answer is then 404, which the agent waits for. */
-  const isOwnPod = async ({ namespace, name }: Attributes, node: string): Promise<boolean> => {
+  async ownPod({ namespace, name }, node) {
     if (!namespace || !name) return false;
     const bound = await nodeOfPod(namespace, name);
     return bound === undefined || bound === node;
-  };
-  return [
-    { verbs: ['create'], group: '', resources: ['nodes'] },
-    { verbs: change, group: '', resources: ['nodes', 'nodes/status'], when: isOwnName },
-    {
-      verbs: ['create', 'get', ...change],
-      group: 'coordination.k8s.io',
-      resources: ['leases'],
-      when: isOwnLease,
-    },
-    {
-      verbs: read,
-      group: '',
-      resources: ['pods', 'nodes', 'services', 'endpoints', 'namespaces', 'serviceaccounts'],
-    },
-    { verbs: read, group: '', resources: ['configmaps', 'secrets'], when: isOneObject },
-    { verbs: read, group: 'discovery.k8s.io', resources: ['endpointslices'] },
-    { verbs: ['delete'], group: '', resources: ['pods'], when: isOwnPod },
-    { verbs: change, group: '', resources: ['pods/status'], when: isOwnPod },
-    { verbs: ['create', ...change], group: '', resources: ['events'] },
-    { verbs: ['create', ...read], group: 'certificates.k8s.io', resources: ['certificatesigningrequests'] },
-  ];
-}
-
-/** For everyone who is known, by GET: what clients discover the API with. */
-const discoveryPaths = /^\/(?:api|apis|openapi|version|healthz|livez|readyz)(?:\/|$)/;
-const publicPaths = /^\/(?:version|healthz|livez|readyz)(?:\/|$)/;
+  },
+});
 
 const allowed: Decision = { allowed: true, reason: '' };
 const denied: Decision = { allowed: false, reason: '' };
 
-export function createAuthorizer(options: AuthorizerOptions): Authorizer {
-  const forNodes = nodeRules(options);
+const isMaster = ({ groups }: User): boolean => groups.includes('system:masters');
 
-  async function decide(request: Attributes): Promise<boolean> {
-    const { name, groups } = request.user;
-    if (request.path !== undefined) return mayReadPath(request);
-    const node = nodeOfUser(name, groups);
-    if (node !== undefined && (await anyAllows(forNodes, request, node))) return true;
-    return groups.includes('system:bootstrappers') && anyAllows(bootstrapRules, request, '');
+const grantsOf = ({ groups }: User): GroupGrants[] =>
+  groupGrants.filter(({ group }) => groups.includes(group));
+
+export function createAuthorizer(options: AuthorizerOptions): Authorizer & RuleResolver {
+  const conditions = conditionsOf(options);
+
+  async function decide(request: Attributes): Promise<Decision> {
+    const { user, path } = request;
+    const groups = grantsOf(user);
+    if (path !== undefined)
+      return groups.some(({ paths }) => paths.some((grant) => grantsPath(grant, request.verb, path)))
+        ? allowed
+        : denied;
+    if (groups.some(({ resources }) => resources.some((grant) => grantsResource(grant, request))))
+      return allowed;
+    const node = nodeOfUser(user.name, user.groups);
+    if (node === undefined) return denied;
+    for (const grant of nodeGrants) {
+      if (!grantsResource(grant, request)) continue;
+      if (!grant.when || (await conditions[grant.when](request, node))) return allowed;
+    }
+    return denied;
   }
 
   return {
-    authorize: (request) =>
-      request.user.groups.includes('system:masters')
-        ? allowed
-        : decide(request).then((may) => (may ? allowed : denied)),
+    authorize: (request) => (isMaster(request.user) ? allowed : decide(request)),
+    rulesFor,
   };
 }
 
@@ -96,18 +82,37 @@ export function nodeOfUser(name: string, groups: readonly string[]): string | un
   return groups.includes('system:nodes') && name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
 }
 
-function mayReadPath({ user, verb, path = '' }: Attributes): boolean {
-  if (verb !== 'get' && verb !== 'head') return false;
-  return (user.groups.includes('system:authenticated') ? discoveryPaths : publicPaths).test(path);
+function grantsResource({ verbs, apiGroup, resources }: ResourceGrant, request: Attributes): boolean {
+  const { resource, subresource } = request;
+  const asked = subresource === '' ? resource : `${resource}/${subresource}`;
+  return verbs.includes(request.verb) && apiGroup === request.group && resources.includes(asked);
 }
 
-async function anyAllows(rules: readonly Rule[], request: Attributes, node: string): Promise<boolean> {
-  const resource =
-    request.subresource === '' ? request.resource : `${request.resource}/${request.subresource}`;
-  for (const rule of rules) {
-    const matches =
-      rule.verbs.includes(request.verb) && rule.group === request.group && rule.resources.includes(resource);
-    if (matches && (!rule.when || (await rule.when(request, node)))) return true;
+/** HEAD reads no more than GET. */
+const grantsPath = ({ verbs, paths }: PathGrant, verb: string, path: string): boolean =>
+  verbs.includes(verb === 'head' ? 'get' : verb) &&
+  paths.some((allow) => (allow.endsWith('*') ? path.startsWith(allow.slice(0, -1)) : path === allow));
+
+/** Every namespace has the same: the table knows none. Grants with a condition cannot be told as rules. */
+function rulesFor(user: User): UserRules {
+  if (isMaster(user)) {
+    return {
+      resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
+      nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+    };
   }
-  return false;
+  const groups = grantsOf(user);
+  const own = nodeOfUser(user.name, user.groups) === undefined ? [] : nodeGrants;
+  const resources = [...groups.flatMap((group) => group.resources), ...own];
+  return {
+    resourceRules: resources
+      .filter((grant) => !grant.when)
+      .map(({ verbs, apiGroup, resources }) => ({ verbs, apiGroups: [apiGroup], resources })),
+    nonResourceRules: groups
+      .flatMap((group) => group.paths)
+      .map(({ verbs, paths }) => ({ verbs, nonResourceURLs: paths })),
+    ...(resources.some((grant) => grant.when) && {
+      incomplete: 'what a node may do to its own objects is not listed',
+    }),
+  };
 }

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../src/host/clock.js';
 import { ensureDirectory, readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
 import { coversNames, isIssuedBy, lifetimePassed, matchesKey } from '../../src/host/pem.js';
-import type { KeyPair } from '../../src/host/x509.js';
+import { createKey, type KeyPair } from '../../src/host/x509.js';
 import { type Authority, createAuthority, loadAuthority } from './ca.js';
 
 export interface Pki {
@@ -26,6 +26,8 @@ export interface Pki {
   admin: KeyPair;
   /** Bearer token of the same administrator. */
   adminToken: string;
+  /** PKCS#8 PEM of the key that signs tokens of service accounts. */
+  serviceAccountKey: string;
 }
 
 export interface PkiOptions {
@@ -91,6 +93,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
       authority.issueClient({ commonName: 'kubernetes-admin', organizations: administrators }, now),
     ),
     adminToken: await ensureToken(join(directory, 'admin.token')),
+    serviceAccountKey: await ensureKey(join(pkiDirectory, 'sa.key')),
   };
 }
 
@@ -131,6 +134,15 @@ async function readPair(path: string): Promise<{ cert: string | undefined; key: 
 async function writePair(path: string, pair: KeyPair): Promise<void> {
   await writeAtomic(`${path}.key`, pair.key, 0o600);
   await writeAtomic(`${path}.crt`, pair.cert, 0o600);
+}
+
+/** Never replaced: that would end every token. */
+async function ensureKey(path: string): Promise<string> {
+  const found = await readSecret(path);
+  if (found !== undefined) return found;
+  const key = await createKey();
+  await writeAtomic(path, key, 0o600);
+  return key;
 }
 
 async function ensureToken(path: string): Promise<string> {

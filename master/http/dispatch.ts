@@ -121,7 +121,8 @@ export class Dispatcher {
     reply: FastifyReply,
     scope: RequestScope,
   ): Promise<FastifyReply> {
-    const { code, contentType, body } = this.#options.documents.answer(scope.info, request.headers.accept);
+    const answer = this.#options.documents.answer(scope.info, request.headers.accept);
+    const { code, contentType, body } = answer instanceof Promise ? await answer : answer;
     void reply.code(code).header('content-type', contentType);
     return this.#sendBody(request, reply, body);
   }

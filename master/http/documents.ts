@@ -25,9 +25,12 @@ export interface DocumentsOptions {
   checks: readonly HealthCheck[];
   /** What OpenAPI says of types and fields; without it, it says nothing. */
   descriptions: Buffer | undefined;
-  /** Prometheus text. */
-  metrics: (() => string) | undefined;
+  /** Further documents by path: metrics, those of OpenID Connect. */
+  more: MoreDocuments | undefined;
 }
+
+export type MoreDocuments = ReadonlyMap<string, () => MoreDocument | Promise<MoreDocument>>;
+type MoreDocument = Pick<Document, 'contentType' | 'body'>;
 
 const json = 'application/json';
 const text = 'text/plain; charset=utf-8';
@@ -63,7 +66,7 @@ export class Documents {
   }
 
   /** Throws 405 for anything but reading, 406 when the client takes none of our forms. */
-  answer(info: RequestInfo, accept: string | undefined): Document {
+  answer(info: RequestInfo, accept: string | undefined): Document | Promise<Document> {
     if (info.method !== 'GET' && info.method !== 'HEAD') throw noSuchMethod();
     const path = info.path.length > 1 && info.path.endsWith('/') ? info.path.slice(0, -1) : info.path;
     const [, head = ''] = path.split('/');
@@ -83,17 +86,14 @@ export class Documents {
       }
       case 'openapi':
         return this.#schema(path, accept);
-      case 'metrics':
-        return path === '/metrics' && this.#options.metrics
-          ? {
-              code: 200,
-              contentType: 'text/plain; version=0.0.4; charset=utf-8',
-              body: this.#options.metrics(),
-            }
-          : pageNotFound;
       default:
-        return pageNotFound;
+        return this.#further(path);
     }
+  }
+
+  async #further(path: string): Promise<Document> {
+    const document = await this.#options.more?.get(path)?.();
+    return document ? { code: 200, ...document } : pageNotFound;
   }
 
   #discover(path: string, accept: string | undefined): Document {
@@ -122,7 +122,7 @@ export class Documents {
   }
 
   #paths(): string[] {
-    const { checks, metrics } = this.#options;
+    const { checks, more } = this.#options;
     const health = ['/healthz', '/livez', '/readyz'];
     const single = health.flatMap((path) => checks.map((check) => `${path}/${check.name}`));
     return [
@@ -131,7 +131,7 @@ export class Documents {
       ...single,
       '/openapi/v2',
       '/openapi/v3',
-      ...(metrics ? ['/metrics'] : []),
+      ...(more?.keys() ?? []),
       '/version',
     ].sort();
   }

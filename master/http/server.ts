@@ -20,7 +20,7 @@ import type { Authenticator, Authorizer } from '../auth/auth.js';
 import type { Registry } from '../registry/registry.js';
 import { type AgentCredentials, AgentLink } from './agentlink.js';
 import { Dispatcher } from './dispatch.js';
-import { Documents } from './documents.js';
+import { Documents, type MoreDocuments } from './documents.js';
 import type { HealthCheck } from './health.js';
 import { Identity } from './identity.js';
 import { receiveBody } from './receive.js';
@@ -50,7 +50,8 @@ export interface HttpServerOptions {
   /** host:port told to clients in discovery. */
   serverAddress: string;
   healthChecks?: readonly HealthCheck[];
-  metrics?: () => string;
+  /** Documents beyond those of the API, by path. */
+  documents?: MoreDocuments;
   /** As `readDescriptions` reads them. */
   descriptions?: Buffer | undefined;
 }
@@ -101,7 +102,7 @@ export class HttpServer implements Component {
         ...(options.healthChecks ?? []),
       ],
       descriptions: options.descriptions,
-      metrics: options.metrics,
+      more: options.documents,
     });
     this.#dispatcher = new Dispatcher({
       registry,

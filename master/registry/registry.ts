@@ -31,6 +31,9 @@ export type StoredEvent<T extends KubeObject = KubeObject> =
 export interface User {
   name: string;
   groups: readonly string[];
+  uid?: string;
+  /** What the way of proving it adds, such as the pod of a token. */
+  extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What every call carries: who, and what the request asked for. */

@@ -17,4 +17,21 @@ export const accessRows: readonly Resource[] = [
     strategy: csrStrategy,
     printer: csrPrinter,
   }),
+  ...answered('authentication.k8s.io/v1', ['TokenReview', 'SelfSubjectReview']),
+  ...answered('authorization.k8s.io/v1', [
+    'SubjectAccessReview',
+    'SelfSubjectAccessReview',
+    'SelfSubjectRulesReview',
+  ]),
+  ...answered('authorization.k8s.io/v1', ['LocalSubjectAccessReview'], true),
 ];
+
+/** Questions: a POST gets the answer, nothing is stored. */
+function answered(apiVersion: string, reviews: readonly string[], namespaced = false): Resource[] {
+  return reviews.map((kind) =>
+    row({
+      type: kinds.resourceType(apiVersion, `${kind.toLowerCase()}s`, kind, namespaced),
+      verbs: ['create'],
+    }),
+  );
+}

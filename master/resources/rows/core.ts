@@ -79,6 +79,7 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
   row({
     type: kinds.serviceAccounts,
     shortNames: ['sa'],
+    subresources: ['token'],
     strategy: serviceAccountStrategy,
     printer: serviceAccountPrinter,
   }),
