@@ -11,6 +11,7 @@ import { systemClock } from '../../src/host/clock.js';
 import { runChecked } from '../../src/host/exec.js';
 import { silentLogger } from '../../src/host/log.js';
 import type { Attributes, Authenticator, Authorizer } from '../auth/auth.js';
+import type { RegistryOptions } from '../registry/generic.js';
 import type { User } from '../registry/registry.js';
 import { createTestRegistry, type TestRegistry } from '../registry/testing.js';
 import { HttpServer, type HttpServerOptions } from './server.js';
@@ -99,8 +100,11 @@ export interface TestServer extends TestRegistry {
   close(): Promise<void>;
 }
 
-export async function createTestServer(more: Partial<HttpServerOptions> = {}): Promise<TestServer> {
-  const registry = await createTestRegistry({ clock: systemClock });
+export async function createTestServer(
+  more: Partial<HttpServerOptions> = {},
+  ofRegistry: Partial<RegistryOptions> = {},
+): Promise<TestServer> {
+  const registry = await createTestRegistry({ clock: systemClock, ...ofRegistry });
   const certificates = await createTestCertificates();
   const asked: Attributes[] = [];
   const authorizer: Authorizer = {
