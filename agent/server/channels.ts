@@ -1,132 +1,159 @@
 /**
- * The WebSocket side of exec and attach: one connection carries numbered channels, the first byte of every message is
- * the channel (subprotocols `v5.channel.k8s.io`, `v4.channel.k8s.io`, `channel.k8s.io`). Called by streaming.ts.
+ * Numbered channels on one WebSocket connection, the wire of exec, attach and of the older port-forward. Called by
+ * streaming.ts and portsockets.ts.
  *
- * Backpressure: a write is done when its bytes have left for the client; reading from the client stops while the
- * program does not take its input. v5 adds a message that closes a channel: the end of stdin.
+ * The first byte of a message is the channel; in the base64 protocols messages are text, the first character is the
+ * channel's digit and the rest base64. Backpressure: a write is done when its bytes have left for the client; reading
+ * from the client stops while one of its channels is full. v5 adds a message that closes a channel: the end of stdin.
  */
 import { Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { StreamStatus } from './outcome.js';
+import { parseSize, Sizes, type StreamClient, type TerminalSize } from './streamclient.js';
 
 /** The best first. */
-export const channelProtocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'channel.k8s.io'] as const;
+export const channelProtocols = [
+  'v5.channel.k8s.io',
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  'channel.k8s.io',
+  'base64.channel.k8s.io',
+] as const;
 export type ChannelProtocol = (typeof channelProtocols)[number];
 
-/** Channel numbers of the protocol. */
+/** Channel numbers of exec and attach. */
 export const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 
-export interface TerminalSize {
-  width: number;
-  height: number;
-}
+const readAheadBytes = 256 * 1024;
 
+/** The channels of a connection, whatever they are used for. */
 export class Channels {
-  readonly stdin: Readable;
+  readonly gone: AbortSignal;
   readonly #socket: WebSocket;
-  readonly #protocol: ChannelProtocol;
-  readonly #sizes: TerminalSize[] = [];
-  #wakeResize: (() => void) | undefined;
-  /** Input that is not wanted, or no longer, is dropped; else the client would be held up by it. */
-  #takesInput: boolean;
+  readonly #isText: boolean;
+  readonly #inputs = new Map<number, (data: Buffer) => void>();
+  readonly #full = new Set<Readable>();
 
-  constructor(socket: WebSocket, options: { protocol: ChannelProtocol; takesInput: boolean }) {
+  constructor(socket: WebSocket, protocol: ChannelProtocol) {
     this.#socket = socket;
-    this.#protocol = options.protocol;
-    this.#takesInput = options.takesInput;
-    this.stdin = new Readable({ read: () => socket.resume(), highWaterMark: 256 * 1024 });
-    // The program may end, and with it this stream, before the client has sent everything.
-    this.stdin.on('error', () => undefined);
+    this.#isText = protocol.includes('base64');
+    const gone = new AbortController();
+    this.gone = gone.signal;
     socket.on('message', (data, isBinary) => this.#receive(toBuffer(data), isBinary));
-    socket.on('close', () => this.#end());
+    socket.once('close', () => gone.abort(new Error('the client closed the connection')));
   }
 
   /** What is written to it goes out on this channel. Bytes are ignored once the client is gone. */
   output(number: number): Writable {
     return new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        this.#send(number, chunk).then(() => done(), done);
+        this.send(number, chunk).then(() => done(), done);
       },
     });
   }
 
-  /** Tells the client that everything is set up, as kubelet does: an empty message on a channel it listens to. */
-  open(number: number): Promise<void> {
-    return this.#send(number, Buffer.alloc(0));
+  /** What comes in on a channel. Nobody's messages are dropped. */
+  onMessage(number: number, take: (data: Buffer) => void): void {
+    this.#inputs.set(number, take);
   }
 
-  /** How it ended. The oldest protocol knows only words, and only for failures. */
-  async finish(status: StreamStatus): Promise<void> {
-    const words = status.status === 'Success' ? undefined : status.message;
-    const body = this.#protocol === 'channel.k8s.io' ? words : JSON.stringify(status);
-    if (body !== undefined) await this.#send(channel.error, Buffer.from(body));
-    this.#socket.close(1000);
+  /** The bytes of a channel as a stream; ends with the connection, or by `push(null)`. */
+  input(number: number): Readable {
+    const stream: Readable = new Readable({ read: () => this.#taken(stream), highWaterMark: readAheadBytes });
+    // Its reader may be over, and with it this stream, before the client has sent everything.
+    stream.on('error', () => undefined);
+    stream.once('close', () => this.#taken(stream));
+    this.onMessage(number, (data) => {
+      const isTaken = !stream.destroyed && !stream.readableEnded && data.length > 0;
+      if (!isTaken || stream.push(data)) return;
+      this.#full.add(stream);
+      this.#socket.pause();
+    });
+    this.gone.addEventListener('abort', () => this.endInput(number, stream), { once: true });
+    return stream;
   }
 
-  /** The terminal's sizes; those that nobody has looked at yet are replaced by the newest. */
-  async *sizes(): AsyncGenerator<TerminalSize, void, undefined> {
-    for (;;) {
-      const size = this.#sizes.pop();
-      if (size) {
-        this.#sizes.length = 0;
-        yield size;
-      } else if (this.#socket.readyState === this.#socket.OPEN) {
-        await new Promise<void>((resolve) => {
-          this.#wakeResize = resolve;
-        });
-      } else return;
-    }
+  /** The client sends no more on this channel. */
+  endInput(number: number, stream: Readable): void {
+    this.#inputs.delete(number);
+    if (!stream.destroyed) stream.push(null);
   }
 
-  #receive(message: Buffer, isBinary: boolean): void {
-    // A text message may name its channel by a digit.
-    const number = isBinary ? message[0] : Number(String.fromCharCode(message[0] ?? 0));
-    const data = message.subarray(1);
-    if (number === channel.stdin) {
-      const isTaken = this.#takesInput && !this.stdin.destroyed && data.length > 0;
-      if (isTaken && !this.stdin.push(data)) this.#socket.pause();
-    } else if (number === channel.resize) this.#resize(data);
-    else if (number === channel.close && data[0] === channel.stdin) this.#endStdin();
-  }
-
-  #resize(data: Buffer): void {
-    const size = parseSize(data.toString());
-    if (!size) return;
-    this.#sizes.push(size);
-    this.#wakeResize?.();
-  }
-
-  #send(number: number, data: Buffer): Promise<void> {
+  send(number: number, data: Buffer): Promise<void> {
     return new Promise((resolve) => {
       if (this.#socket.readyState !== this.#socket.OPEN) resolve();
       // An error here means that the client is gone, which `close` tells everyone.
+      else if (this.#isText) this.#socket.send(`${number}${data.toString('base64')}`, () => resolve());
       else this.#socket.send(Buffer.concat([Buffer.of(number), data]), { binary: true }, () => resolve());
     });
   }
 
-  #endStdin(): void {
-    if (this.#takesInput && !this.stdin.destroyed) this.stdin.push(null);
-    this.#takesInput = false;
+  close(): void {
+    this.#socket.resume();
+    this.#socket.close(1000);
   }
 
-  #end(): void {
-    this.#endStdin();
-    this.#wakeResize?.();
+  #receive(message: Buffer, isBinary: boolean): void {
+    // A text message names its channel by a digit.
+    const number = isBinary ? message[0] : Number(String.fromCharCode(message[0] ?? 0));
+    const data = message.subarray(1);
+    const plain = this.#isText ? Buffer.from(data.toString('latin1'), 'base64') : data;
+    if (number !== undefined) this.#inputs.get(number)?.(plain);
+  }
+
+  #taken(stream: Readable): void {
+    if (this.#full.delete(stream) && this.#full.size === 0) this.#socket.resume();
+  }
+}
+
+/** The client of an exec or attach. */
+export class ChannelClient implements StreamClient {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly gone: AbortSignal;
+  readonly #channels: Channels;
+  readonly #protocol: ChannelProtocol;
+  readonly #sizes = new Sizes();
+
+  constructor(socket: WebSocket, options: { protocol: ChannelProtocol; takesInput: boolean }) {
+    const channels = new Channels(socket, options.protocol);
+    this.#channels = channels;
+    this.#protocol = options.protocol;
+    this.gone = channels.gone;
+    this.stdout = channels.output(channel.stdout);
+    this.stderr = channels.output(channel.stderr);
+    // Input that is not wanted is dropped; else the client would be held up by it.
+    this.stdin = options.takesInput ? channels.input(channel.stdin) : Readable.from([]);
+    channels.onMessage(channel.resize, (data) => {
+      const size = parseSize(data.toString());
+      if (size) this.#sizes.push(size);
+    });
+    channels.onMessage(channel.close, (data) => {
+      if (options.takesInput && data[0] === channel.stdin) channels.endInput(channel.stdin, this.stdin);
+    });
+    this.gone.addEventListener('abort', () => this.#sizes.end(), { once: true });
+  }
+
+  /** Tells the client that everything is set up, as kubelet does: an empty message on a channel it listens to. */
+  open(number: number): Promise<void> {
+    return this.#channels.send(number, Buffer.alloc(0));
+  }
+
+  sizes(): AsyncIterable<TerminalSize> {
+    return this.#sizes;
+  }
+
+  /** The oldest protocols know only words, and only for failures. */
+  async finish(status: StreamStatus): Promise<void> {
+    const words = status.status === 'Success' ? undefined : status.message;
+    const body = this.#protocol.startsWith('v') ? JSON.stringify(status) : words;
+    if (body !== undefined) await this.#channels.send(channel.error, Buffer.from(body));
+    this.#channels.close();
   }
 }
 
 function toBuffer(data: RawData): Buffer {
   if (Buffer.isBuffer(data)) return data;
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
-}
-
-/** `{"Width":80,"Height":24}`; anything else is ignored. */
-function parseSize(text: string): TerminalSize | undefined {
-  try {
-    const { Width: width, Height: height }: { Width?: unknown; Height?: unknown } = JSON.parse(text);
-    return typeof width === 'number' && typeof height === 'number' ? { width, height } : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -1,9 +1,8 @@
 /**
- * The agent's HTTPS API on port 10250, as kubelet's: what the master needs for `kubectl logs`, `exec` and `attach`.
- * Made by the agent's composition root.
+ * The agent's HTTPS API, as kubelet serves it: health, pods, metrics, logs, exec, attach and port-forward. Called by the
+ * API server, which shows a client certificate; nobody else is let in.
  *
- * Lets in only the master (see access.ts), also to /healthz. Certificates are read at `start` and at
- * `reloadCertificates`; connections that are open go on with theirs.
+ * It does not terminate what is under way unless it is stopped; a stop cuts every connection.
  */
 import { constants } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,19 +11,21 @@ import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type WebSocket, WebSocketServer } from 'ws';
 import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { Pod } from '../../src/api/types.js';
+import { type Clock, systemClock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import { parseLogSelection } from '../logs/options.js';
 import { readLog } from '../logs/select.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { requireMaster } from './access.js';
-import { answerError, answerJson, refuseUpgrade } from './answers.js';
-import { channelProtocols } from './channels.js';
-import { type ContainerTarget, parseRoute, type Route } from './routes.js';
-import { parseStreamRequest, serveStream } from './streaming.js';
+import { answerError, refuseUpgrade } from './answers.js';
+import { serveConnect } from './connect.js';
+import { ownPages, type Page, type Pages } from './pages.js';
+import { PodDialer } from './poddial.js';
+import { type ContainerTarget, noSuchPath, parseRoute, type Route } from './routes.js';
+import { Upgrades } from './upgrades.js';
 
 export interface AgentServerOptions {
   port: number;
@@ -43,9 +44,11 @@ export interface AgentServerOptions {
     ): Promise<string | undefined> | string | undefined;
     pods(): readonly Pod[];
   };
-  runtime: Pick<Runtime, 'exec' | 'attach' | 'logs'>;
+  runtime: Pick<Runtime, 'exec' | 'attach' | 'logs' | 'listSandboxes'>;
+  /** What else is answered to GET, by path: metrics, statistics. */
+  pages?: Pages;
   log: Logger;
-  now?: () => Date;
+  clock?: Clock;
 }
 
 export interface AgentServer extends Component {
@@ -55,81 +58,64 @@ export interface AgentServer extends Component {
   reloadCertificates(): void;
 }
 
-/** A client may not send more than this in one WebSocket message. */
-const maxMessageBytes = 16 * 1024 * 1024;
-
 export function createAgentServer(options: AgentServerOptions): AgentServer {
   const log = options.log.child({ component: 'server' });
-  const now = options.now ?? (() => new Date());
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: true,
-    perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => channelProtocols.find((protocol) => offered.has(protocol)) ?? false,
+  const { lookup, runtime, clock = systemClock } = options;
+  const pages = new Map<string, Page>([...ownPages(lookup), ...(options.pages ?? [])]);
+  const dialer = new PodDialer({ pods: () => lookup.pods(), runtime, clock });
+  const upgrades = new Upgrades({
+    runtime,
+    dialer,
+    clock,
+    log,
+    findContainer: (target) => find(target, false),
   });
+  /** Connections that are no longer the HTTP server's. */
+  const taken = new Set<Duplex>();
   let server: Server | undefined;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requireMaster(request);
     const route = parseRoute(request.url ?? '/');
-    if (request.method !== 'GET')
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new ApiError('MethodNotAllowed', 'the server does not allow this method');
-    if (route.to === 'healthz') response.writeHead(200, { 'content-type': 'text/plain' }).end('ok');
-    else if (route.to === 'pods') {
-      answerJson(response, 200, {
-        kind: 'PodList',
-        apiVersion: 'v1',
-        metadata: {},
-        items: options.lookup.pods(),
-      });
-    } else if (route.to === 'containerLogs') await sendLog(route, response);
+    }
+    if (route.to === 'page') await sendPage(route, response);
+    else if (route.to === 'containerLogs') await sendLog(route, response);
     else throw badRequest('Upgrade request required');
   }
 
-  async function sendLog(
-    route: Extract<Route, { target: unknown }>,
+  async function sendPage(
+    { path, query }: Extract<Route, { to: 'page' }>,
     response: ServerResponse,
   ): Promise<void> {
-    const selection = parseLogSelection(route.query, now());
+    const page = pages.get(path);
+    if (!page) throw noSuchPath();
+    const { contentType, body } = await page(query);
+    const headers = { 'content-type': contentType, 'content-length': Buffer.byteLength(body) };
+    response.writeHead(200, headers).end(body);
+  }
+
+  async function sendLog(
+    route: Extract<Route, { to: 'containerLogs' }>,
+    response: ServerResponse,
+  ): Promise<void> {
+    const selection = parseLogSelection(route.query, clock.now());
     const id = await find(route.target, selection.previous);
     const gone = new AbortController();
     response.once('close', () => gone.abort(new Error('the client closed the connection')));
     response.writeHead(200, { 'content-type': 'text/plain' });
     // A log that is followed may have nothing to say for long.
     response.flushHeaders();
-    await pipeline(Readable.from(readLog(options.runtime, { id, selection }, gone.signal)), response);
+    await pipeline(Readable.from(readLog(runtime, { id, selection }, gone.signal)), response);
   }
 
   async function find(target: ContainerTarget, previous: boolean): Promise<string> {
-    const id = await options.lookup.containerId(target, { previous });
+    const id = await lookup.containerId(target, { previous });
     if (id !== undefined) return id;
     const { container, pod } = target;
     const what = previous ? 'previous terminated container' : 'container';
     throw badRequest(`${what} ${JSON.stringify(container)} in pod ${JSON.stringify(pod)} not found`);
-  }
-
-  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    requireMaster(request);
-    const route = parseRoute(request.url ?? '/');
-    if (route.to !== 'exec' && route.to !== 'attach') throw badRequest('this path cannot be upgraded');
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-    const protocol = channelProtocols.find((name) => offered.includes(name));
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket' || !protocol) {
-      throw badRequest(
-        `unable to upgrade: only WebSocket with one of ${channelProtocols.join(', ')} is spoken here`,
-      );
-    }
-    const wanted = parseStreamRequest(route.query);
-    const id = await find(route.target, false);
-    const what = { ...wanted, verb: route.to, id };
-    webSockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
-      webSocket.on('error', (err) => log.debug({ err }, 'stream of a client failed'));
-      serveStream(options.runtime, { socket: webSocket, protocol }, what).catch((err: unknown) => {
-        log.error({ err, ...route.target }, 'stream ended unexpectedly');
-        webSocket.terminate();
-      });
-    });
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -140,16 +126,19 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     });
   }
 
-  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const onError = (err: Error): void => log.debug({ err }, 'connection failed before its upgrade');
-    socket.on('error', onError);
-    upgrade(request, socket, head).then(
-      () => socket.off('error', onError),
-      (err: unknown) => {
-        if (!(err instanceof ApiError)) log.warn({ err, url: pathOf(request) }, 'upgrade failed');
-        refuseUpgrade(socket, err);
-      },
-    );
+  /** Hands a connection over to `serve`, which may still refuse it. */
+  function takeOver(request: IncomingMessage, socket: Duplex, serve: () => Promise<void>): void {
+    taken.add(socket);
+    socket.once('close', () => taken.delete(socket));
+    socket.on('error', (err) => log.debug({ err }, 'connection of a client failed'));
+    const admit = async (): Promise<void> => {
+      requireMaster(request);
+      await serve();
+    };
+    admit().catch((err: unknown) => {
+      if (!(err instanceof ApiError)) log.warn({ err, url: pathOf(request) }, 'upgrade failed');
+      refuseUpgrade(socket, err);
+    });
   }
 
   const tlsOptions = (): ServerOptions => ({
@@ -172,16 +161,22 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       server = createServer({ ...tlsOptions(), requestCert: true, rejectUnauthorized: false }, onRequest);
       // Longer than the master keeps idle connections, so that it never writes into one that is being closed.
       server.keepAliveTimeout = 75_000;
-      server.on('upgrade', onUpgrade);
+      server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        takeOver(request, socket, () => upgrades.serve({ request, socket, head })),
+      );
+      server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+        takeOver(request, socket, () => serveConnect(dialer, { request, socket, head })),
+      );
       server.on('tlsClientError', (err) => log.debug({ err }, 'TLS handshake failed'));
       server.listen({ port: options.port, ...(options.address && { host: options.address }) });
       await once(server, 'listening', { signal });
     },
     async stop(): Promise<void> {
+      dialer.close();
       if (!server?.listening) return;
       const closed = once(server, 'close');
       server.close();
-      for (const client of webSockets.clients) client.terminate();
+      for (const socket of taken) socket.destroy();
       server.closeAllConnections();
       await closed;
     },

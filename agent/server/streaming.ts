@@ -1,15 +1,14 @@
 /**
- * Runs a command in a container, or attaches to it, for a WebSocket client. Called by server.ts after it let the client
- * in and found the container.
+ * Runs a command in a container, or attaches to it, for a client of any protocol. Called by upgrades.ts after it let
+ * the client in and found the container.
  *
  * A client that goes away takes its command with it: nothing is left running that nobody can see or stop.
  */
-import type { WebSocket } from 'ws';
 import { badRequest } from '../../src/api/errors.js';
 import { isTrue } from '../logs/options.js';
 import type { ExecSpec, Runtime } from '../runtime/runtime.js';
-import { type ChannelProtocol, Channels, channel } from './channels.js';
 import { exitStatus, failureStatus } from './outcome.js';
+import type { StreamClient } from './streamclient.js';
 
 export interface StreamRequest {
   command: readonly string[];
@@ -38,28 +37,23 @@ export function parseStreamRequest(query: URLSearchParams): StreamRequest {
 /** Resolves when the stream is over and the client was told how it ended. Never rejects for what the command did. */
 export async function serveStream(
   runtime: Pick<Runtime, 'exec' | 'attach'>,
-  connection: { socket: WebSocket; protocol: ChannelProtocol },
+  client: StreamClient,
   what: StreamRequest & { verb: 'exec' | 'attach'; id: string },
 ): Promise<void> {
-  const { socket, protocol } = connection;
-  const channels = new Channels(socket, { protocol, takesInput: what.stdin });
-  const gone = new AbortController();
-  socket.once('close', () => gone.abort(new Error('the client closed the connection')));
   const spec: Omit<ExecSpec, 'command'> = {
     tty: what.tty,
-    stdin: what.stdin ? channels.stdin : undefined,
-    stdout: what.stdout ? channels.output(channel.stdout) : undefined,
-    stderr: what.stderr ? channels.output(channel.stderr) : undefined,
-    resize: what.tty ? channels.sizes() : undefined,
+    stdin: what.stdin ? client.stdin : undefined,
+    stdout: what.stdout ? client.stdout : undefined,
+    stderr: what.stderr ? client.stderr : undefined,
+    resize: what.tty ? client.sizes() : undefined,
   };
-  await channels.open(what.stdout ? channel.stdout : what.stderr ? channel.stderr : channel.error);
   try {
-    if (what.verb === 'attach') await runtime.attach(what.id, spec, gone.signal);
+    if (what.verb === 'attach') await runtime.attach(what.id, spec, client.gone);
     const code =
-      what.verb === 'exec' ? await runtime.exec(what.id, { ...spec, command: what.command }, gone.signal) : 0;
-    await channels.finish(exitStatus(code, what.command));
+      what.verb === 'exec' ? await runtime.exec(what.id, { ...spec, command: what.command }, client.gone) : 0;
+    await client.finish(exitStatus(code, what.command));
   } catch (error) {
-    if (gone.signal.aborted) return;
-    await channels.finish(failureStatus(error));
+    if (client.gone.aborted) return;
+    await client.finish(failureStatus(error));
   }
 }

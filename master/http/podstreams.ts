@@ -1,5 +1,5 @@
 /**
- * 1. `pods/log`, `pods/exec` and `pods/attach`: find the pod and its node, then let the agent's API stream through.
+ * 1. `pods/log`, `pods/exec`, `pods/attach` and `pods/portforward`: find the pod and its node, then let the agent's API stream through.
  *
  * Called by `server.ts` after authorization. Nothing is buffered beyond what the slower side leaves unread.
  */
@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { badRequest, isReason, notFound } from '../../src/api/errors.js';
 import { nodes, pods } from '../../src/api/kinds.js';
 import type { Node, Pod } from '../../src/api/types.js';
+import { join } from '../../src/host/join.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import type { AgentLink } from './agentlink.js';
@@ -60,7 +61,9 @@ const passedHeaders = [
 
 /** Whether a request is for one of the streams that need an upgraded connection. */
 export const isStream = (target: ResourceTarget): target is ResourceTarget & { subresource: StreamVerb } =>
-  target.group === '' && target.resource === 'pods' && /^(?:exec|attach)$/.test(target.subresource);
+  target.group === '' &&
+  target.resource === 'pods' &&
+  /^(?:exec|attach|portforward)$/.test(target.subresource);
 
 /** Joins the client's upgraded connection with the agent's. Throws before the first byte went to the client. */
 export async function tunnel(
@@ -86,24 +89,6 @@ export async function tunnel(
   if (head.length > 0) client.socket.write(head);
   if (client.head.length > 0) socket.write(client.head);
   await join(client.socket, socket);
-}
-
-/** Bytes both ways until both sides are closed; the end of one ends the other, and so does its failure. */
-async function join(a: Duplex, b: Duplex): Promise<void> {
-  const closed = (end: Duplex, other: Duplex): Promise<void> =>
-    new Promise((resolve) => {
-      const finish = (): void => {
-        other.destroy();
-        resolve();
-      };
-      end.on('error', () => end.destroy());
-      if (end.closed) finish();
-      else end.once('close', finish);
-    });
-  const done = [closed(a, b), closed(b, a)];
-  a.pipe(b);
-  b.pipe(a);
-  await Promise.all(done);
 }
 
 function switchingProtocols(response: IncomingMessage): string {

@@ -45,7 +45,7 @@ export function logPath(pod: Pod, query: URLSearchParams): string {
     const value = query.get(name);
     if (value) passed.set(name, value);
   }
-  return agentPath('containerLogs', pod, containerOf(pod, query.get('container')), passed);
+  return agentPath(['containerLogs', ...podPath(pod), containerOf(pod, query.get('container'))], passed);
 }
 
 function checkLogOptions(query: URLSearchParams): void {
@@ -75,22 +75,28 @@ function checkLogOptions(query: URLSearchParams): void {
 }
 
 /** Subresources that turn the connection into a stream of both directions. */
-export type StreamVerb = 'exec' | 'attach';
+export type StreamVerb = 'exec' | 'attach' | 'portforward';
 
-const streamKinds = { exec: 'PodExecOptions', attach: 'PodAttachOptions' };
+const completed = {
+  exec: 'cannot exec into a container in a completed pod',
+  attach: 'cannot attach a container in a completed pod',
+};
 
-/** The agent's path for running a command in a container, or for attaching to it. Throws 400 or 422. */
+/** The agent's path for running a command in a container, attaching to it, or reaching its ports. Throws 400 or 422. */
 export function streamPath(pod: Pod, verb: StreamVerb, query: URLSearchParams): string {
-  const podName = pod.metadata.name ?? '';
+  return verb === 'portforward' ? portForwardPath(pod, query) : containerPath(pod, verb, query);
+}
+
+function containerPath(pod: Pod, verb: 'exec' | 'attach', query: URLSearchParams): string {
   const phase = pod.status?.phase;
   if (phase === 'Succeeded' || phase === 'Failed') {
-    throw badRequest(`cannot ${verb} into a container in a completed pod; current phase is ${phase}`);
+    throw badRequest(`${completed[verb]}; current phase is ${phase}`);
   }
   const container = containerOf(pod, query.get('container'));
-  if (!pod.spec?.nodeName) throw badRequest(`pod ${podName} does not have a host assigned`);
+  checkHost(pod);
   const command = verb === 'exec' ? query.getAll('command') : [];
   if (verb === 'exec' && command.length === 0) {
-    throw invalid({ group: '', kind: streamKinds[verb], name: '' }, [{ type: 'Required', field: 'command' }]);
+    throw invalid({ group: '', kind: 'PodExecOptions', name: '' }, [{ type: 'Required', field: 'command' }]);
   }
   const passed = new URLSearchParams();
   for (const part of command) passed.append('command', part);
@@ -99,7 +105,19 @@ export function streamPath(pod: Pod, verb: StreamVerb, query: URLSearchParams): 
   if (isSet(query, 'stdout', true)) passed.set('output', '1');
   if (!tty && isSet(query, 'stderr', true)) passed.set('error', '1');
   if (tty) passed.set('tty', '1');
-  return agentPath(verb, pod, container, passed);
+  return agentPath([verb, ...podPath(pod), container], passed);
+}
+
+/** Ports matter only to the clients that cannot name them later. */
+function portForwardPath(pod: Pod, query: URLSearchParams): string {
+  checkHost(pod);
+  const passed = new URLSearchParams();
+  for (const text of query.getAll('ports')) passed.append('port', text);
+  return agentPath(['portForward', ...podPath(pod)], passed);
+}
+
+function checkHost(pod: Pod): void {
+  if (!pod.spec?.nodeName) throw badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
 }
 
 function isSet(query: URLSearchParams, name: string, otherwise: boolean): boolean {
@@ -108,8 +126,9 @@ function isSet(query: URLSearchParams, name: string, otherwise: boolean): boolea
   return value !== '0' && value.toLowerCase() !== 'false';
 }
 
-function agentPath(verb: string, pod: Pod, container: string, query: URLSearchParams): string {
-  const { namespace = '', name = '' } = pod.metadata;
-  const path = ['', verb, namespace, name, container].map(encodeURIComponent).join('/');
+const podPath = ({ metadata }: Pod): string[] => [metadata.namespace ?? '', metadata.name ?? ''];
+
+function agentPath(parts: readonly string[], query: URLSearchParams): string {
+  const path = ['', ...parts].map(encodeURIComponent).join('/');
   return query.size === 0 ? path : `${path}?${query.toString()}`;
 }

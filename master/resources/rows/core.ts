@@ -50,7 +50,7 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
     type: kinds.pods,
     shortNames: ['po'],
     categories: ['all'],
-    subresources: ['status', 'binding', 'log', 'exec', 'attach'],
+    subresources: ['status', 'binding', 'log', 'exec', 'attach', 'portforward'],
     strategy: podStrategy(evictionSeconds),
     printer: podPrinter,
   }),

@@ -1,0 +1,160 @@
+/**
+ * The server side of SPDY/3.1 over any Duplex: an upgraded socket, or WebSocket messages. Made by the sessions of
+ * exec and port-forward; gives them streams.
+ *
+ * Frames are handled one after the other, so reading stops while a stream is full. Windows: clients written in Go know
+ * none, so ours are never waited for; a client that mentions windows is told what was taken. Whatever it is sent, a
+ * connection ends in `closed` and never throws.
+ */
+import type { Duplex } from 'node:stream';
+import {
+  type ControlFrame,
+  type DataPiece,
+  dataFrame,
+  FrameParser,
+  flag,
+  frameType,
+  goAwayFrame,
+  goAwayStatus,
+  pingFrame,
+  resetStatus,
+  rstFrame,
+  SpdyError,
+  streamIdAt,
+  synReplyFrame,
+  windowUpdateFrame,
+} from './frames.js';
+import { HeaderReader, HeaderWriter } from './headers.js';
+import { SpdyStream, type StreamLink } from './stream.js';
+
+/** Far above what port-forward of a busy page needs. */
+const maxStreams = 2000;
+const synStreamBytes = 10;
+
+export class SpdyConnection {
+  /** Resolves when the transport is closed, with why if that was not orderly. */
+  readonly closed: Promise<Error | undefined>;
+  readonly #transport: Duplex;
+  readonly #onStream: (stream: SpdyStream) => void;
+  readonly #streams = new Map<number, SpdyStream>();
+  readonly #reader = new HeaderReader();
+  readonly #writer = new HeaderWriter();
+  #lastId = 0;
+  #usesWindows = false;
+
+  /** `onStream` accepts the stream or destroys it; called for each SYN_STREAM in their order. */
+  constructor(transport: Duplex, onStream: (stream: SpdyStream) => void) {
+    this.#transport = transport;
+    this.#onStream = onStream;
+    transport.on('error', () => undefined);
+    // Also while reading waits for a stream that nobody reads.
+    transport.once('close', () => this.#cut());
+    this.closed = this.#serve();
+  }
+
+  /** Tells the client that this is all; it closes when it has read everything. Streams that are open are cut. */
+  end(): void {
+    for (const stream of this.#streams.values()) stream.destroy();
+    this.#send(goAwayFrame(this.#lastId, goAwayStatus.ok));
+  }
+
+  destroy(): void {
+    this.#transport.destroy();
+  }
+
+  async #serve(): Promise<Error | undefined> {
+    const parser = new FrameParser();
+    try {
+      for await (const chunk of this.#transport as AsyncIterable<Buffer>) {
+        for (const piece of parser.push(chunk)) {
+          if (piece.kind === 'data') await this.#onData(piece);
+          else await this.#onControl(piece);
+        }
+      }
+      return undefined;
+    } catch (error) {
+      if (error instanceof SpdyError) this.#send(goAwayFrame(this.#lastId, goAwayStatus.protocolError));
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      this.#reader.close();
+      this.#transport.destroy();
+      this.#cut();
+    }
+  }
+
+  #cut(): void {
+    for (const stream of this.#streams.values()) stream.receiveReset();
+  }
+
+  async #onData({ streamId, bytes, fin }: DataPiece): Promise<void> {
+    const stream = this.#streams.get(streamId);
+    // Of a stream that was reset a moment ago more may be on its way.
+    if (!stream) return this.#consumed(0, bytes.length);
+    await stream.receive(bytes);
+    if (fin) stream.receiveEnd();
+  }
+
+  async #onControl({ type, flags, body }: ControlFrame): Promise<void> {
+    switch (type) {
+      case frameType.synStream:
+        return this.#onSynStream(flags, body);
+      case frameType.headers:
+        // Read only because all blocks share their compression.
+        await this.#reader.read(body.subarray(4));
+        if ((flags & flag.fin) !== 0) this.#streams.get(streamIdAt(body))?.receiveEnd();
+        return;
+      case frameType.rstStream:
+        this.#streams.get(streamIdAt(body))?.receiveReset();
+        return;
+      case frameType.ping: {
+        const id = streamIdAt(body);
+        // Even numbers would be answers to pings of ours.
+        if (id % 2 === 1) this.#send(pingFrame(id));
+        return;
+      }
+      case frameType.settings:
+      case frameType.windowUpdate:
+        this.#usesWindows = true;
+        return;
+      case frameType.synReply:
+        throw new SpdyError('an answer to a stream that was not opened');
+      default:
+      // GOAWAY: the client closes by itself when its streams are done. Unknown frames are to be ignored.
+    }
+  }
+
+  async #onSynStream(flags: number, body: Buffer): Promise<void> {
+    const id = streamIdAt(body);
+    const headers = await this.#reader.read(body.subarray(synStreamBytes));
+    if (id % 2 === 0 || id <= this.#lastId) throw new SpdyError(`stream ${id} cannot be opened`);
+    this.#lastId = id;
+    if (this.#streams.size >= maxStreams || (flags & flag.unidirectional) !== 0) {
+      this.#send(rstFrame(id, resetStatus.refusedStream));
+      return;
+    }
+    const stream = new SpdyStream(this.#link, id, headers);
+    this.#streams.set(id, stream);
+    if ((flags & flag.fin) !== 0) stream.receiveEnd();
+    this.#onStream(stream);
+  }
+
+  readonly #link: StreamLink = {
+    reply: (id) => this.#send(synReplyFrame(id, this.#writer.write(new Map()))),
+    data: (id, bytes, fin, sent) => this.#send(dataFrame(id, bytes, fin), sent),
+    reset: (id) => this.#send(rstFrame(id, resetStatus.cancel)),
+    consumed: (id, bytes) => this.#consumed(id, bytes),
+    gone: (id) => this.#streams.delete(id),
+  };
+
+  #consumed(streamId: number, bytes: number): void {
+    if (!this.#usesWindows || bytes === 0) return;
+    if (streamId !== 0) this.#send(windowUpdateFrame(streamId, bytes));
+    this.#send(windowUpdateFrame(0, bytes));
+  }
+
+  /** `sent` is called in any case: who writes to a client that is gone learns it by `closed`. */
+  #send(frame: Buffer, sent: () => void = () => undefined): void {
+    if (!this.#transport.writable) process.nextTick(sent);
+    else this.#transport.write(frame, () => sent());
+  }
+}
