@@ -2,7 +2,7 @@
  * 2. The `scale` subresource: an autoscaling/v1 view of anything with `spec.replicas`. Pure.
  */
 import { ApiError, conflict, invalid, staleVersion } from '../../src/api/errors.js';
-import { selectorOf } from '../../src/api/selectors.js';
+import { selectorOf, selectorOfLabels } from '../../src/api/selectors.js';
 import type { KubeObject, LabelSelector, Scale } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
 import { copyJson } from './codec.js';
@@ -35,9 +35,15 @@ export function scaleView(resource: Resource, stored: Stored): Stored<Scale> {
       creationTimestamp: metadata.creationTimestamp,
     },
     spec: { replicas: spec?.replicas ?? 0 },
-    status: { replicas: status?.replicas ?? 0, selector: selectorOf(spec?.selector).toString() },
+    status: { replicas: status?.replicas ?? 0, selector: selectorText(resource, spec?.selector) },
   };
   return { bytes: Buffer.from(JSON.stringify(object)), object };
+}
+
+/** ReplicationControllers are older than selectors: theirs are plain labels. */
+function selectorText({ type }: Resource, selector: LabelSelector | undefined): string {
+  if (type.group !== '' || type.kind !== 'ReplicationController') return selectorOf(selector).toString();
+  return selectorOfLabels(selector as Record<string, string> | undefined).toString();
 }
 
 /** The object with the replicas that a written Scale asks for. Rejects with `Invalid`, `Conflict`. */

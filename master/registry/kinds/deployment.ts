@@ -1,16 +1,10 @@
 /** The strategy of Deployments. Pure. */
 import type { FieldError } from '../../../src/api/errors.js';
-import type { Deployment, DeploymentSpec, IntOrString } from '../../../src/api/types.js';
+import type { Deployment, DeploymentSpec, DeploymentStatus } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
-import {
-  forbiddenField,
-  invalidValue,
-  mustNotBeNegative,
-  nonNegative,
-  notSupported,
-  required,
-} from '../validation/field.js';
-import { validateSelectorUpdate, validateTemplated } from './template.js';
+import { forbiddenField, invalidValue, nonNegative, notSupported, required } from '../validation/field.js';
+import { isZero, validateAtMostAll, validateShare } from './share.js';
+import { templatedWarnings, validateSelectorUpdate, validateTemplated } from './template.js';
 
 export const deploymentStrategy: Strategy<Deployment> = {
   prepareForCreate: (_context, deployment) => ({ ...deployment, status: {} }),
@@ -18,11 +12,38 @@ export const deploymentStrategy: Strategy<Deployment> = {
   validate: ({ spec }) =>
     spec ? [...validateTemplated(spec), ...validateRollout(spec)] : [required('spec.selector')],
   validateUpdate: ({ spec }, old) => validateSelectorUpdate(spec, old.spec),
-  validateStatusUpdate: ({ status }) =>
-    (
-      ['replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas'] as const
-    ).flatMap((name) => nonNegative(`status.${name}`, status?.[name])),
+  validateStatusUpdate: ({ status }, old) => validateStatus(status ?? {}, old.status ?? {}),
+  warnings: templatedWarnings,
 };
+
+const counts = [
+  'observedGeneration',
+  'replicas',
+  'updatedReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'unavailableReplicas',
+  'terminatingReplicas',
+  'collisionCount',
+] as const;
+
+function validateStatus(status: DeploymentStatus, old: DeploymentStatus): FieldError[] {
+  const errors = counts.flatMap((name) => nonNegative(`status.${name}`, status[name]));
+  const { replicas = 0, readyReplicas = 0, availableReplicas = 0, collisionCount = 0 } = status;
+  for (const name of ['updatedReplicas', 'readyReplicas', 'availableReplicas'] as const) {
+    const value = status[name] ?? 0;
+    if (value > replicas)
+      errors.push(invalidValue(`status.${name}`, value, 'cannot be greater than status.replicas'));
+  }
+  if (availableReplicas > readyReplicas) {
+    errors.push(
+      invalidValue('status.availableReplicas', availableReplicas, 'cannot be greater than readyReplicas'),
+    );
+  }
+  if (collisionCount < (old.collisionCount ?? 0))
+    errors.push(invalidValue('status.collisionCount', collisionCount, 'cannot be decremented'));
+  return errors;
+}
 
 function validateRollout(spec: DeploymentSpec): FieldError[] {
   const { progressDeadlineSeconds: deadline, minReadySeconds = 0 } = spec;
@@ -48,7 +69,7 @@ function validateStrategy({ strategy }: DeploymentSpec): FieldError[] {
       : [];
   }
   if (type !== undefined && type !== 'RollingUpdate')
-    return [notSupported('spec.strategy.type', type, ['Recreate', 'RollingUpdate'])];
+    return [notSupported('spec.strategy', strategy, ['Recreate', 'RollingUpdate'])];
   if (!rollingUpdate) return [required(path, 'this should be defaulted and never be nil')];
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate;
   const errors = [
@@ -58,21 +79,5 @@ function validateStrategy({ strategy }: DeploymentSpec): FieldError[] {
   if (isZero(maxUnavailable) && isZero(maxSurge)) {
     errors.push(invalidValue(`${path}.maxUnavailable`, maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
   }
-  if (percentOf(maxUnavailable) > 100)
-    errors.push(invalidValue(`${path}.maxUnavailable`, maxUnavailable, 'must not be greater than 100%'));
-  return errors;
+  return [...errors, ...validateAtMostAll(`${path}.maxUnavailable`, maxUnavailable)];
 }
-
-const percentText =
-  "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
-
-function validateShare(field: string, share: IntOrString): FieldError[] {
-  if (typeof share === 'number') return share < 0 ? [invalidValue(field, share, mustNotBeNegative)] : [];
-  return /^\d+%$/.test(share) ? [] : [invalidValue(field, share, percentText)];
-}
-
-const percentOf = (share: IntOrString): number =>
-  typeof share === 'string' ? Number.parseInt(share, 10) : 0;
-
-const isZero = (share: IntOrString): boolean =>
-  share === 0 || (typeof share === 'string' && percentOf(share) === 0);

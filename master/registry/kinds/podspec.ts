@@ -28,9 +28,6 @@ export function validatePodSpec(field: string, spec: PodSpec): FieldError[] {
     ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     ...validateAffinity(`${field}.affinity`, spec.affinity),
     ...validateTolerations(`${field}.tolerations`, spec.tolerations),
-    ...(spec.imagePullSecrets ?? []).flatMap(({ name }, index) =>
-      name ? [] : [required(`${field}.imagePullSecrets[${index}].name`)],
-    ),
     ...(spec.hostAliases ?? []).flatMap(({ ip = '' }, index) =>
       isIp(ip) ? [] : [invalidValue(`${field}.hostAliases[${index}].ip`, ip, validIp)],
     ),

@@ -24,6 +24,11 @@ const refusal = (kind: string, given: unknown) =>
 const percent =
   "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
 
+const unmatched =
+  'spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector` does not match template `labels`';
+const noSelector = (expression: string): string =>
+  `spec.selector: Invalid value: {"matchExpressions":[${expression}]}: invalid label selector`;
+
 t.test('deployments and replica sets share selector, template and replicas', async (t) => {
   const cases: [object, string[]][] = [
     [{ replicas: -1 }, ['spec.replicas: Invalid value: -1: must be greater than or equal to 0']],
@@ -31,7 +36,7 @@ t.test('deployments and replica sets share selector, template and replicas', asy
       { minReadySeconds: -1 },
       ['spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0'],
     ],
-    [{ selector: undefined }, ['spec.selector: Required value']],
+    [{ selector: undefined }, ['spec.selector: Required value', unmatched]],
     [{ selector: {} }, ['spec.selector: Invalid value: {}: empty selector is invalid for deployment']],
     [
       { selector: { matchLabels: { app: 'b' } } },
@@ -41,18 +46,23 @@ t.test('deployments and replica sets share selector, template and replicas', asy
     ],
     [
       { selector: { matchExpressions: [{ key: 'app', operator: 'Near', values: ['a'] }] } },
-      ['spec.selector.matchExpressions[0].operator: Invalid value: "Near": not a valid selector operator'],
+      [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Near": not a valid selector operator',
+        noSelector('{"key":"app","operator":"Near","values":["a"]}'),
+      ],
     ],
     [
       { selector: { matchExpressions: [{ key: 'app', operator: 'In' }] } },
       [
         "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
+        noSelector('{"key":"app","operator":"In"}'),
       ],
     ],
     [
       { selector: { matchExpressions: [{ key: 'app', operator: 'Exists', values: ['a'] }] } },
       [
         "spec.selector.matchExpressions[0].values: Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+        noSelector('{"key":"app","operator":"Exists","values":["a"]}'),
       ],
     ],
     [withPods({ containers: [] }), ['spec.template.spec.containers: Required value']],
@@ -85,6 +95,7 @@ t.test('deployments and replica sets share selector, template and replicas', asy
   }
   t.same(await refusal('deployments', undefined), [
     'spec.selector: Required value',
+    'spec.template.metadata.labels: Invalid value: {}: `selector` does not match template `labels`',
     'spec.template.spec.containers: Required value',
   ]);
 });
@@ -95,7 +106,7 @@ t.test('deployments: strategy', async (t) => {
   const cases: [object, string[]][] = [
     [
       { strategy: { type: 'Sudden' } },
-      ['spec.strategy.type: Unsupported value: "Sudden": supported values: "Recreate", "RollingUpdate"'],
+      ['spec.strategy: Unsupported value: {"type":"Sudden"}: supported values: "Recreate", "RollingUpdate"'],
     ],
     [
       { strategy: { type: 'Recreate', rollingUpdate: {} } },

@@ -40,6 +40,12 @@ export const tooLong = (field: string, maxBytes: number): FieldError => ({
   detail: `may not be more than ${maxBytes} bytes`,
 });
 
+export const tooMany = (field: string, most: number): FieldError => ({
+  type: 'TooMany',
+  field,
+  detail: `must have at most ${most} items`,
+});
+
 /** An absent value is fine; a present one must be in the list. */
 export const oneOf = (
   field: string,

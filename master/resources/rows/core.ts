@@ -5,6 +5,8 @@ import { endpointsStrategy } from '../../registry/kinds/endpoints.js';
 import { namespaceStrategy } from '../../registry/kinds/namespace.js';
 import { nodeStrategy } from '../../registry/kinds/node.js';
 import { podStrategy } from '../../registry/kinds/pod.js';
+import { podTemplateStrategy } from '../../registry/kinds/podtemplate.js';
+import { replicationControllerStrategy } from '../../registry/kinds/replicationcontroller.js';
 import { secretStrategy } from '../../registry/kinds/secret.js';
 import { serviceStrategy } from '../../registry/kinds/service.js';
 import { eventStrategy, serviceAccountStrategy } from '../../registry/kinds/small.js';
@@ -18,6 +20,7 @@ import {
 import { nodePrinter } from '../printers/node.js';
 import { podPrinter } from '../printers/pod.js';
 import { endpointsPrinter, servicePrinter } from '../printers/service.js';
+import { podTemplatePrinter, replicationControllerPrinter } from '../printers/workload.js';
 import type { Resource } from '../resource.js';
 import { row } from './row.js';
 
@@ -86,12 +89,14 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
   eventRow,
   row({ type: kinds.persistentVolumes, shortNames: ['pv'], subresources: ['status'] }),
   row({ type: kinds.persistentVolumeClaims, shortNames: ['pvc'], subresources: ['status'] }),
-  row({ type: kinds.podTemplates }),
+  row({ type: kinds.podTemplates, strategy: podTemplateStrategy, printer: podTemplatePrinter }),
   row({
     type: kinds.replicationControllers,
     shortNames: ['rc'],
     categories: ['all'],
     subresources: ['status', 'scale'],
+    strategy: replicationControllerStrategy,
+    printer: replicationControllerPrinter,
   }),
   row({ type: kinds.limitRanges, shortNames: ['limits'] }),
   row({ type: kinds.resourceQuotas, shortNames: ['quota'], subresources: ['status'] }),

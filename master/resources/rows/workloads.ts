@@ -1,8 +1,17 @@
 /** Rows of apps, batch, autoscaling and policy. */
 import * as kinds from '../../../src/api/kinds.js';
+import { controllerRevisionStrategy } from '../../registry/kinds/controllerrevision.js';
+import { daemonSetStrategy } from '../../registry/kinds/daemonset.js';
 import { deploymentStrategy } from '../../registry/kinds/deployment.js';
 import { replicaSetStrategy } from '../../registry/kinds/replicaset.js';
-import { deploymentPrinter, replicaSetPrinter } from '../printers/workload.js';
+import { statefulSetStrategy } from '../../registry/kinds/statefulset.js';
+import {
+  controllerRevisionPrinter,
+  daemonSetPrinter,
+  deploymentPrinter,
+  replicaSetPrinter,
+  statefulSetPrinter,
+} from '../printers/workload.js';
 import type { Resource } from '../resource.js';
 import { row } from './row.js';
 
@@ -24,9 +33,25 @@ export const workloadRows: readonly Resource[] = [
     strategy: replicaSetStrategy,
     printer: replicaSetPrinter,
   }),
-  row({ type: kinds.statefulSets, shortNames: ['sts'], ...scaled }),
-  row({ type: kinds.daemonSets, shortNames: ['ds'], ...withStatus }),
-  row({ type: kinds.controllerRevisions }),
+  row({
+    type: kinds.statefulSets,
+    shortNames: ['sts'],
+    ...scaled,
+    strategy: statefulSetStrategy,
+    printer: statefulSetPrinter,
+  }),
+  row({
+    type: kinds.daemonSets,
+    shortNames: ['ds'],
+    ...withStatus,
+    strategy: daemonSetStrategy,
+    printer: daemonSetPrinter,
+  }),
+  row({
+    type: kinds.controllerRevisions,
+    strategy: controllerRevisionStrategy,
+    printer: controllerRevisionPrinter,
+  }),
   row({ type: kinds.jobs, ...withStatus }),
   row({ type: kinds.cronJobs, shortNames: ['cj'], ...withStatus }),
   row({ type: kinds.horizontalPodAutoscalers, shortNames: ['hpa'], ...withStatus }),

@@ -8,7 +8,14 @@ import type { KubeObject } from '../types.js';
 import { defaultNamespace, defaultNode, defaultSecret } from './core.js';
 import { defaultPod } from './pod.js';
 import { defaultEndpointSlice, defaultEndpoints, defaultService } from './service.js';
-import { defaultDeployment, defaultReplicaSet } from './workloads.js';
+import {
+  defaultDaemonSet,
+  defaultDeployment,
+  defaultPodTemplateObject,
+  defaultReplicaSet,
+  defaultReplicationController,
+  defaultStatefulSet,
+} from './workloads.js';
 
 /** By `group/Kind`, which says what type the function takes; core is ''. */
 const table: Readonly<Record<string, (object: never) => void>> = {
@@ -21,6 +28,10 @@ const table: Readonly<Record<string, (object: never) => void>> = {
   'discovery.k8s.io/EndpointSlice': defaultEndpointSlice,
   'apps/Deployment': defaultDeployment,
   'apps/ReplicaSet': defaultReplicaSet,
+  'apps/DaemonSet': defaultDaemonSet,
+  'apps/StatefulSet': defaultStatefulSet,
+  '/ReplicationController': defaultReplicationController,
+  '/PodTemplate': defaultPodTemplateObject,
 };
 
 /** Fills in the defaults of an object of the kind, in place. */
