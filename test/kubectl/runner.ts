@@ -1,0 +1,70 @@
+/**
+ * A whole master in this process, without any node, and stock kubectl against it: the one of the PATH, and others that
+ * WHERRY_TEST_KUBECTLS names, separated by colons.
+ */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMaster } from '../../master/main.js';
+import { parseMasterOptions } from '../../master/options.js';
+import { systemClock } from '../../src/host/clock.js';
+import { silentLogger } from '../../src/host/log.js';
+
+export const kubectls = ['kubectl', ...(process.env['WHERRY_TEST_KUBECTLS'] ?? '').split(':')].filter(
+  (path) => path !== '',
+);
+
+export interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Bench {
+  kubeconfig: string;
+  /** Not `host/exec`: kubectl's stdin must be given, and its exit code is part of what is tested. */
+  run(kubectl: string, args: readonly string[], input?: string): Promise<Ran>;
+  stop(): Promise<void>;
+}
+
+export async function startMaster(): Promise<Bench> {
+  const directory = await mkdtemp(join(tmpdir(), 'wherry-kubectl-'));
+  const kubeconfig = join(directory, 'admin.kubeconfig');
+  const options = parseMasterOptions({
+    dataDir: directory,
+    bindAddress: '127.0.0.1',
+    adminKubeconfig: kubeconfig,
+  });
+  const master = createMaster(
+    // The node of these tests has no heartbeat.
+    { ...options, securePort: await freePort(), nodeMonitorGracePeriodMs: 3_600_000 },
+    { clock: systemClock, log: silentLogger },
+  );
+  await master.start(new AbortController().signal);
+  const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: directory };
+  return {
+    kubeconfig,
+    run: (kubectl, args, input = '') =>
+      new Promise((resolve) => {
+        const child = execFile(kubectl, [...args], { env, timeout: 60_000 }, (error, stdout, stderr) => {
+          resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
+        });
+        child.stdin?.end(input);
+      }),
+    async stop() {
+      await master.stop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  return port;
+}

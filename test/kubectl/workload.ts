@@ -1,0 +1,65 @@
+import type { Case } from './case.js';
+
+const rolled = /deployment "web" successfully rolled out/;
+
+/** The life of a Deployment whose pods run on a node that only says so, and the ways to delete. */
+export const workload: Case[] = [
+  { run: 'create deployment web --image=nginx:1 --replicas=3', prints: /created/ },
+  { run: 'rollout status deployment/web --timeout=20s', prints: rolled },
+  { run: 'wait --for=condition=Available deployment/web --timeout=20s', prints: /condition met/ },
+  {
+    run: "wait '--for=jsonpath={.status.readyReplicas}=3' deployment/web --timeout=20s",
+    since: 23,
+    prints: /condition met/,
+  },
+  { run: 'get deploy web', prints: /NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +3\/3 +3 +3 / },
+  { run: 'get deploy web -o wide', prints: /CONTAINERS +IMAGES +SELECTOR[\s\S]*nginx +nginx:1 +app=web/ },
+  {
+    run: 'get pods -o wide',
+    prints: /NAME +READY +STATUS +RESTARTS +AGE +IP +NODE[\s\S]*1\/1 +Running +0 +\S+ +\S+ +hollow/,
+  },
+  { run: 'scale deployment/web --replicas=2 --current-replicas=3', prints: /scaled/ },
+  { run: 'rollout status deployment/web --timeout=20s', prints: rolled },
+  { run: 'set image deployment/web nginx=nginx:2', prints: /image updated/ },
+  { run: 'rollout status deployment/web --timeout=20s', prints: rolled },
+  { run: 'set env deployment/web A=1', prints: /env updated/ },
+  { run: 'set env deployment/web --list', prints: /A=1/ },
+  {
+    run: 'set resources deployment/web --limits=cpu=200m,memory=64Mi',
+    prints: /resource requirements updated/,
+  },
+  { run: 'set serviceaccount deployment web default', prints: /serviceaccount updated/ },
+  { run: 'rollout pause deployment/web', prints: /paused/ },
+  { run: 'rollout resume deployment/web', prints: /resumed/ },
+  { run: 'rollout restart deployment/web', prints: /restarted/ },
+  { run: 'rollout status deployment/web --timeout=20s', prints: rolled },
+  { run: 'rollout history deployment/web', prints: /REVISION +CHANGE-CAUSE\n1/ },
+  { run: 'rollout history deployment/web --revision=1', prints: /Image:\s+nginx:1/ },
+  { run: 'rollout undo deployment/web --to-revision=1', prints: /rolled back/ },
+  { run: 'rollout status deployment/web --timeout=20s', prints: rolled },
+  { run: 'get deployment web -o jsonpath={.spec.template.spec.containers[0].image}', prints: 'nginx:1' },
+  { run: 'get rs -l app=web', prints: /NAME +DESIRED +CURRENT +READY +AGE/ },
+  {
+    run: 'describe deployment web',
+    prints: /Replicas: +2 desired \| 2 updated \| 2 total \| 2 available[\s\S]*ScalingReplicaSet/,
+  },
+  { run: 'cordon hollow', prints: 'node/hollow cordoned\n' },
+  { run: 'get node hollow', prints: /Ready,SchedulingDisabled/ },
+  { run: 'uncordon hollow', prints: 'node/hollow uncordoned\n' },
+  { run: 'taint node hollow k=v:PreferNoSchedule', prints: 'node/hollow tainted\n' },
+  { run: 'taint node hollow k-', prints: 'node/hollow untainted\n' },
+  {
+    run: 'drain hollow --ignore-daemonsets --force --timeout=20s',
+    prints: /(evicting|evicted)[\s\S]*node\/hollow (drained|evicted)/,
+  },
+  { run: 'get pods --field-selector spec.nodeName=hollow -o name', prints: '' },
+  { run: 'uncordon hollow', prints: /uncordoned/ },
+  { run: 'rollout status deployment/web --timeout=20s', prints: rolled },
+  { run: 'delete deployment web --cascade=orphan', prints: /deleted/ },
+  { run: 'get rs -l app=web -o name', prints: /^(replicaset.apps\/web-\w+\n)+$/ },
+  { run: 'delete rs -l app=web --cascade=foreground', prints: /deleted/ },
+  { run: 'get pods -l app=web -o name', prints: '', patient: true },
+  { run: 'create deployment two --image=nginx', prints: /created/ },
+  { run: 'delete deployment two --cascade=background --wait=false', prints: /deleted/ },
+  { run: 'get rs,pods -l app=two -o name', prints: '', patient: true },
+];
