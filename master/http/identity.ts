@@ -11,6 +11,7 @@ import { ApiError, forbidden, unauthorized } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Authenticator, Authorizer, Credentials, Decision } from '../auth/auth.js';
 import type { User } from '../registry/registry.js';
+import { type Impersonated, impersonation } from './impersonation.js';
 import type { RequestInfo } from './request.js';
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
@@ -46,10 +47,22 @@ export class Identity {
       if (isAnonymous && isRead && publicPath.test(info.path)) return anonymous;
       throw unauthorized();
     }
-    const answer = this.#authorize(user, info);
+    const wanted = impersonation(raw);
+    if (wanted) await this.#mayImpersonate(user, wanted.asks);
+    const actor = wanted?.user ?? user;
+    const answer = this.#authorize(actor, info);
     const decision = answer instanceof Promise ? await answer : answer;
-    if (!decision.allowed) throw forbiddenRequest(user, info, decision.reason);
-    return user;
+    if (!decision.allowed) throw forbiddenRequest(actor, info, decision.reason);
+    return actor;
+  }
+
+  async #mayImpersonate(user: User, asks: readonly Impersonated[]): Promise<void> {
+    for (const target of asks) {
+      const verb = 'impersonate';
+      const decision = await this.#authorizer.authorize({ ...target, user, verb, path: undefined });
+      if (decision.allowed) continue;
+      throw forbiddenRequest(user, { target: { ...target, rest: [] }, verb, path: '' }, decision.reason);
+    }
   }
 
   #authorize(user: User, { target, verb, path }: RequestInfo): Promise<Decision> | Decision {
@@ -104,7 +117,11 @@ const first = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value;
 
 /** `pods "web" is forbidden: User "x" cannot get resource "pods/log" in API group "" in the namespace "default"`. */
-function forbiddenRequest(user: User, { target, verb, path }: RequestInfo, reason: string): ApiError {
+function forbiddenRequest(
+  user: User,
+  { target, verb, path }: Pick<RequestInfo, 'target' | 'verb' | 'path'>,
+  reason: string,
+): ApiError {
   const tail = reason === '' ? '' : `: ${reason}`;
   const who = `User ${JSON.stringify(user.name)} cannot ${verb}`;
   if (!target) return new ApiError('Forbidden', `forbidden: ${who} path ${JSON.stringify(path)}${tail}`, {});

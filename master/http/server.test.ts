@@ -66,6 +66,32 @@ t.test('says who may come in', async (t) => {
   t.equal((await api.ask('GET', pods, { token: null, certificate: stranger })).code, 401, 'another CA');
 });
 
+t.test('acts as somebody else for whoever may', async (t) => {
+  const as = (headers: Record<string, string>, token = 'admin-token') =>
+    api.ask('GET', pods, { token, headers });
+  const refused = await as({ 'impersonate-user': 'jane', 'impersonate-group': 'dev' });
+  t.equal(refused.code, 403);
+  t.match(refused.json<Status>().message, /User "jane" cannot list resource "pods"/);
+  t.same(api.asked.at(-1)?.user, { name: 'jane', groups: ['dev', 'system:authenticated'] });
+  t.match(api.asked.slice(-3), [
+    { verb: 'impersonate', resource: 'users', name: 'jane' },
+    { verb: 'impersonate', resource: 'groups', name: 'dev' },
+    { verb: 'list', resource: 'pods' },
+  ]);
+  t.equal((await as({ 'impersonate-user': 'x', 'impersonate-group': 'system:masters' })).code, 200);
+  await as({ 'impersonate-user': 'system:serviceaccount:a:b', 'impersonate-extra-scopes%2Fx': 'y' });
+  const { name, groups, extra } = api.asked.at(-1)?.user ?? {};
+  t.equal(name, 'system:serviceaccount:a:b');
+  t.same(groups, ['system:serviceaccounts', 'system:serviceaccounts:a', 'system:authenticated']);
+  t.same(extra, { 'scopes/x': ['y'] });
+  t.equal((await as({ 'impersonate-group': 'dev' })).code, 400);
+  const denied = await as({ 'impersonate-user': 'jane' }, 'nobody-token');
+  t.match(
+    denied.json<Status>().message,
+    /users "jane" is forbidden: User "nobody" cannot impersonate resource "users"/,
+  );
+});
+
 t.test('words refusals as kube-apiserver does', async (t) => {
   const message = async (method: string, path: string): Promise<string> => {
     const answer = await api.ask(method, path, { token: 'nobody-token' });
