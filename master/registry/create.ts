@@ -24,7 +24,7 @@ import { storeKeyOf } from './keys.js';
 import { namespaceOf, requireNamespace } from './namespace.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { validateMetadata } from './validation/metadata.js';
-import { readStored, storedRow } from './views.js';
+import { readStored, shownErrors, storedRow } from './views.js';
 
 /** What names are generated from: no vowels and nothing that looks like another character, as in Kubernetes. */
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
@@ -143,7 +143,16 @@ async function store<T extends KubeObject>(
   const { strategy } = resource;
   const object =
     strategy.prepareForCreate?.(strategyContext(env, context), given) ?? withoutStatus(resource, given);
-  const errors = [...validateMetadata(object.metadata, resource), ...(strategy.validate?.(object) ?? [])];
+  const errors = shownErrors(
+    requested,
+    [
+      ...validateMetadata(object.metadata, resource),
+      ...(strategy.validate?.(object) ?? []),
+      ...(strategy.validateCreate?.(object) ?? []),
+    ],
+    object,
+  );
+  errors.push(...(strategy.validateCreate?.(object) ?? []));
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
   if (env.admission.concerns(requested as Resource<never>, 'CREATE', ''))

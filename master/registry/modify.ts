@@ -40,7 +40,7 @@ export interface Change<T extends KubeObject> {
   default?(object: T): T;
   /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
   prepare(object: T, old: T): T;
-  validate(object: T, old: T): FieldError[];
+  validate(object: T, old: T): readonly FieldError[];
   /** The change is no new intention of the owner: `generation` stays. */
   keepsGeneration?: true;
   /** As what admission sees the write; absent for what it has seen already. */
@@ -177,11 +177,25 @@ function ownedMetadata(
 function withGeneration<T extends KubeObject>(resource: Resource<T>, object: T, old: T): T {
   const generation = old.metadata.generation;
   if (resource.strategy.generation === false || generation === undefined) return object;
-  if (isSameJson(specOf(object), specOf(old))) return object;
+  if (isSameJson(intentOf(resource as Resource<never>, object), intentOf(resource as Resource<never>, old)))
+    return object;
   return { ...object, metadata: { ...object.metadata, generation: generation + 1 } };
 }
 
-const specOf = (object: KubeObject): unknown => (object as { spec?: unknown }).spec;
+/** What the owner asks for; a change of it makes a new generation. */
+function intentOf(resource: Resource<never>, object: KubeObject): unknown {
+  const {
+    apiVersion: _version,
+    kind: _kind,
+    metadata: _metadata,
+    ...body
+  } = object as KubeObject & {
+    spec?: unknown;
+    status?: unknown;
+  };
+  if (resource.strategy.generation !== 'body') return body.spec;
+  return resource.subresources.includes('status') ? { ...body, status: undefined } : body;
+}
 
 function unique(errors: readonly FieldError[]): FieldError[] {
   const seen = new Set<string>();

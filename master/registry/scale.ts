@@ -4,7 +4,7 @@
 import { ApiError, conflict, invalid, staleVersion } from '../../src/api/errors.js';
 import { selectorOf, selectorOfLabels } from '../../src/api/selectors.js';
 import type { KubeObject, LabelSelector, Scale } from '../../src/api/types.js';
-import type { Resource } from '../resources/resource.js';
+import type { Resource, ScaleAccess } from '../resources/resource.js';
 import { copyJson } from './codec.js';
 import { subjectOf } from './environment.js';
 import type { Stored } from './registry.js';
@@ -18,12 +18,30 @@ interface Scalable extends KubeObject {
   status?: { replicas?: number | undefined } | undefined;
 }
 
+const accessOf = (resource: Resource): ScaleAccess =>
+  resource.scale ?? {
+    read(object) {
+      const { spec, status } = object as Scalable;
+      return {
+        specReplicas: spec?.replicas ?? 0,
+        statusReplicas: status?.replicas ?? 0,
+        selector: selectorText(resource, spec?.selector),
+      };
+    },
+    write(object, replicas) {
+      const scaled = copyJson(object) as Scalable;
+      scaled.spec = { ...scaled.spec, replicas };
+      return scaled;
+    },
+  };
+
 /** The view, serialised for this answer: it is not what is stored. */
 export function scaleView(resource: Resource, stored: Stored): Stored<Scale> {
   if (!resource.subresources.includes('scale')) {
     throw new ApiError('NotFound', 'the server could not find the requested resource');
   }
-  const { metadata, spec, status } = stored.object as Scalable;
+  const { metadata } = stored.object;
+  const { specReplicas, statusReplicas, selector } = accessOf(resource).read(stored.object);
   const object: Scale = {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
@@ -34,8 +52,8 @@ export function scaleView(resource: Resource, stored: Stored): Stored<Scale> {
       resourceVersion: metadata.resourceVersion,
       creationTimestamp: metadata.creationTimestamp,
     },
-    spec: { replicas: spec?.replicas ?? 0 },
-    status: { replicas: status?.replicas ?? 0, selector: selectorText(resource, spec?.selector) },
+    spec: { replicas: specReplicas },
+    status: { replicas: statusReplicas, ...(selector && { selector }) },
   };
   return { bytes: Buffer.from(JSON.stringify(object)), object };
 }
@@ -59,7 +77,5 @@ export function applyScale<T extends KubeObject>(resource: Resource<T>, old: T, 
     const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`;
     throw conflict(subjectOf(resource, name), why);
   }
-  const scaled = copyJson(old) as T & Scalable;
-  scaled.spec = { ...scaled.spec, replicas: spec?.replicas ?? 0 };
-  return scaled;
+  return accessOf(resource as Resource<never>).write(old, spec?.replicas ?? 0) as T;
 }

@@ -25,11 +25,18 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   /** On update of `/status`: by default spec and metadata (but labels/annotations of old) are kept from `old`. */
   prepareForStatusUpdate?(context: StrategyContext, object: T, old: T): T;
   validate?(object: T): FieldError[];
+  /** On create only, besides `validate`. */
+  validateCreate?(object: T): FieldError[];
+  /** What only a new object must satisfy. */
+  validateCreate?(object: T): FieldError[];
   validateUpdate?(object: T, old: T): FieldError[];
   validateStatusUpdate?(object: T, old: T): FieldError[];
   warnings?(object: T, old: T | undefined): string[];
-  /** The fields that make `generation` grow when they change; `spec` by default; `false` for kinds without generation. */
-  generation?: 'spec' | false;
+  /**
+   * The fields that make `generation` grow when they change; `spec` by default; `false` for kinds without generation;
+   * `body` means everything but metadata, and status where that has a subresource.
+   */
+  generation?: 'spec' | 'body' | false;
   /** Values for field selectors, besides metadata.name and metadata.namespace. */
   fields?(object: T): Record<string, string>;
   /**
