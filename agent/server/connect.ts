@@ -18,7 +18,6 @@ export async function serveConnect(dialer: PodDialer, { request, socket, head }:
   }
   socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
   if (head.length > 0) pod.write(head);
-  pod.setNoDelay(true);
   void join(pod, socket);
 }
 

@@ -15,6 +15,7 @@ import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { Pod } from '../../src/api/types.js';
 import { type Clock, systemClock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
+import { sendAtOnce } from '../../src/host/join.js';
 import type { Logger } from '../../src/host/log.js';
 import { parseLogSelection } from '../logs/options.js';
 import { readLog } from '../logs/select.js';
@@ -129,6 +130,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   /** Hands a connection over to `serve`, which may still refuse it. */
   function takeOver(request: IncomingMessage, socket: Duplex, serve: () => Promise<void>): void {
     taken.add(socket);
+    sendAtOnce(socket);
     socket.once('close', () => taken.delete(socket));
     socket.on('error', (err) => log.debug({ err }, 'connection of a client failed'));
     const admit = async (): Promise<void> => {
