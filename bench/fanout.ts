@@ -1,8 +1,8 @@
 /** Watch fan-out: one stream of writes, many watchers; how many events a second reach clients. */
 import { request } from 'node:https';
-import type { Servers } from './api.js';
 import { Connection, type Target } from './load.js';
 import { median, type Row, ratio } from './row.js';
+import type { Servers } from './servers.js';
 
 const watchers = 200;
 const events = 100;

@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- part ...]`: prints a table and writes `bench-results.json`. Parts: coldstart, pods, api, scheduler,
- * services; all without an argument. Loaded one at a time, so that none pays for another's memory.
+ * `npm run bench [-- part ...]`: prints a table and writes `bench-results.json`. Parts: coldstart, pods, api, many,
+ * scheduler, services; all without an argument. Loaded one at a time, so that none pays for another's memory.
  */
 import { writeFileSync } from 'node:fs';
 import { type Row, renderTable } from './row.js';
@@ -9,6 +9,7 @@ const parts: Record<string, () => Promise<Row[]>> = {
   coldstart: async () => (await import('./coldstart.js')).benchColdStart(),
   pods: async () => (await import('./pods.js')).benchPods(),
   api: async () => (await import('./api.js')).benchApi(),
+  many: async () => (await import('./many.js')).benchMany(),
   scheduler: async () => (await import('./scheduler.js')).benchSchedulerRows(),
   services: async () => (await import('./services.js')).benchServiceRows(),
 };
