@@ -8,6 +8,7 @@
  * A stop ends in the other order and never touches a container; the next start finds them by their labels.
  */
 import { setMaxListeners } from 'node:events';
+import { availableParallelism, totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { isReason } from '../src/api/errors.js';
 import {
@@ -41,7 +42,10 @@ import { createNodeComponent } from './node/node.js';
 import type { AgentOptions } from './options.js';
 import { createPods, uidIndexers } from './pods/pods.js';
 import { DockerRuntime } from './runtime/docker.js';
+import { metricsPages } from './server/metrics-pages.js';
 import { createAgentServer } from './server/server.js';
+import { createStats } from './server/stats.js';
+import { UsageReader } from './server/stats-usage.js';
 import { createIptables } from './services/iptables.js';
 import { sliceIndexers } from './services/model.js';
 import { createServiceProxy } from './services/sync.js';
@@ -205,6 +209,20 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     },
     lookup: { containerId: (target, how) => pods.containerId(target, how), pods: () => ownPods.list() },
     runtime,
+    pages: metricsPages({
+      nodeName,
+      stats: createStats({
+        reader: await UsageReader.create(),
+        pods: () => ownPods.list(),
+        cgroups: { root: cgroupRoot, driver: cgroupDriver },
+        dataDirectory: directory,
+        clock,
+        signal,
+      }),
+      machine: () => ({ cpuCount: availableParallelism(), memoryBytes: totalmem() }),
+      startedAt: new Date(clock.now().getTime() - uptime() * 1000),
+      pods: () => ownPods.list(),
+    }),
     log,
   });
   await start(server);
