@@ -152,7 +152,6 @@ async function store<T extends KubeObject>(
     ],
     object,
   );
-  errors.push(...(strategy.validateCreate?.(object) ?? []));
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
   if (env.admission.concerns(requested as Resource<never>, 'CREATE', ''))

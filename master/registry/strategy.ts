@@ -27,8 +27,6 @@ export interface Strategy<T extends KubeObject = KubeObject> {
   validate?(object: T): FieldError[];
   /** On create only, besides `validate`. */
   validateCreate?(object: T): FieldError[];
-  /** What only a new object must satisfy. */
-  validateCreate?(object: T): FieldError[];
   validateUpdate?(object: T, old: T): FieldError[];
   validateStatusUpdate?(object: T, old: T): FieldError[];
   warnings?(object: T, old: T | undefined): string[];

@@ -12,7 +12,7 @@ import { type Environment, kindSubjectOf, strategyContext } from './environment.
 import { type Change, modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { applyScale, scaleType, scaleView } from './scale.js';
-import { readStored, storedRow } from './views.js';
+import { readStored, shownErrors, storedRow } from './views.js';
 
 export async function update<T extends KubeObject>(
   env: Environment,
@@ -88,7 +88,10 @@ export function rulesOf<T extends KubeObject>(
   subresource: string | undefined,
 ): Pick<Change<T>, 'default' | 'prepare' | 'validate' | 'admission'> {
   const admission = { resource: requested, subresource: subresource ?? '' };
-  return { ...rulesFor(env, storedRow(requested), context, subresource), admission };
+  const rules = rulesFor(env, storedRow(requested), context, subresource);
+  if (!requested.view?.validate) return { ...rules, admission };
+  const validate = (object: T, old: T) => shownErrors(requested, rules.validate(object, old), object, old);
+  return { ...rules, validate, admission };
 }
 
 function rulesFor<T extends KubeObject>(

@@ -2,6 +2,7 @@
  * 2. Versions of a kind that are not how it is stored: what comes in is converted before the registry works on it, what
  * goes out is converted from the stored bytes. A row without a view passes through untouched.
  */
+import type { FieldError } from '../../src/api/errors.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { ListOptions } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
@@ -64,6 +65,14 @@ export async function* shownEvents<T extends KubeObject>(
     });
   }
 }
+
+/** What is wrong with the stored object, as a writer in the version of `resource` is told. */
+export const shownErrors = <T extends KubeObject>(
+  { view }: Resource<T>,
+  errors: readonly FieldError[],
+  object: T,
+  old?: T,
+): readonly FieldError[] => view?.validate?.(errors, object, old) ?? errors;
 
 /** List options in the field labels of the storing version. */
 export function storedOptions<O extends ListOptions>({ view }: Resource, options: O): O {

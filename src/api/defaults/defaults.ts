@@ -6,6 +6,7 @@
  */
 import type { KubeObject } from '../types.js';
 import { defaultNamespace, defaultNode, defaultSecret } from './core.js';
+import { defaultIngressClass, defaultNetworkPolicy } from './network.js';
 import { defaultPod } from './pod.js';
 import { defaultEndpointSlice, defaultEndpoints, defaultService } from './service.js';
 import {
@@ -26,6 +27,8 @@ const table: Readonly<Record<string, (object: never) => void>> = {
   '/Service': defaultService,
   '/Endpoints': defaultEndpoints,
   'discovery.k8s.io/EndpointSlice': defaultEndpointSlice,
+  'networking.k8s.io/IngressClass': defaultIngressClass,
+  'networking.k8s.io/NetworkPolicy': defaultNetworkPolicy,
   'apps/Deployment': defaultDeployment,
   'apps/ReplicaSet': defaultReplicaSet,
   'apps/DaemonSet': defaultDaemonSet,
