@@ -18,7 +18,7 @@ const pod = (name: string, group: number): Buffer =>
       kind: 'Pod',
       metadata: { name, labels: { app: 'bench', group: `g${group}` } },
       spec: {
-        nodeSelector: { nowhere: 'yes' },
+        schedulerName: 'nobody',
         containers: [{ name: 'a', image: 'registry.example/bench:1', ports: [{ containerPort: 80 }] }],
       },
     }),
@@ -111,6 +111,6 @@ const memoryRow = (before: number, after: number): Row => ({
   name: `memory of the master with ${count} pods`,
   measured: `${Math.round(after)} MB`,
   floor: `${Math.round(before)} MB when empty`,
-  budget: '<= 200 MB',
-  ok: after <= 200,
+  budget: '',
+  ok: undefined,
 });
