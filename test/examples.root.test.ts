@@ -1,5 +1,5 @@
 /** Every file under `examples/` does what its comment says: posted by curl, applied by kubectl. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runChecked } from '../src/host/exec.js';
@@ -16,7 +16,15 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
   const inside = (pod: string, command: string): Promise<string> =>
     cluster.kubectl('exec', pod, '--', 'sh', '-c', command);
 
-  const tested = ['nginx.yaml', 'nginx-pod.json', 'post-pod.sh', 'probes.yaml', 'configmap.yaml'];
+  const withPods = [
+    'nginx.yaml',
+    'nginx-pod.json',
+    'post-pod.sh',
+    'probes.yaml',
+    'configmap.yaml',
+    'volumes.yaml',
+  ];
+  const tested = [...withPods, 'storage.yaml', 'ingress.yaml'];
   t.same(readdirSync(examples).sort(), tested.sort(), 'no example is without a test');
 
   await t.test('nginx.yaml: two pods behind a NodePort', async (t) => {
@@ -49,6 +57,33 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
       cluster.kubectl('get', 'pod', 'probes', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}');
     await eventually('a restart', 30, async () => (await restarts()) === '1');
     t.match(await ready('probes'), /condition met/);
+  });
+
+  await t.test('volumes.yaml: shared between containers, and kept on the node', async (t) => {
+    t.teardown(() => rmSync('/var/lib/wherry-example', { recursive: true, force: true }));
+    await cluster.kubectl('apply', '-f', `${examples}volumes.yaml`);
+    await ready('volumes');
+    const reader = ['exec', 'volumes', '-c', 'reader', '--'];
+    await eventually('the file', 10, async () =>
+      /shared/.test(await cluster.kubectl(...reader, 'cat', '/cache/hello')),
+    );
+    await t.rejects(cluster.kubectl(...reader, 'touch', '/cache/x'), /Read-only/);
+    t.equal(readFileSync('/var/lib/wherry-example/hello', 'utf8'), 'kept\n');
+  });
+
+  await t.test('storage.yaml and ingress.yaml: stored and shown', async (t) => {
+    await cluster.kubectl('apply', '-f', `${examples}storage.yaml`, '-f', `${examples}ingress.yaml`);
+    t.match(await cluster.kubectl('get', 'pv'), /nfs +10Gi +RWO +Retain +Available/);
+    t.match(await cluster.kubectl('get', 'pvc'), /nfs +Pending/);
+    t.match(await cluster.kubectl('get', 'storageclass'), /fast +kubernetes.io\/aws-ebs +Delete +Immediate/);
+    t.match(
+      await cluster.kubectl('describe', 'ingress', 'nginx'),
+      /Default backend: +nginx:80[\s\S]*\/user +nginx:80/,
+    );
+    t.equal(
+      await cluster.kubectl('get', 'ingress', 'nginx', '-o', 'jsonpath={.apiVersion}'),
+      'networking.k8s.io/v1',
+    );
   });
 
   await t.test('configmap.yaml: a page that changes while it is served', async (t) => {
