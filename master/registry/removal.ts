@@ -36,7 +36,9 @@ export function marked<T extends KubeObject>(
   now: Date,
 ): T {
   const { metadata } = old;
-  const finalizers = finalizersFor(options.propagationPolicy, metadata.finalizers);
+  const isDecided = metadata.finalizers?.some((name) => name === 'orphan' || name === 'foregroundDeletion');
+  const byDefault = resource.strategy.orphansByDefault && !isDecided ? 'Orphan' : undefined;
+  const finalizers = finalizersFor(options.propagationPolicy ?? byDefault, metadata.finalizers);
   const asked = options.gracePeriodSeconds;
   const grace = resource.strategy.gracePeriodSeconds?.(old, asked) ?? 0;
   const kept: ObjectMeta = { ...metadata, finalizers: finalizers.length > 0 ? finalizers : undefined };

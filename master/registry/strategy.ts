@@ -42,6 +42,8 @@ export interface Strategy<T extends KubeObject = KubeObject> {
    * kinds without the hook are removed at once (finalizers permitting).
    */
   gracePeriodSeconds?(object: T, asked: number | undefined): number;
+  /** A delete that says nothing of dependents leaves them (`Orphan`), as kinds older than garbage collection do. */
+  orphansByDefault?: true;
   /** What is wrong with the name; a DNS-1123 subdomain by default. With `prefix` it is a generateName. */
   validateName?(name: string, prefix: boolean): string[];
   /** Why the object may not be deleted at all; `undefined` when it may. */

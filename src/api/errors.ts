@@ -166,15 +166,12 @@ export interface FieldError {
     | 'NotFound'
     | 'TypeInvalid';
   field: string;
-  /** The offending value, `omitValue` for none; printed for the types that Kubernetes prints it for. */
+  /** The offending value, `omitted` for none; printed for the types that Kubernetes prints it for. */
   value?: unknown;
   /** How the value is printed where that is not its JSON. */
   valueText?: string;
   detail?: string | undefined;
 }
-
-/** What is wrong is no single value: `Invalid value: cannot set both`. */
-export const omitValue = Symbol('omitted');
 
 const fieldReasons: Record<FieldError['type'], { reason: string; text: string }> = {
   Required: { reason: 'FieldValueRequired', text: 'Required value' },

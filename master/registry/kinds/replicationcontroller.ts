@@ -9,6 +9,7 @@ import { validateReplicaStatus } from './replicaset.js';
 import { nameWarnings, validateLongRunning, validatePodTemplate } from './template.js';
 
 export const replicationControllerStrategy: Strategy<ReplicationController> = {
+  orphansByDefault: true,
   prepareForCreate: (_context, controller) => ({ ...controller, status: { replicas: 0 } }),
   prepareForUpdate: (_context, controller, old) => ({ ...controller, status: old.status }),
   validate: ({ spec }) => validateSpec(spec ?? {}),

@@ -1,10 +1,13 @@
 /** Rows of apps, batch, autoscaling and policy. */
 import * as kinds from '../../../src/api/kinds.js';
 import { controllerRevisionStrategy } from '../../registry/kinds/controllerrevision.js';
+import { cronJobStrategy } from '../../registry/kinds/cronjob.js';
 import { daemonSetStrategy } from '../../registry/kinds/daemonset.js';
 import { deploymentStrategy } from '../../registry/kinds/deployment.js';
+import { jobStrategy } from '../../registry/kinds/job.js';
 import { replicaSetStrategy } from '../../registry/kinds/replicaset.js';
 import { statefulSetStrategy } from '../../registry/kinds/statefulset.js';
+import { cronJobPrinter, jobPrinter } from '../printers/batch.js';
 import {
   controllerRevisionPrinter,
   daemonSetPrinter,
@@ -52,8 +55,14 @@ export const workloadRows: readonly Resource[] = [
     strategy: controllerRevisionStrategy,
     printer: controllerRevisionPrinter,
   }),
-  row({ type: kinds.jobs, ...withStatus }),
-  row({ type: kinds.cronJobs, shortNames: ['cj'], ...withStatus }),
+  row({ type: kinds.jobs, ...withStatus, strategy: jobStrategy, printer: jobPrinter }),
+  row({
+    type: kinds.cronJobs,
+    shortNames: ['cj'],
+    ...withStatus,
+    strategy: cronJobStrategy,
+    printer: cronJobPrinter,
+  }),
   row({ type: kinds.horizontalPodAutoscalers, shortNames: ['hpa'], ...withStatus }),
   row({ type: kinds.podDisruptionBudgets, shortNames: ['pdb'], subresources: ['status'] }),
 ];

@@ -5,6 +5,7 @@
  * Kinds without an entry (ConfigMap, ServiceAccount, Event, Lease) have no defaults in Kubernetes either.
  */
 import type { KubeObject } from '../types.js';
+import { defaultCronJob, defaultJob } from './batch.js';
 import { defaultNamespace, defaultNode, defaultSecret } from './core.js';
 import { defaultIngressClass, defaultNetworkPolicy } from './network.js';
 import { defaultPod } from './pod.js';
@@ -33,6 +34,8 @@ const table: Readonly<Record<string, (object: never) => void>> = {
   'apps/ReplicaSet': defaultReplicaSet,
   'apps/DaemonSet': defaultDaemonSet,
   'apps/StatefulSet': defaultStatefulSet,
+  'batch/Job': defaultJob,
+  'batch/CronJob': defaultCronJob,
   '/ReplicationController': defaultReplicationController,
   '/PodTemplate': defaultPodTemplateObject,
 };
