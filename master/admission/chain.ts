@@ -1,0 +1,101 @@
+/**
+ * 2. Admission that is configured through the API: policies and webhooks, in the order of kube-apiserver.
+ *
+ *   mutate: MutatingAdmissionPolicy -> mutating webhooks -> (who asks for it, once more)
+ *   validate: ValidatingAdmissionPolicy -> validating webhooks
+ *
+ * Its configuration is followed by informers of its own; `start` returns when they have it, and must have returned before
+ * the API answers. Until then nothing is of concern: what the master needs itself is written before.
+ */
+import {
+  mutatingWebhookConfigurations,
+  type ResourceType,
+  validatingWebhookConfigurations,
+} from '../../src/api/kinds.js';
+import type { KubeObject } from '../../src/api/types.js';
+import type { Client } from '../../src/client/client.js';
+import type { Informer } from '../../src/client/informer.js';
+import { createInformers } from '../../src/client/informers.js';
+import type { Clock } from '../../src/host/clock.js';
+import type { Component } from '../../src/host/component.js';
+import type { Logger } from '../../src/host/log.js';
+import type { Caller } from '../aggregation/caller.js';
+import type { Admission, AdmissionRequest } from '../registry/admission.js';
+import type { ResourceSet } from '../resources/set.js';
+import type { AuthorizerFunction } from './authorizervalue.js';
+import type { ExpressionCompiler } from './expressions.js';
+import { Hooks } from './hooks.js';
+import { Interest } from './interest.js';
+import { Matching } from './matching.js';
+import { Rounds } from './rounds.js';
+import { Subject } from './subject.js';
+import { mutateByWebhooks, validateByWebhooks, type WebhookDeps } from './webhooks.js';
+
+export interface AdmissionChainOptions {
+  /** In-process; what it reads is not asked of admission. */
+  client: Client;
+  resources: ResourceSet;
+  caller: Caller;
+  compiler: ExpressionCompiler;
+  /** For `authorizer` in expressions. */
+  authorize: AuthorizerFunction;
+  clock: Clock;
+  log: Logger;
+  /** Takes what webhooks and policies want in the audit log; nobody by default. */
+  annotate?(request: AdmissionRequest, key: string, value: string): void;
+}
+
+export function createAdmissionChain(options: AdmissionChainOptions): Admission & Component {
+  const { client, resources, clock } = options;
+  const log = options.log.child({ component: 'admission' });
+  const informers = createInformers({ client, clock, log });
+  const follow = <T extends KubeObject>(type: ResourceType<T>): Informer<T> => informers.get(type);
+  const sources = {
+    mutatingHooks: follow(mutatingWebhookConfigurations),
+    validatingHooks: follow(validatingWebhookConfigurations),
+  };
+  const mutating = new Hooks(options.compiler);
+  const validating = new Hooks(options.compiler);
+  const interest = new Interest(resources);
+  const matching = new Matching(client);
+  const webhooks: WebhookDeps = {
+    ...{ matching, log, caller: options.caller, authorize: options.authorize },
+    annotate: ({ request }, key, value) => options.annotate?.(request, key, value),
+  };
+
+  function reload(): void {
+    const errors = [
+      ...mutating.replace(sources.mutatingHooks.list()),
+      ...validating.replace(sources.validatingHooks.list()),
+    ];
+    for (const err of errors) log.error({ err }, 'a webhook configuration cannot be used');
+    interest.replace([...mutating.all, ...validating.all].map((hook) => hook.criteria));
+  }
+
+  return {
+    name: 'admission',
+    async start(signal) {
+      await informers.start(signal);
+      for (const source of Object.values(sources)) await source.whenSynced(signal);
+      reload();
+      for (const source of Object.values(sources)) source.onChange(reload);
+    },
+    stop: async () => {
+      await informers.stop();
+      options.caller.close();
+    },
+    healthy: () => informers.healthy(),
+    concerns: (resource, operation, subresource) => interest.has(resource, operation, subresource),
+    async mutate(request) {
+      const subject = new Subject(request, resources.rows);
+      const rounds = new Rounds();
+      do {
+        await mutateByWebhooks(webhooks, mutating.all, subject, rounds);
+      } while (rounds.beginSecond());
+      return subject.object;
+    },
+    async validate(request) {
+      await validateByWebhooks(webhooks, validating.all, new Subject(request, resources.rows));
+    },
+  };
+}
