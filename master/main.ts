@@ -20,6 +20,7 @@ import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/
 import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
+import { createCaller } from './aggregation/caller.js';
 import type { Authenticator, Authorizer } from './auth/auth.js';
 import { createAuthenticator } from './auth/authenticator.js';
 import { createAuthorizer } from './auth/authorizer.js';
@@ -28,15 +29,21 @@ import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { ensurePki, type Pki } from './auth/pki.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
 import { createControllers } from './controllers/index.js';
+import { AgentLink } from './http/agentlink.js';
 import type { MoreDocuments } from './http/documents.js';
 import { readDescriptions } from './http/openapi-descriptions.js';
 import { HttpServer } from './http/server.js';
+import { summaryFetcher } from './metrics/agents.js';
+import { usageMetrics } from './metrics/usage.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
+import { createConversion } from './registry/custom/review.js';
+import { createCustomKinds } from './registry/custom/serving.js';
 import { createRegistry, stamp } from './registry/generic.js';
 import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
 import type { Registry, User } from './registry/registry.js';
 import type { Action, Virtual } from './registry/virtual.js';
+import { servedTypes } from './resources/followed.js';
 import { createResources } from './resources/table.js';
 import { createReviews } from './reviews/reviews.js';
 import { createScheduler } from './scheduler/scheduler.js';
@@ -127,6 +134,14 @@ async function startApi(
   const client = createRegistryClient(registry, self);
   const api = { address: advertise, port: options.securePort, serviceCidr: options.serviceCidr };
   await ensureBootstrap(client, api, new AbortController().signal);
+  const caller = createCaller({ client, clock });
+  const conversion = { caller, newUid: randomUUID };
+  const customKinds = createCustomKinds({
+    resources: registry.resources,
+    client,
+    conversion: (definition) => createConversion(conversion, definition),
+  });
+  await customKinds.load();
   const address = `${urlHost(advertise)}:${options.securePort}`;
   await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
 
@@ -137,6 +152,9 @@ async function startApi(
   const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
   addAll(virtuals, reviews.virtuals);
   addAll(actions, reviews.actions);
+  const link = new AgentLink(() => ({ ...pki.kubeletClient, ca: pki.ca }));
+  await run(closing('agent-link', () => link.close()));
+  addAll(virtuals, usageMetrics({ client, clock, log, fetchSummary: summaryFetcher(link) }));
   const http = createHttp({
     ...{ options, registry, pki, address, clock, log, store, descriptions },
     ...{ authenticator, authorizer, documents: documentsOf(issuer) },
@@ -157,7 +175,8 @@ async function startApi(
       defaultEvictionSeconds: options.defaultEvictionSeconds,
       caPem: pki.ca,
       signer: { authority: pki.authority, reservedIps: [apiServiceIp(options.serviceCidr)] },
-      types: registry.resources.stored.map((row) => row.type),
+      types: servedTypes(registry.resources),
+      customKinds,
     },
   });
   const scheduler = createScheduler({ client, clock, log, informers });
@@ -207,6 +226,14 @@ function createHttp(parts: HttpParts): HttpServer {
     healthChecks: [{ name: 'store', check: () => store.healthy() }],
   });
 }
+
+/** Something that only has to be closed at the end. */
+const closing = (name: string, close: () => void): Component => ({
+  name,
+  start: async () => undefined,
+  stop: async () => close(),
+  healthy: () => healthyNow,
+});
 
 const documentsOf = (issuer: TokenIssuer): MoreDocuments =>
   new Map([...issuer.documents].map(([path, document]) => [path, () => document]));

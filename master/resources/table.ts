@@ -6,6 +6,7 @@ import { accessRows } from './rows/access.js';
 import { clusterRows } from './rows/cluster.js';
 import { coreRows } from './rows/core.js';
 import { extensionRows } from './rows/extension.js';
+import { metricsRows } from './rows/metrics.js';
 import { networkRows } from './rows/network.js';
 import { workloadRows } from './rows/workloads.js';
 
@@ -20,4 +21,5 @@ export const createResources = (evictionSeconds = 300): readonly Resource[] => [
   ...clusterRows,
   ...accessRows,
   ...extensionRows,
+  ...metricsRows,
 ];

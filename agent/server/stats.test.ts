@@ -1,0 +1,207 @@
+/** Usage from cgroup files to summaries and Prometheus text; rates over a clock that the test moves. */
+import t from 'tap';
+import type { Pod } from '../../src/api/types.js';
+import { createFakeClock } from '../../src/testing/clock.js';
+import { metricsPages } from './metrics-pages.js';
+import { createStats } from './stats.js';
+import {
+  parseInterfaces,
+  type Usage,
+  UsageReader,
+  usageOfMachine,
+  usageOfV1,
+  usageOfV2,
+} from './stats-usage.js';
+
+t.test('files of cgroup v1', async (t) => {
+  const files = {
+    'cpuacct.usage': '5000000000',
+    'cpuacct.stat': 'user 300\nsystem 150',
+    'cpu.stat': 'nr_periods 10\nnr_throttled 3\nthrottled_time 77',
+    'memory.usage_in_bytes': '1000',
+    'memory.stat':
+      'rss 1\ntotal_rss 400\ntotal_cache 600\ntotal_inactive_file 250\ntotal_pgfault 9\ntotal_pgmajfault 2\ntotal_swap 5',
+    'memory.limit_in_bytes': '9223372036854771712',
+    'pids.current': '4',
+  };
+  const expected: Usage = {
+    cpuNanos: 5_000_000_000,
+    cpuUserNanos: 3_000_000_000,
+    cpuSystemNanos: 1_500_000_000,
+    periods: 10,
+    throttledPeriods: 3,
+    throttledNanos: 77,
+    memoryBytes: 1000,
+    workingSetBytes: 750,
+    rssBytes: 400,
+    cacheBytes: 600,
+    swapBytes: 5,
+    pageFaults: 9,
+    majorPageFaults: 2,
+    memoryLimitBytes: undefined,
+    processes: 4,
+  };
+  t.strictSame(usageOfV1(files), expected);
+  t.equal(usageOfV1({ ...files, 'memory.limit_in_bytes': '4096' }).memoryLimitBytes, 4096);
+});
+
+t.test('files of cgroup v2', async (t) => {
+  const files = {
+    'cpu.stat':
+      'usage_usec 5000000\nuser_usec 3000000\nsystem_usec 1500000\nnr_periods 10\nnr_throttled 3\nthrottled_usec 7',
+    'memory.current': '1000',
+    'memory.stat': 'anon 400\nfile 600\ninactive_file 2000\npgfault 9\npgmajfault 2',
+    'memory.max': 'max',
+    'memory.swap.current': '',
+    'pids.current': '4',
+  };
+  t.match(usageOfV2(files), {
+    ...{ cpuNanos: 5e9, cpuUserNanos: 3e9, throttledNanos: 7000, rssBytes: 400, cacheBytes: 600 },
+    ...{ workingSetBytes: 0, swapBytes: 0, memoryLimitBytes: undefined, processes: 4 },
+  });
+  t.equal(usageOfV2({ ...files, 'memory.max': '4096' }).memoryLimitBytes, 4096);
+});
+
+t.test('the machine', async (t) => {
+  const stat = 'cpu  100 10 50 9999 5 1 2 3 0 0\ncpu0 1 1 1 1';
+  const meminfo = 'MemTotal: 1000 kB\nMemFree: 300 kB\nInactive(file): 200 kB\nAnonPages: 50 kB\n';
+  t.match(usageOfMachine({ stat, meminfo, vmstat: 'pgfault 7\npgmajfault 1' }), {
+    cpuNanos: 166 * 1e7,
+    memoryBytes: 700 * 1024,
+    workingSetBytes: 500 * 1024,
+    pageFaults: 7,
+    memoryLimitBytes: 1000 * 1024,
+  });
+  const text = [
+    'Inter-|   Receive                                                |  Transmit',
+    ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop',
+    '    lo: 10 1 0 0 0 0 0 0 10 1 0 0 0 0 0 0',
+    '  eth0: 1000 5 1 0 0 0 0 0 2000 6 2 0 0 0 0 0',
+    'veth12: 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1',
+  ].join('\n');
+  t.strictSame(parseInterfaces(text), [
+    { name: 'eth0', rxBytes: 1000, rxErrors: 1, txBytes: 2000, txErrors: 2 },
+  ]);
+});
+
+t.test('this host', async (t) => {
+  const reader = await UsageReader.create();
+  t.equal(await reader.read('wherry-no-such-cgroup'), undefined);
+  t.equal(await reader.processIn('wherry-no-such-cgroup'), 0);
+});
+
+function subject(directory: string) {
+  const clock = createFakeClock('2026-03-01T12:00:00.000Z');
+  const nothing = usageOfV2({});
+  const usages = new Map<string, Usage>();
+  const use = (path: string, cpuNanos: number): unknown =>
+    usages.set(path, { ...nothing, cpuNanos, memoryBytes: 2048, workingSetBytes: 1024 });
+  const pods: Pod[] = [
+    {
+      metadata: { name: 'web', namespace: 'default', uid: 'u1' },
+      spec: { containers: [{ name: 'main', image: 'x' }] },
+      status: {
+        phase: 'Running',
+        startTime: '2026-03-01T11:00:00Z',
+        containerStatuses: [
+          {
+            ...{ name: 'main', image: 'x', imageID: '', ready: true, restartCount: 0 },
+            containerID: 'docker://c1',
+            state: { running: { startedAt: '2026-03-01T11:59:50Z' } },
+          },
+        ],
+      },
+    },
+    { metadata: { name: 'gone', namespace: 'default', uid: 'u2' }, status: { phase: 'Running' } },
+  ];
+  const stop = new AbortController();
+  const stats = createStats({
+    reader: { read: async (path) => usages.get(path), processIn: async () => 0 },
+    pods: () => pods,
+    cgroups: { root: ['kubepods'], driver: 'cgroupfs' },
+    dataDirectory: directory,
+    clock,
+    signal: stop.signal,
+  });
+  return { clock, use, stats, stop, pods };
+}
+
+const podPath = 'kubepods/besteffort/podu1';
+
+t.test('rates need two samples; nothing is read while nobody asks', async (t) => {
+  const { clock, use, stats } = subject(t.testdir());
+  use(podPath, 1e9);
+  use(`${podPath}/c1`, 1e9);
+  const first = stats.sample();
+  while (clock.pending === 0) await new Promise(setImmediate);
+  use(podPath, 1.25e9);
+  use(`${podPath}/c1`, 1.25e9);
+  await clock.advance(500);
+  const sample = await first;
+  t.equal(sample.windowMs, 500);
+  t.match(sample.pods, [{ cpuRate: 0.5e9, containers: [{ name: 'main', id: 'c1', cpuRate: 0.5e9 }] }]);
+  t.equal(sample.pods.length, 1, 'a pod without a cgroup is none');
+  t.equal(stats.sample(), first, 'shared for a second');
+
+  await clock.advance(10_000);
+  use(`${podPath}/c1`, 2.25e9);
+  const second = await stats.sample();
+  t.equal(second.windowMs, 10_000);
+  t.match(second.pods, [{ containers: [{ cpuRate: 0.1e9 }] }]);
+
+  await clock.advance(5000);
+  use(`${podPath}/c1`, 0.1e9);
+  const restarted = await stats.sample();
+  t.match(restarted.pods, [{ containers: [{ cpuRate: (0.1e9 / 25_500) * 1000 }] }], 'from its start on');
+});
+
+t.test('pages', async (t) => {
+  const { clock, use, stats, pods } = subject(t.testdir());
+  use(podPath, 1e9);
+  use(`${podPath}/c1`, 1e9);
+  const pages = metricsPages({
+    nodeName: 'n1',
+    stats,
+    machine: () => ({ cpuCount: 2, memoryBytes: 1000 }),
+    startedAt: clock.now(),
+    pods: () => pods,
+  });
+  const page = async (path: string, query = ''): Promise<string> => {
+    const content = await pages.get(path)?.(new URLSearchParams(query));
+    return String(content?.body);
+  };
+  const asked = page('/stats/summary');
+  while (clock.pending === 0) await new Promise(setImmediate);
+  await clock.advance(500);
+  t.match(JSON.parse(await asked), {
+    window: 0.5,
+    node: { nodeName: 'n1', cpu: { usageCoreNanoSeconds: Number }, fs: { capacityBytes: Number } },
+    pods: [
+      {
+        podRef: { name: 'web', namespace: 'default', uid: 'u1' },
+        cpu: { usageNanoCores: 0, usageCoreNanoSeconds: 1e9, time: '2026-03-01T12:00:00.500Z' },
+        memory: { usageBytes: 2048, workingSetBytes: 1024 },
+        containers: [{ name: 'main', startTime: '2026-03-01T11:59:50Z' }],
+        process_stats: { process_count: 0 },
+      },
+    ],
+  });
+  t.notMatch(JSON.parse(await page('/stats/summary', 'only_cpu_and_memory=true')), { node: { fs: {} } });
+  const resource = await page('/metrics/resource');
+  t.match(resource, /^node_cpu_usage_seconds_total \d/m);
+  t.match(resource, /^pod_memory_working_set_bytes\{namespace="default",pod="web"\} 1024$/m);
+  t.match(
+    resource,
+    /^container_cpu_usage_seconds_total\{container="main",namespace="default",pod="web"\} 1$/m,
+  );
+  const cadvisor = await page('/metrics/cadvisor');
+  t.match(cadvisor, /^# TYPE container_cpu_usage_seconds_total counter$/m);
+  t.match(
+    cadvisor,
+    /^container_memory_rss\{id="\/c1",namespace="default",pod="web",container="main",image="x",name="c1"\} 0$/m,
+  );
+  t.match(cadvisor, /^machine_cpu_cores 2$/m);
+  const own = await page('/metrics');
+  t.match(own, /^kubelet_running_pods 2$/m);
+  t.match(own, /^process_resident_memory_bytes \d+$/m);
+});

@@ -1,0 +1,136 @@
+/** What `kubectl top` reads: from the agents' summaries to tables, over the registry. */
+import t from 'tap';
+import { nodes, pods } from '../../src/api/kinds.js';
+import { silentLogger } from '../../src/host/log.js';
+import { createFakeClock } from '../../src/testing/clock.js';
+import { createRegistryClient } from '../registry/client.js';
+import { contextOf, createTestRegistry } from '../registry/testing.js';
+import type { Virtual } from '../registry/virtual.js';
+import { durationText, type Summary } from './summary.js';
+import { usageMetrics } from './usage.js';
+
+const clock = createFakeClock('2026-03-01T12:00:00.000Z');
+const virtuals = new Map<string, Virtual>();
+const { registry } = await createTestRegistry({ clock, virtuals });
+const client = createRegistryClient(registry, { name: 'test', groups: ['system:masters'] });
+const rowOf = (resource: string) => {
+  const row = registry.resources.at('metrics.k8s.io', 'v1beta1', resource);
+  if (!row) throw new Error(`no row ${resource}`);
+  return row;
+};
+
+const time = '2026-03-01T12:00:00.123Z';
+const used = (usageNanoCores: number, workingSetBytes: number) => ({
+  cpu: { time, usageNanoCores },
+  memory: { workingSetBytes },
+});
+const summaries = new Map<string, Summary>();
+let questions = 0;
+for (const [name, virtual] of usageMetrics({
+  client,
+  clock,
+  log: silentLogger,
+  async fetchSummary(node) {
+    questions += 1;
+    const summary = summaries.get(node.metadata.name ?? '');
+    if (!summary) throw new Error('no answer');
+    return summary;
+  },
+}))
+  virtuals.set(name, virtual);
+
+const spec = (nodeName?: string) => ({
+  containers: [{ name: 'main', image: 'x' }],
+  ...(nodeName && { nodeName }),
+});
+const uidOf = async (name: string, nodeName?: string): Promise<string> => {
+  const labels = { app: name };
+  const pod = { metadata: { namespace: 'default', name, labels }, spec: spec(nodeName) };
+  return (await client.create(pods, pod)).metadata.uid ?? '';
+};
+
+for (const name of ['n1', 'dead']) await client.create(nodes, { metadata: { name, labels: { zone: name } } });
+const [web, fresh] = [await uidOf('web', 'n1'), await uidOf('fresh', 'n1')];
+await uidOf('lost', 'dead');
+await uidOf('waiting');
+summaries.set('n1', {
+  window: 15.25,
+  node: used(1_500_000_000, 512 * 1024 * 1024),
+  pods: [
+    {
+      ...used(3_000_000, 4096),
+      podRef: { uid: web },
+      containers: [
+        { name: 'main', startTime: '2026-03-01T11:00:00Z', ...used(2_000_000, 3 * 1024 * 1024) },
+        { name: 'side', startTime: '2026-03-01T11:59:56Z', ...used(0, 100) },
+      ],
+    },
+    { ...used(1, 1), podRef: { uid: fresh }, containers: [{ name: 'main', cpu: { time }, memory: {} }] },
+  ],
+});
+
+t.test('nodes', async (t) => {
+  const { items } = await registry.list(rowOf('nodes'), {}, contextOf());
+  t.strictSame(
+    items.map(({ bytes }) => JSON.parse(bytes.toString())),
+    [
+      {
+        kind: 'NodeMetrics',
+        apiVersion: 'metrics.k8s.io/v1beta1',
+        metadata: { name: 'n1', creationTimestamp: '2026-03-01T12:00:00Z', labels: { zone: 'n1' } },
+        timestamp: '2026-03-01T12:00:00Z',
+        window: '15.25s',
+        usage: { cpu: '1500m', memory: '512Mi' },
+      },
+    ],
+    'a node whose agent does not answer is left out',
+  );
+  const [item] = items;
+  t.strictSame(item && rowOf('nodes').printer.cells(item.object, clock.now()), [
+    'n1',
+    '1500m',
+    '512Mi',
+    '15.25s',
+  ]);
+  const one = await registry.get(rowOf('nodes'), { name: 'n1' }, contextOf());
+  t.match(one.object, { metadata: { name: 'n1' } });
+  await t.rejects(registry.get(rowOf('nodes'), { name: 'dead' }, contextOf()), {
+    message: 'nodes.metrics.k8s.io "dead" not found',
+  });
+  await t.rejects(registry.get(rowOf('nodes'), { name: 'none' }, contextOf()), /nodes "none" not found/);
+});
+
+t.test('pods: only those that are measured whole; selectors; one question per node', async (t) => {
+  await clock.advance(5000);
+  questions = 0;
+  const list = async (options: object): Promise<object[]> =>
+    (await registry.list(rowOf('pods'), options, contextOf())).items.map(({ object }) => object);
+  const all = await list({});
+  t.match(all, [
+    {
+      metadata: { name: 'web', namespace: 'default', labels: { app: 'web' } },
+      window: '4s',
+      containers: [
+        { name: 'main', usage: { cpu: '2m', memory: '3Mi' } },
+        { name: 'side', usage: { cpu: '0', memory: '100' } },
+      ],
+    },
+  ]);
+  t.equal(all.length, 1);
+  t.equal((await list({ labelSelector: 'app=web' })).length, 1);
+  t.equal((await list({ labelSelector: 'app=other' })).length, 0);
+  t.equal((await list({ fieldSelector: 'metadata.name=web' })).length, 1);
+  t.equal((await list({ namespace: 'kube-system' })).length, 0);
+  t.equal(questions, 2, 'within a moment an answer is shared');
+  await t.rejects(registry.get(rowOf('pods'), { namespace: 'default', name: 'fresh' }, contextOf()), {
+    message: 'pods.metrics.k8s.io "fresh" not found',
+  });
+  await clock.advance(2000);
+  await list({});
+  t.equal(questions, 4);
+  await t.rejects(registry.create(rowOf('pods'), 'default', {}, contextOf()), /not allow/);
+});
+
+t.test('durations', async (t) => {
+  t.strictSame([0, 0.5, 1.0205, 60, 75.5].map(durationText), ['0s', '0.5s', '1.021s', '1m0s', '1m15.5s']);
+});
