@@ -1,0 +1,123 @@
+/**
+ * Server-side apply: merges what a manager wants to own into the live object. Pure.
+ *
+ * Called by the registry for PATCH with `application/apply-patch+yaml`. The result is not yet defaulted or validated.
+ */
+import { type Changes, compare, isSame } from './compare.js';
+import { fieldsOf } from './configuration.js';
+import { ApplyConflict } from './conflict.js';
+import { type Fields, leaf, recursiveDifference } from './fields.js';
+import { allowedByLastApplied, withLastApplied, withoutAllowed } from './lastapplied.js';
+import { type Entry, type Owner, ownerKey } from './managed.js';
+import { merge } from './merge.js';
+import { prune } from './prune.js';
+import { shapeFields } from './reconcile.js';
+import { takeFrom, trackUpdate, type Versions } from './track.js';
+import { tracked } from './untracked.js';
+
+export interface Apply {
+  /** In the version of `owner`; only its type for an object that does not exist yet. */
+  live: object;
+  entries: readonly Entry[];
+  config: object;
+  owner: Owner;
+  force: boolean;
+  time: string;
+  versions: Versions;
+  /** Members of the object that this request does not write, such as `status`. */
+  skip: ReadonlySet<string>;
+}
+
+export interface Applied {
+  /** `undefined` when the object stays as it is; its owners may change all the same. */
+  object: object | undefined;
+  entries: readonly Entry[];
+}
+
+const beforeFirstApply = 'before-first-apply';
+/** The only manager for which the annotation of client-side apply is looked at. */
+const kubectl = 'kubectl';
+
+/** Throws `ApplyConflict`, and `FieldsError` for lists whose items cannot be told apart. */
+export function apply(request: Apply): Applied {
+  const withOwners = { ...request, entries: ownersBefore(request) };
+  const applied = request.owner.manager === kubectl ? applyAsKubectl(withOwners) : applyOnce(withOwners);
+  if (request.owner.manager !== kubectl) return applied;
+  const object = withLastApplied(applied.object ?? request.live, request.config);
+  return object === undefined ? applied : { ...applied, object };
+}
+
+/** A conflict about nothing but what kubectl applied on the client before is none. */
+function applyAsKubectl(request: Apply): Applied {
+  try {
+    return applyOnce(request);
+  } catch (error) {
+    if (!(error instanceof ApplyConflict)) throw error;
+    const shape = request.versions.shape(request.owner.apiVersion);
+    const allowed = shape && allowedByLastApplied(shape, request.live, request.owner.apiVersion);
+    if (!allowed) throw error;
+    const left = withoutAllowed(error.conflicts, allowed);
+    if (left.length > 0) throw new ApplyConflict(left);
+    return applyOnce({ ...request, force: true });
+  }
+}
+
+/** An object that nobody tracked belongs to whoever was there before. */
+function ownersBefore({ live, entries, owner, time, versions, skip }: Apply): readonly Entry[] {
+  const shape = versions.shape(owner.apiVersion);
+  if (entries.length > 0 || !shape) return entries;
+  return trackUpdate([], {
+    owner: { ...owner, manager: beforeFirstApply, operation: 'Update' },
+    time,
+    changesIn: () => compare(shape, {}, live, skip),
+    versions,
+  });
+}
+
+function applyOnce({ live, config, owner, force, time, versions, skip, ...request }: Apply): Applied {
+  const shape = versions.shape(owner.apiVersion);
+  if (!shape) throw new TypeError(`${owner.apiVersion} is not served`);
+  const self = ownerKey(owner);
+  const entries = shapeFields(request.entries, versions);
+  const last = entries.find((entry) => ownerKey(entry) === self);
+  const others = entries.filter((entry) => entry !== last);
+  const fields = recursiveDifference(fieldsOf(shape, config), setOf(skip));
+  const mine: Entry = { ...owner, time: last?.time, fields };
+  const merged = merge(shape, live, config);
+  const object = prune(merged, versions, {
+    ...{ entries: [...others, mine], last, apiVersion: owner.apiVersion },
+  });
+  const taken = takeFrom([...others, mine], self, changesBetween(live, object, { versions, skip }));
+  if (taken.conflicts.length > 0 && !force) throw new ApplyConflict(taken.conflicts);
+  const isUnchanged = isSame(live, object);
+  return {
+    object: isUnchanged ? undefined : object,
+    entries: taken.entries.flatMap((entry) => {
+      if (ownerKey(entry) !== self) return [entry];
+      const own = tracked(entry.fields);
+      return Object.keys(own).length === 0
+        ? []
+        : [{ ...entry, fields: own, time: isUnchanged ? entry.time : time }];
+    }),
+  };
+}
+
+const setOf = (names: ReadonlySet<string>): Fields =>
+  names.size === 0 ? leaf : Object.fromEntries([...names].map((name) => [`f:${name}`, leaf]));
+
+/** Compares in every version that is asked for, once. */
+export function changesBetween(
+  old: object,
+  next: object,
+  { versions, skip }: { versions: Versions; skip: ReadonlySet<string> },
+): (apiVersion: string) => Changes | undefined {
+  const known = new Map<string, Changes | undefined>();
+  return (apiVersion) => {
+    if (known.has(apiVersion)) return known.get(apiVersion);
+    const shape = versions.shape(apiVersion);
+    const changes =
+      shape && compare(shape, versions.convert(old, apiVersion), versions.convert(next, apiVersion), skip);
+    known.set(apiVersion, changes);
+    return changes;
+  };
+}

@@ -1,0 +1,72 @@
+/**
+ * What a write that is no apply does to the owners: the fields it changed are its own now, those it removed nobody's.
+ * Pure.
+ */
+import type { Changes } from './compare.js';
+import { difference, type Fields, intersection, isEmpty, leaf, union } from './fields.js';
+import { capped, type Entry, type Owner, ownerKey } from './managed.js';
+import { shapeFields } from './reconcile.js';
+import type { StructShape } from './shape.js';
+import { tracked } from './untracked.js';
+
+/** The versions in which an object can be had. */
+export interface Versions {
+  /** `undefined` for a version that is not served. */
+  shape(apiVersion: string): StructShape | undefined;
+  /** The object in another version that is served; the same object for its own. */
+  convert(object: object, apiVersion: string): object;
+}
+
+/** What changed, in any version that is served. */
+export type ChangesIn = (apiVersion: string) => Changes | undefined;
+
+/** An owner of fields that a write gives another value. */
+export interface Conflict {
+  entry: Entry;
+  fields: Fields;
+}
+
+/** The owners with what the write takes from all but `self`, who loses nothing here. Sets of unknown versions go. */
+export function takeFrom(
+  entries: readonly Entry[],
+  self: string | undefined,
+  changesIn: ChangesIn,
+): { entries: Entry[]; conflicts: Conflict[] } {
+  const kept: Entry[] = [];
+  const conflicts: Conflict[] = [];
+  for (const entry of entries) {
+    if (self !== undefined && ownerKey(entry) === self) {
+      kept.push(entry);
+      continue;
+    }
+    const changes = changesIn(entry.apiVersion);
+    if (!changes) continue;
+    const lost = isEmpty(changes.written) ? leaf : intersection(entry.fields, changes.written);
+    if (!isEmpty(lost)) conflicts.push({ entry, fields: lost });
+    const left = difference(isEmpty(lost) ? entry.fields : difference(entry.fields, lost), changes.removed);
+    if (isEmpty(left)) continue;
+    kept.push(left === entry.fields ? entry : { ...entry, fields: left });
+  }
+  return { entries: kept, conflicts };
+}
+
+export interface Update {
+  owner: Owner;
+  time: string;
+  changesIn: ChangesIn;
+  versions: Pick<Versions, 'shape'>;
+}
+
+/** The owners after a create or an update. */
+export function trackUpdate(entries: readonly Entry[], update: Update): readonly Entry[] {
+  const { owner, time, changesIn } = update;
+  const key = ownerKey(owner);
+  const changes = changesIn(owner.apiVersion) ?? { written: leaf, removed: leaf };
+  const own = tracked(changes.written);
+  const before = shapeFields(entries, update.versions).find((entry) => ownerKey(entry) === key);
+  const { entries: left } = takeFrom(shapeFields(entries, update.versions), undefined, changesIn);
+  if (isEmpty(own)) return capped(left);
+  const fields = before ? union(difference(before.fields, changes.removed), own) : own;
+  const others = left.filter((entry) => ownerKey(entry) !== key);
+  return capped([...others, { ...owner, time, fields }]);
+}
