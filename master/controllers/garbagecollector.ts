@@ -13,8 +13,9 @@ import type { ResourceType } from '../../src/api/kinds.js';
 import { refOf } from '../../src/api/meta.js';
 import type { KubeObject, OwnerReference } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
-import { type Controller, createController, on } from '../../src/client/controller.js';
+import { type Controller, createController } from '../../src/client/controller.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
+import type { FollowedTypes } from '../resources/followed.js';
 import type { ControllerContext } from './context.js';
 import {
   blocking,
@@ -27,16 +28,10 @@ import {
 } from './garbageplan.js';
 import { createOwnerGraph, type GraphNode, graphKey, ownerRef } from './ownergraph.js';
 
-/** Events end by themselves and own nothing; following them would cost the most and find the least. */
-const isCollected = (type: ResourceType): boolean => type.resource !== 'events';
-
-export function createGarbageCollector(
-  context: ControllerContext,
-  types: readonly ResourceType[],
-): Controller {
+export function createGarbageCollector(context: ControllerContext, types: FollowedTypes): Controller {
   const { client, clock, log, informers } = context;
   const recorder = context.recorder('garbage-collector-controller');
-  const graph = createOwnerGraph(informers, types.filter(isCollected));
+  const graph = createOwnerGraph(informers, types);
 
   async function reconcile(key: string): Promise<ReconcileResult> {
     const node = graph.resolve(key);
@@ -148,7 +143,18 @@ export function createGarbageCollector(
   return createController({
     name: 'garbagecollector',
     reconciler: { reconcile },
-    sources: graph.informers.map(({ type, informer }) => on(informer, keysOf(type))),
+    sources: [
+      {
+        whenSynced: (signal) => graph.whenSynced(signal),
+        subscribe: (enqueue) =>
+          graph.follow(({ type, informer }) => {
+            const keys = keysOf(type);
+            return informer.onChange((change) => {
+              for (const key of keys(change)) enqueue(key);
+            });
+          }),
+      },
+    ],
     workers: 8,
     clock,
     log,

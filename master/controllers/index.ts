@@ -12,8 +12,11 @@ import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow, startAll, stopAll } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Authority } from '../auth/ca.js';
+import type { CustomKinds } from '../registry/custom/serving.js';
+import { type FollowedTypes, fixedTypes } from '../resources/followed.js';
 import { createCertificatesController } from './certificates.js';
 import type { ControllerContext } from './context.js';
+import { createDefinitionController } from './crd.js';
 import { createDeploymentController } from './deployment.js';
 import { createEndpointsController } from './endpoints.js';
 import { createEndpointSliceController } from './endpointslice.js';
@@ -46,7 +49,9 @@ export interface ControllersOptions {
   /** Signs the certificates of nodes; without it requests stay pending. */
   signer?: { authority: Authority; reservedIps: readonly string[] };
   /** The kinds whose objects are collected with their namespace and owners; all we know by default. */
-  types?: readonly ResourceType[];
+  types?: FollowedTypes;
+  /** What CustomResourceDefinitions are served by; without it they stay as they are. */
+  customKinds?: CustomKinds;
 }
 
 export interface ControllersDeps {
@@ -99,7 +104,7 @@ export function createControllers({
 }
 
 function createAll(context: ControllerContext, options: ControllersOptions): Controller[] {
-  const types = options.types ?? knownTypes();
+  const types = options.types ?? fixedTypes(knownTypes());
   const { clusterCidr, nodeCidrMaskSize = 24, signer } = options;
   return [
     createServiceAccountController(context),
@@ -119,6 +124,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
       terminatedPodThreshold: options.terminatedPodThreshold ?? 12_500,
       orphanGraceMs: options.podOrphanGraceMs ?? 40_000,
     }),
+    ...(options.customKinds ? [createDefinitionController(context, options.customKinds)] : []),
     createNamespaceController(context, types),
     createGarbageCollector(context, types),
   ];

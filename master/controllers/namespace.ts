@@ -10,6 +10,7 @@ import type { KubeObject, Namespace, NamespaceCondition } from '../../src/api/ty
 import { type Controller, createController, on } from '../../src/client/controller.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { toTime } from '../../src/host/clock.js';
+import type { FollowedTypes } from '../resources/followed.js';
 import type { ControllerContext } from './context.js';
 
 /** What is left of one kind. */
@@ -70,19 +71,16 @@ export function plan(namespace: Namespace, remaining: readonly Remaining[], now:
 
 const nameOf = (type: ResourceType): string => `${type.resource}.${type.group}`;
 
-export function createNamespaceController(
-  context: ControllerContext,
-  types: readonly ResourceType[],
-): Controller {
+export function createNamespaceController(context: ControllerContext, types: FollowedTypes): Controller {
   const { client, clock, log, informers } = context;
   const cache = informers.get(namespaces);
   const podCache = informers.get(pods);
-  const contents = types.filter((type) => type.namespaced);
 
   async function reconcile(key: string): Promise<ReconcileResult> {
     const namespace = cache.getByKey(key);
     if (!namespace?.metadata.deletionTimestamp || !namespace.spec?.finalizers?.includes(ownFinalizer))
       return undefined;
+    const contents = types.list().filter((type) => type.namespaced);
     const remaining = await Promise.all(contents.map((type) => empty(type, key)));
     const decision = plan(namespace, remaining, clock.now());
     if (decision.do === 'finalize') {
@@ -100,10 +98,16 @@ export function createNamespaceController(
 
   /** Asks all of a kind to go, and returns what is still there. */
   async function empty(type: ResourceType, namespace: string): Promise<Remaining> {
-    const before = await client.list(type, { namespace });
-    if (before.items.length === 0) return { type, objects: [] };
-    await client.deleteCollection(type, { namespace }, { propagationPolicy: 'Background' });
-    return { type, objects: (await client.list(type, { namespace })).items };
+    try {
+      const before = await client.list(type, { namespace });
+      if (before.items.length === 0) return { type, objects: [] };
+      await client.deleteCollection(type, { namespace }, { propagationPolicy: 'Background' });
+      return { type, objects: (await client.list(type, { namespace })).items };
+    } catch (error) {
+      // The kind itself went in the meantime, and all of it.
+      if (isReason(error, 'NotFound')) return { type, objects: [] };
+      throw error;
+    }
   }
 
   return createController({

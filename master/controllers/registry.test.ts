@@ -17,6 +17,7 @@ import { clientContract } from '../../src/testing/client.contract.js';
 import { createFakeClock, type FakeClock } from '../../src/testing/clock.js';
 import { createRegistryClient } from '../registry/client.js';
 import { createTestRegistry } from '../registry/testing.js';
+import { servedTypes } from '../resources/followed.js';
 import { createControllers } from './index.js';
 
 const user = { name: 'system:masters', groups: ['system:masters'] };
@@ -61,7 +62,7 @@ void t.test('the controllers work over the registry: roll out, serve, delete', a
     client,
     clock,
     log: silentLogger,
-    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM' },
+    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM', types: servedTypes(registry.resources) },
   });
   await controllers.start(new AbortController().signal);
   t.teardown(async () => {

@@ -21,7 +21,12 @@ export interface InformerSelection<T extends KubeObject> {
 
 export interface Informers extends Component {
   get<T extends KubeObject>(type: ResourceType<T>, selection?: InformerSelection<T>): Informer<T>;
+  /** Ends the informers of a kind that is no longer served. */
+  drop(type: ResourceType): Promise<void>;
 }
+
+/** No name of an API has a space. */
+const kindKey = (type: ResourceType): string => `${type.group}/${type.version}/${type.resource} `;
 
 export function createInformers(options: {
   client: Pick<Client, 'list' | 'watch'>;
@@ -36,14 +41,7 @@ export function createInformers(options: {
     name: 'informers',
     get<T extends KubeObject>(type: ResourceType<T>, selection: InformerSelection<T> = {}): Informer<T> {
       const { indexers = {}, namespace, labelSelector, fieldSelector } = selection;
-      const key = JSON.stringify([
-        type.group,
-        type.version,
-        type.resource,
-        namespace,
-        labelSelector,
-        fieldSelector,
-      ]);
+      const key = `${kindKey(type)}${JSON.stringify([namespace, labelSelector, fieldSelector])}`;
       const known = shared.get(key) as unknown as Informer<T> | undefined;
       if (known) {
         known.addIndexers(indexers);
@@ -53,6 +51,11 @@ export function createInformers(options: {
       shared.set(key, made as unknown as Informer<KubeObject>);
       if (startSignal) void made.start(startSignal);
       return made;
+    },
+    async drop(type) {
+      const dropped = [...shared].filter(([key]) => key.startsWith(kindKey(type)));
+      for (const [key] of dropped) shared.delete(key);
+      await Promise.all(dropped.map(([, informer]) => informer.stop()));
     },
     async start(signal) {
       startSignal = signal;

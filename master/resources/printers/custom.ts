@@ -2,7 +2,11 @@
  * Tables of custom kinds: the columns their CustomResourceDefinition names, as kube-apiserver prints them. Pure.
  */
 import { JsonPathError, parseJsonPath } from '../../../src/api/structural/jsonpath.js';
-import type { CustomResourceColumnDefinition, KubeObject } from '../../../src/api/types.js';
+import type {
+  CustomResourceColumnDefinition,
+  CustomResourceDefinition,
+  KubeObject,
+} from '../../../src/api/types.js';
 import type { Column, Printer } from '../resource.js';
 import { ageOf, nameColumn } from './age.js';
 
@@ -64,3 +68,9 @@ function cellValue(type: string, value: unknown, now: Date): unknown {
       return typeof value === 'object' ? JSON.stringify(value) : String(value);
   }
 }
+
+/** As kubectl shows definitions: when they were made, as a time. */
+export const definitionPrinter: Printer<CustomResourceDefinition> = {
+  columns: [nameColumn, { name: 'Created At', type: 'date', description: 'When the definition was made.' }],
+  cells: ({ metadata }) => [metadata.name ?? '', metadata.creationTimestamp ?? ''],
+};

@@ -1,5 +1,7 @@
 /** Rows of admissionregistration.k8s.io, apiextensions.k8s.io and apiregistration.k8s.io. */
 import * as kinds from '../../../src/api/kinds.js';
+import { definitionStrategy } from '../../registry/kinds/customresourcedefinition.js';
+import { definitionPrinter } from '../printers/custom.js';
 import type { Resource } from '../resource.js';
 import { row } from './row.js';
 
@@ -17,6 +19,8 @@ export const extensionRows: readonly Resource[] = [
     shortNames: ['crd', 'crds'],
     ...extension,
     subresources: ['status'],
+    strategy: definitionStrategy,
+    printer: definitionPrinter,
   }),
   row({ type: kinds.apiServices, ...extension, subresources: ['status'] }),
 ];
