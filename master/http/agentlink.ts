@@ -5,8 +5,9 @@
  * The agent's certificate must come from the cluster CA and name the node or its address. Trouble on the way is an
  * `ApiError` of 503 that says what and where; what the agent itself answers is passed on with its code.
  */
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
+import { isIPv6 } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { ApiError, type Status } from '../../src/api/errors.js';
@@ -59,6 +60,59 @@ export class AgentLink {
     });
   }
 
+  /** A connection to a pod of the node. Rejects with an `ApiError` of 503, or what the agent refused with. */
+  connect(node: Node, { host, port }: { host: string; port: number }): Promise<Duplex> {
+    const path = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ ...this.#options({ node, path }), method: 'CONNECT', agent: false });
+      outgoing.on('connect', (response, socket, head) => {
+        socket.setTimeout(0);
+        if (response.statusCode === 200) {
+          if (head.length > 0) socket.unshift(head);
+          resolve(socket);
+          return;
+        }
+        socket.destroy();
+        const message = `the agent of node ${JSON.stringify(node.metadata.name)} cannot reach ${path}`;
+        reject(new ApiError('ServiceUnavailable', `error trying to reach service: ${message}`));
+      });
+      outgoing.on('timeout', () =>
+        outgoing.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
+      );
+      outgoing.on('error', (error) => reject(unreachable(node, error)));
+      outgoing.end();
+    });
+  }
+
+  /** Any request to the agent, for the caller to write and to read; only connecting has a time limit. */
+  open({ reuse, method, ...wanted }: AgentRequest & { method: string; reuse: boolean }): ClientRequest {
+    const { timeout: _, ...options } = this.#options(wanted);
+    const outgoing = request({ ...options, method, agent: reuse ? this.#pool : false });
+    outgoing.once('socket', (socket) => {
+      if (!socket.connecting) return;
+      const giveUp = (): void =>
+        void outgoing.destroy(
+          unreachable(wanted.node, new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
+        );
+      socket.setTimeout(connectTimeoutMs, giveUp);
+      socket.once('secureConnect', () => {
+        socket.setTimeout(0);
+        socket.off('timeout', giveUp);
+      });
+    });
+    return outgoing;
+  }
+
+  /** Where the agent listens. Throws 503 while the node has no address. */
+  addressOf(node: Node): { host: string; port: number } {
+    const host = node.status?.addresses?.find((entry) => entry.type === 'InternalIP')?.address;
+    if (!host) {
+      const name = JSON.stringify(node.metadata.name);
+      throw new ApiError('ServiceUnavailable', `node ${name} has no InternalIP address yet`);
+    }
+    return { host, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? defaultAgentPort };
+  }
+
   close(): void {
     this.#pool.destroy();
   }
@@ -79,19 +133,17 @@ export class AgentLink {
   }
 
   #options({ node, path, headers, signal }: AgentRequest): RequestOptions {
-    const address = node.status?.addresses?.find((entry) => entry.type === 'InternalIP')?.address;
+    const { host, port } = this.addressOf(node);
     const name = node.metadata.name ?? '';
-    if (!address)
-      throw new ApiError('ServiceUnavailable', `node ${JSON.stringify(name)} has no InternalIP address yet`);
     return {
       ...this.#credentials(),
-      host: address,
-      port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? defaultAgentPort,
+      host,
+      port,
       path,
       method: 'GET',
       servername: name,
       checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
-        checkServerIdentity(address, certificate) && checkServerIdentity(name, certificate),
+        checkServerIdentity(host, certificate) && checkServerIdentity(name, certificate),
       timeout: connectTimeoutMs,
       ...(headers && { headers }),
       ...(signal && { signal }),

@@ -40,9 +40,17 @@ const subresourceFacts: Readonly<Record<string, { kind?: GroupVersionKind; verbs
     kind: { group: '', version: 'v1', kind: 'PodPortForwardOptions' },
     verbs: ['create', 'get'],
   },
+  proxy: { verbs: ['create', 'delete', 'get', 'patch', 'update'] },
   scale: { kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] },
   token: { kind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' }, verbs: ['create'] },
 };
+
+/** Each kind has its own for the proxy. */
+const proxyOptions = ({ group, version, kind }: GroupVersionKind): GroupVersionKind => ({
+  group,
+  version,
+  kind: `${kind}ProxyOptions`,
+});
 
 const readWrite = ['get', 'patch', 'update'];
 
@@ -66,7 +74,7 @@ function served({
     name: `${type.resource}/${name}`,
     singularName: '',
     namespaced: type.namespaced,
-    kind: subresourceFacts[name]?.kind ?? own,
+    kind: subresourceFacts[name]?.kind ?? (name === 'proxy' ? proxyOptions(own) : own),
     verbs: subresourceVerbs(name),
     shortNames: [],
     categories: [],

@@ -2,7 +2,7 @@
  * 1. Where an admitted request goes: a document, a verb of the registry, a watch, a log, or a tunnel to an agent. Called
  * by `server.ts`, which has settled who asks and turns whatever is thrown here into a `Status`.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -12,12 +12,14 @@ import type { Clock } from '../../src/host/clock.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import type { AgentLink } from './agentlink.js';
+import type { Backends } from './backends.js';
 import { type Documents, pageNotFound } from './documents.js';
 import { frameMaker, presentationOf } from './encode.js';
 import { SharedFrames } from './frames.js';
 import { InFlight } from './inflight.js';
 import { watchOptions } from './options.js';
 import { isStream, streamLog, tunnel } from './podstreams.js';
+import { isProxy, serveProxy, upgradeProxy } from './proxy.js';
 import type { ResourceTarget } from './request.js';
 import type { RequestScope } from './scope.js';
 import { noSuchResource } from './status.js';
@@ -28,6 +30,7 @@ export interface DispatcherOptions {
   registry: Registry;
   clock: Clock;
   link: AgentLink;
+  backends: Backends;
   documents: Documents;
   /** How an error in the middle of a stream is worded. */
   toApiError(error: unknown, raw: IncomingMessage): ApiError;
@@ -168,19 +171,32 @@ export class Dispatcher {
     }
   }
 
+  /** A request for something behind a proxy: its body has not been read, its answer is not ours. */
+  async proxy(scope: RequestScope, raw: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { target } = scope.info;
+    if (!target || !this.#rowOf(target)?.subresources.includes('proxy')) throw noSuchResource();
+    this.#streams.add(scope);
+    try {
+      await serveProxy(this.#options, scope, raw, response);
+    } finally {
+      this.#streams.delete(scope);
+    }
+  }
+
   /** A request that asked for another protocol; resolves when the tunnel has ended. */
   async upgrade(
     scope: RequestScope,
     raw: IncomingMessage,
-    client: { socket: Duplex; head: Buffer },
+    client: { socket: Duplex; head: Buffer; respond(): ServerResponse },
   ): Promise<void> {
     const { target } = scope.info;
     const resource = target && this.#rowOf(target);
-    if (!target || !resource?.subresources.includes(target.subresource) || !isStream(target))
-      throw noSuchResource();
+    if (!target || !resource?.subresources.includes(target.subresource)) throw noSuchResource();
     this.#streams.add(scope);
     try {
-      await tunnel(this.#options, target, scope, raw, client);
+      if (isProxy(target)) await upgradeProxy(this.#options, scope, raw, client);
+      else if (isStream(target)) await tunnel(this.#options, target, scope, raw, client);
+      else throw noSuchResource();
     } finally {
       this.#streams.delete(scope);
     }

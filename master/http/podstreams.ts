@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, isReason, notFound } from '../../src/api/errors.js';
-import { nodes, pods } from '../../src/api/kinds.js';
+import { nodes, pods, type ResourceType } from '../../src/api/kinds.js';
 import type { Node, Pod } from '../../src/api/types.js';
 import { join } from '../../src/host/join.js';
 import type { Registry } from '../registry/registry.js';
@@ -91,7 +91,8 @@ export async function tunnel(
   await join(client.socket, socket);
 }
 
-function switchingProtocols(response: IncomingMessage): string {
+/** The 101 of the other side, as it came. */
+export function switchingProtocols(response: IncomingMessage): string {
   const lines = ['HTTP/1.1 101 Switching Protocols'];
   for (let i = 0; i + 1 < response.rawHeaders.length; i += 2) {
     lines.push(`${response.rawHeaders[i]}: ${response.rawHeaders[i + 1]}`);
@@ -101,13 +102,13 @@ function switchingProtocols(response: IncomingMessage): string {
 
 async function readPod(registry: Registry, target: ResourceTarget, scope: RequestScope): Promise<Pod> {
   const ref = { namespace: target.namespace, name: target.name ?? '' };
-  const { object } = await registry.get(rowOf<Pod>(registry, pods.resource), ref, scope);
+  const { object } = await registry.get(rowOf(registry, pods), ref, scope);
   return object;
 }
 
 async function readNode(registry: Registry, name: string, scope: RequestScope): Promise<Node> {
   try {
-    const { object } = await registry.get(rowOf<Node>(registry, nodes.resource), { name }, scope);
+    const { object } = await registry.get(rowOf(registry, nodes), { name }, scope);
     return object;
   } catch (error) {
     if (isReason(error, 'NotFound'))
@@ -116,8 +117,8 @@ async function readNode(registry: Registry, name: string, scope: RequestScope): 
   }
 }
 
-function rowOf<T extends Pod | Node>(registry: Registry, resource: string): Resource<T> {
-  const row = registry.resources.rows.find(({ type }) => type.group === '' && type.resource === resource);
-  if (!row) throw notFound({ group: '', resource, name: '' });
-  return row as Resource<never> as Resource<T>;
+function rowOf<T extends Pod | Node>(registry: Registry, type: ResourceType<T>): Resource<T> {
+  const row = registry.resources.of(type);
+  if (!row) throw notFound({ group: '', resource: type.resource, name: '' });
+  return row;
 }

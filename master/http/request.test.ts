@@ -25,7 +25,7 @@ t.test('resource paths', async (t) => {
     ['DELETE', '/api/v1/namespaces/a', { verb: 'delete', resource: 'namespaces', name: 'a', namespace: 'a' }],
     ['GET', '/api/v1/namespaces', { verb: 'list', resource: 'namespaces', name: undefined }],
     ['POST', '/api/v1/nodes/', { verb: 'create', resource: 'nodes' }],
-    ['GET', '/api/v1/namespaces/a/pods/b/proxy/x/y', { subresource: 'proxy', rest: ['x', 'y'] }],
+    ['GET', '/api/v1/namespaces/a/pods/b/proxy/x/y', { subresource: 'proxy', rest: ['x/y'] }],
     ['GET', '/api/v1', undefined],
     ['GET', '/apis/apps/v1', undefined],
     ['GET', '/api/v1//pods', undefined],

@@ -26,7 +26,7 @@ export interface ResourceTarget {
   /** Of a namespace itself it is that namespace, as authorization wants it. */
   namespace: string | undefined;
   name: string | undefined;
-  /** Segments behind the subresource; only proxies have them. */
+  /** Segments behind the subresource; of a proxy one string as it was sent, '' for a slash only. */
   rest: readonly string[];
 }
 
@@ -44,13 +44,18 @@ const verbs: Readonly<Record<string, string>> = {
 /** What may follow `/namespaces/x/` without being a namespaced resource. */
 const namespaceSubresources: ReadonlySet<string> = new Set(['status', 'finalize']);
 
+/** Up to and with `proxy`: what follows is the backend's, not ours to read. */
+const proxied = /^\/api\/[^/]+\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy(?=\/)/;
+
 /** Throws `BadRequest` for a URL that cannot be decoded. */
 export function parseRequest(method: string, url: string): RequestInfo {
   const mark = url.indexOf('?');
   const rawPath = mark < 0 ? url : url.slice(0, mark);
   const query = mark < 0 || mark === url.length - 1 ? noQuery : new URLSearchParams(url.slice(mark + 1));
-  const segments = splitPath(rawPath);
+  const prefix = rawPath.includes('/proxy/') ? proxied.exec(rawPath)?.[0] : undefined;
+  const segments = splitPath(prefix ?? rawPath);
   const target = resourceTarget(segments);
+  if (target && prefix !== undefined) target.rest = [rawPath.slice(prefix.length + 1)];
   const path = rawPath.includes('%') ? `/${segments.join('/')}` : rawPath;
   const verb = target ? resourceVerb(method, target, query) : method.toLowerCase();
   if (target && (verb === 'list' || verb === 'watch') && target.name === undefined) {

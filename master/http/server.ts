@@ -19,10 +19,13 @@ import type { Logger } from '../../src/host/log.js';
 import type { Authenticator, Authorizer } from '../auth/auth.js';
 import type { Registry } from '../registry/registry.js';
 import { type AgentCredentials, AgentLink } from './agentlink.js';
+import { Backends } from './backends.js';
 import { Dispatcher } from './dispatch.js';
 import { Documents, type MoreDocuments } from './documents.js';
 import type { HealthCheck } from './health.js';
 import { Identity } from './identity.js';
+import { isStream } from './podstreams.js';
+import { isProxy } from './proxy.js';
 import { receiveBody } from './receive.js';
 import { parseRequest } from './request.js';
 import { RequestScope } from './scope.js';
@@ -85,6 +88,7 @@ export class HttpServer implements Component {
   readonly #identity: Identity;
   readonly #dispatcher: Dispatcher;
   readonly #link: AgentLink;
+  readonly #backends: Backends;
   #active = 0;
   #state: 'new' | 'serving' | 'draining' = 'new';
 
@@ -93,6 +97,7 @@ export class HttpServer implements Component {
     const { registry, serving } = options;
     this.#identity = new Identity(options);
     this.#link = new AgentLink(options.agentCredentials);
+    this.#backends = new Backends({ registry, link: this.#link });
     const documents = new Documents({
       resources: registry.resources,
       serverAddress: options.serverAddress,
@@ -108,6 +113,7 @@ export class HttpServer implements Component {
       registry,
       clock: options.clock,
       link: this.#link,
+      backends: this.#backends,
       documents,
       toApiError: (error, raw) => this.#toApiError(error, raw),
     });
@@ -150,6 +156,7 @@ export class HttpServer implements Component {
     while (this.#active > 0 && clock.monotonicMs() < limit) await clock.sleep(10, patience.signal);
     this.#app.server.closeAllConnections();
     this.#link.close();
+    this.#backends.close();
     await this.#app.close();
   }
 
@@ -205,6 +212,20 @@ export class HttpServer implements Component {
     (raw as AdmittedMessage)[admitted] = { requestId, scope };
     this.#active++;
     reply.raw.once('close', () => this.#active--);
+    if (!isProxy(scope.info.target)) return;
+    // Before fastify reads the body: it goes on as it comes, however long it is.
+    reply.hijack();
+    reply.raw.setHeader('audit-id', requestId);
+    void this.#proxy(raw, reply.raw, scope);
+  }
+
+  async #proxy(raw: IncomingMessage, response: ServerResponse, scope: RequestScope): Promise<void> {
+    try {
+      await this.#dispatcher.proxy(scope, raw, response);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else refuse(response, this.#toApiError(error, raw));
+    }
   }
 
   async #identify(
@@ -248,7 +269,12 @@ export class HttpServer implements Component {
     this.#active++;
     try {
       const scope = await this.#identify(raw, socket, raw.url ?? '/');
-      await this.#dispatcher.upgrade(scope, raw, { socket, head });
+      const { info } = scope;
+      // Browsers can only GET: who may read a pod may not therefore run something in it.
+      if (info.target && isStream(info.target) && info.verb === 'get')
+        await this.#identity.admit(raw, { ...info, verb: 'create' });
+      const respond = (): ServerResponse => responseOn(raw, socket);
+      await this.#dispatcher.upgrade(scope, raw, { socket, head, respond });
     } catch (error) {
       refuseUpgrade(raw, socket, this.#toApiError(error, raw));
     } finally {
@@ -265,14 +291,20 @@ function requestIdOf(raw: IncomingMessage): string {
 
 /** An upgrade that fails is answered like any other request, on the socket it came in on. */
 function refuseUpgrade(raw: IncomingMessage, socket: Duplex, refusal: ApiError): void {
-  if (socket.destroyed) return;
+  if (!socket.destroyed) refuse(responseOn(raw, socket), refusal);
+}
+
+/** For a connection that the HTTP server gave away; it is closed behind the answer. */
+function responseOn(raw: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(raw);
+  response.shouldKeepAlive = false;
   response.assignSocket(socket as never);
+  response.once('finish', () => socket.end());
+  return response;
+}
+
+function refuse(response: ServerResponse, refusal: ApiError): void {
   const body = statusBytes(refusal.toStatus());
-  response.writeHead(refusal.code, {
-    'content-type': 'application/json',
-    'content-length': body.length,
-    connection: 'close',
-  });
-  response.end(body, () => socket.end());
+  response.writeHead(refusal.code, { 'content-type': 'application/json', 'content-length': body.length });
+  response.end(body);
 }
