@@ -43,7 +43,10 @@ export function validateAffinity(field: string, affinity: Affinity | undefined):
 const validateWeight = (path: string, weight: number): FieldError[] =>
   weight >= 1 && weight <= 100 ? [] : [invalidValue(`${path}.weight`, weight, 'must be in the range 1-100')];
 
-const validateTerm = (path: string, { matchExpressions, matchFields }: NodeSelectorTerm): FieldError[] => [
+export const validateTerm = (
+  path: string,
+  { matchExpressions, matchFields }: NodeSelectorTerm,
+): FieldError[] => [
   ...(matchExpressions ?? []).flatMap((one, index) =>
     validateRequirement(`${path}.matchExpressions[${index}]`, one),
   ),

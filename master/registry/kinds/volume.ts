@@ -52,7 +52,7 @@ const hostPathTypes = [
 ];
 
 /** The kinds of volume that have rules; a driver's own parameters are the driver's business. */
-const validators: Partial<Record<keyof Sources, (path: string, sources: Sources) => FieldError[]>> = {
+export const validators: Partial<Record<keyof Sources, (path: string, sources: Sources) => FieldError[]>> = {
   hostPath: (path, { hostPath }) => [
     ...(hostPath?.path ? [] : [required(`${path}.path`)]),
     ...(hostPath?.path?.split('/').includes('..')

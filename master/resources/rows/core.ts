@@ -4,6 +4,8 @@ import { configMapStrategy } from '../../registry/kinds/configmap.js';
 import { endpointsStrategy } from '../../registry/kinds/endpoints.js';
 import { namespaceStrategy } from '../../registry/kinds/namespace.js';
 import { nodeStrategy } from '../../registry/kinds/node.js';
+import { persistentVolumeStrategy } from '../../registry/kinds/persistentvolume.js';
+import { persistentVolumeClaimStrategy } from '../../registry/kinds/persistentvolumeclaim.js';
 import { podStrategy } from '../../registry/kinds/pod.js';
 import { podTemplateStrategy } from '../../registry/kinds/podtemplate.js';
 import { replicationControllerStrategy } from '../../registry/kinds/replicationcontroller.js';
@@ -20,6 +22,7 @@ import {
 import { nodePrinter } from '../printers/node.js';
 import { podPrinter } from '../printers/pod.js';
 import { endpointsPrinter, servicePrinter } from '../printers/service.js';
+import { persistentVolumeClaimPrinter, persistentVolumePrinter } from '../printers/storage.js';
 import { podTemplatePrinter, replicationControllerPrinter } from '../printers/workload.js';
 import type { Resource } from '../resource.js';
 import { row } from './row.js';
@@ -87,8 +90,20 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
     printer: serviceAccountPrinter,
   }),
   eventRow,
-  row({ type: kinds.persistentVolumes, shortNames: ['pv'], subresources: ['status'] }),
-  row({ type: kinds.persistentVolumeClaims, shortNames: ['pvc'], subresources: ['status'] }),
+  row({
+    type: kinds.persistentVolumes,
+    shortNames: ['pv'],
+    subresources: ['status'],
+    strategy: persistentVolumeStrategy,
+    printer: persistentVolumePrinter,
+  }),
+  row({
+    type: kinds.persistentVolumeClaims,
+    shortNames: ['pvc'],
+    subresources: ['status'],
+    strategy: persistentVolumeClaimStrategy,
+    printer: persistentVolumeClaimPrinter,
+  }),
   row({ type: kinds.podTemplates, strategy: podTemplateStrategy, printer: podTemplatePrinter }),
   row({
     type: kinds.replicationControllers,

@@ -11,6 +11,12 @@ import { defaultIngressClass, defaultNetworkPolicy } from './network.js';
 import { defaultPod } from './pod.js';
 import { defaultEndpointSlice, defaultEndpoints, defaultService } from './service.js';
 import {
+  defaultCsiDriver,
+  defaultPersistentVolume,
+  defaultPersistentVolumeClaim,
+  defaultStorageClass,
+} from './storage.js';
+import {
   defaultDaemonSet,
   defaultDeployment,
   defaultPodTemplateObject,
@@ -28,6 +34,10 @@ const table: Readonly<Record<string, (object: never) => void>> = {
   '/Service': defaultService,
   '/Endpoints': defaultEndpoints,
   'discovery.k8s.io/EndpointSlice': defaultEndpointSlice,
+  '/PersistentVolume': defaultPersistentVolume,
+  '/PersistentVolumeClaim': defaultPersistentVolumeClaim,
+  'storage.k8s.io/StorageClass': defaultStorageClass,
+  'storage.k8s.io/CSIDriver': defaultCsiDriver,
   'networking.k8s.io/IngressClass': defaultIngressClass,
   'networking.k8s.io/NetworkPolicy': defaultNetworkPolicy,
   'apps/Deployment': defaultDeployment,
