@@ -8,3 +8,8 @@ export function createExpressionCompiler(): ExpressionCompiler {
     },
   };
 }
+
+/** What is wrong with an expression; for validation. */
+export function checkExpression(_expression: string, _variables: readonly string[]): string | undefined {
+  return undefined;
+}

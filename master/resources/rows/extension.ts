@@ -1,26 +1,56 @@
 /** Rows of admissionregistration.k8s.io, apiextensions.k8s.io and apiregistration.k8s.io. */
 import * as kinds from '../../../src/api/kinds.js';
-import { definitionStrategy } from '../../registry/kinds/customresourcedefinition.js';
-import { definitionPrinter } from '../printers/custom.js';
+import { checkExpression } from '../../admission/cel.js';
+import { apiServiceStrategy } from '../../registry/kinds/apiservice.js';
+import {
+  mutatingWebhookStrategy,
+  validatingWebhookStrategy,
+} from '../../registry/kinds/webhookconfiguration.js';
+import {
+  apiServicePrinter,
+  mutatingPolicyPrinter,
+  policyBindingPrinter,
+  validatingPolicyPrinter,
+  webhookPrinter,
+} from '../printers/extension.js';
 import type { Resource } from '../resource.js';
 import { row } from './row.js';
 
 const extension = { categories: ['api-extensions'] };
 
 export const extensionRows: readonly Resource[] = [
-  row({ type: kinds.mutatingWebhookConfigurations, ...extension }),
-  row({ type: kinds.validatingWebhookConfigurations, ...extension }),
-  row({ type: kinds.validatingAdmissionPolicies, ...extension, subresources: ['status'] }),
-  row({ type: kinds.validatingAdmissionPolicyBindings, ...extension }),
-  row({ type: kinds.mutatingAdmissionPolicies, ...extension }),
-  row({ type: kinds.mutatingAdmissionPolicyBindings, ...extension }),
+  row({
+    type: kinds.mutatingWebhookConfigurations,
+    ...extension,
+    strategy: mutatingWebhookStrategy(checkExpression),
+    printer: webhookPrinter,
+  }),
+  row({
+    type: kinds.validatingWebhookConfigurations,
+    ...extension,
+    strategy: validatingWebhookStrategy(checkExpression),
+    printer: webhookPrinter,
+  }),
+  row({
+    type: kinds.validatingAdmissionPolicies,
+    ...extension,
+    subresources: ['status'],
+    printer: validatingPolicyPrinter,
+  }),
+  row({ type: kinds.validatingAdmissionPolicyBindings, ...extension, printer: policyBindingPrinter }),
+  row({ type: kinds.mutatingAdmissionPolicies, ...extension, printer: mutatingPolicyPrinter }),
+  row({ type: kinds.mutatingAdmissionPolicyBindings, ...extension, printer: policyBindingPrinter }),
   row({
     type: kinds.customResourceDefinitions,
     shortNames: ['crd', 'crds'],
     ...extension,
     subresources: ['status'],
-    strategy: definitionStrategy,
-    printer: definitionPrinter,
   }),
-  row({ type: kinds.apiServices, ...extension, subresources: ['status'] }),
+  row({
+    type: kinds.apiServices,
+    ...extension,
+    subresources: ['status'],
+    strategy: apiServiceStrategy,
+    printer: apiServicePrinter,
+  }),
 ];
