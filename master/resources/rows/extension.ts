@@ -2,10 +2,12 @@
 import * as kinds from '../../../src/api/kinds.js';
 import { checkExpression } from '../../admission/cel.js';
 import { apiServiceStrategy } from '../../registry/kinds/apiservice.js';
+import { definitionStrategy } from '../../registry/kinds/customresourcedefinition.js';
 import {
   mutatingWebhookStrategy,
   validatingWebhookStrategy,
 } from '../../registry/kinds/webhookconfiguration.js';
+import { definitionPrinter } from '../printers/custom.js';
 import {
   apiServicePrinter,
   mutatingPolicyPrinter,
@@ -45,6 +47,8 @@ export const extensionRows: readonly Resource[] = [
     shortNames: ['crd', 'crds'],
     ...extension,
     subresources: ['status'],
+    strategy: definitionStrategy,
+    printer: definitionPrinter,
   }),
   row({
     type: kinds.apiServices,
