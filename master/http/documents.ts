@@ -57,7 +57,9 @@ export class Documents {
         version: resources.version,
         discovery: createDiscovery(resources.rows, serverAddress),
         openapi: new OpenApiDocuments(
-          resources.rows.map((row) => ({ ...row.type, subresources: row.subresources, verbs: row.verbs })),
+          resources.rows.map(({ type, subresources, verbs, schema, listKind }) => {
+            return { ...type, subresources, verbs, schema, listKind };
+          }),
           descriptions,
         ),
       };

@@ -79,7 +79,7 @@ export function encodeList(resource: Resource, list: StoredList, how: Presentati
   switch (form.as) {
     case 'object': {
       const joined = joinItems(
-        `${resource.type.kind}List`,
+        resource.listKind ?? `${resource.type.kind}List`,
         apiVersionOf(resource.type),
         metadata,
         list.items,

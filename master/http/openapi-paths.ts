@@ -5,6 +5,8 @@
  * PATCH of that kind, which must stand in the operation itself. Called by `openapi.ts`.
  */
 import { patchTypes } from '../../src/api/patch/patch.js';
+import type { ObjectType } from '../../src/api/schema/table.js';
+import { customListType } from '../../src/api/structural/objecttype.js';
 import type { Definitions, OpenApiSchema, OpenApiVersion } from './openapi-schema.js';
 
 /** What the documents need to know of a served kind. */
@@ -18,6 +20,9 @@ export interface OpenApiRow {
   subresources?: readonly string[];
   /** The only verbs, for kinds that are answered instead of stored. */
   verbs?: readonly string[] | undefined;
+  /** Of custom kinds. */
+  schema?: ObjectType | undefined;
+  listKind?: string | undefined;
 }
 
 export interface Parameter {
@@ -142,10 +147,11 @@ const itemVerbs: Verb[] = [
 ];
 
 function operation(row: OpenApiRow, verb: Verb, suffix: string, definitions: Definitions): Operation {
-  const { group, version, kind, namespaced } = row;
+  const { group, version, kind, namespaced, listKind = `${kind}List` } = row;
+  const list = row.schema && customListType(row, listKind, row.schema);
   const reference = {
-    object: definitions.addKind({ group, version, kind }),
-    list: definitions.addKind({ group, version, kind: `${kind}List` }),
+    object: definitions.addKind({ group, version, kind }, row.schema),
+    list: definitions.addKind({ group, version, kind: listKind }, list),
     status: definitions.addKind({ group: '', version: 'v1', kind: 'Status' }),
     options: definitions.addKind({ group, version, kind: 'DeleteOptions' }),
     patch: definitions.addPatch(),

@@ -90,9 +90,9 @@ export class Definitions {
     return this.#reference(type.model);
   }
 
-  /** Adds the type of a kind, marked with the kinds it serves as; nothing for a kind that is not in the schema. */
-  addKind(gvk: GroupVersionKind): OpenApiSchema | undefined {
-    const type = builtinSchema.typeOf(gvk);
+  /** Adds the type of a kind, marked with the kinds it serves as; nothing for a kind that has none. */
+  addKind(gvk: GroupVersionKind, custom?: ObjectType): OpenApiSchema | undefined {
+    const type = custom ?? builtinSchema.typeOf(gvk);
     if (!type) return undefined;
     const reference = this.refer(type);
     const schema = this.schemas.get(type.model) ?? {};
@@ -115,6 +115,13 @@ export class Definitions {
   }
 
   #fill(schema: OpenApiSchema, type: ObjectType): void {
+    if (type.custom) {
+      Object.assign(
+        schema,
+        type.custom.document(this.#version, (other) => this.refer(other)),
+      );
+      return;
+    }
     const fields = [...type.fields.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const [, texts = {}] = this.#describe(type.model) ?? [];
     schema.properties = Object.fromEntries(

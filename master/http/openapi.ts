@@ -43,10 +43,16 @@ export function openapiV2(
   };
 }
 
+/** All that the documents say of a row, the schema of a custom kind included. */
+const rowText = ({ schema, ...row }: OpenApiRow): unknown => [
+  row,
+  schema?.custom?.document(3, ({ model }) => ({ model })),
+];
+
 /** The list of group versions. The hash in the URL changes with the server's version and its kinds. */
 export function openapiV3Index(rows: readonly OpenApiRow[]): Buffer {
   const hash = createHash('sha256')
-    .update(JSON.stringify([gitVersion, rows]))
+    .update(JSON.stringify([gitVersion, rows.map(rowText)]))
     .digest('hex')
     .toUpperCase();
   const paths = [...new Set(rows.map(groupPath))].sort();
@@ -88,8 +94,9 @@ export class OpenApiDocuments {
   constructor(rows: readonly OpenApiRow[], descriptions?: Buffer) {
     this.#descriptions = descriptions;
     // Only what the documents and their hash depend on; a row of the server has much more.
-    this.#rows = rows.map(({ group, version, kind, resource, namespaced, subresources = [], verbs }) => {
-      return { group, version, kind, resource, namespaced, subresources, verbs };
+    this.#rows = rows.map(({ group, version, kind, resource, namespaced, subresources = [], ...more }) => {
+      const { verbs, schema, listKind } = more;
+      return { group, version, kind, resource, namespaced, subresources, verbs, schema, listKind };
     });
   }
 

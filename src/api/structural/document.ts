@@ -47,22 +47,23 @@ export function documentOf(schema: JSONSchemaProps, version: 2 | 3, reference: R
   // What preserves everything at its root would make old clients refuse fields they do not find.
   if (version === 2 && schema['x-kubernetes-preserve-unknown-fields']) {
     const { description } = schema;
-    return { ...(description && { description }), type: 'object', ...objectParts({}, reference) };
+    return { ...(description && { description }), type: 'object', ...objectParts({}, version, reference) };
   }
   const document = nodeOf(schema, version, reference);
-  return { ...document, type: 'object', ...objectParts(propertiesOf(document), reference) };
+  return { ...document, type: 'object', ...objectParts(propertiesOf(document), version, reference) };
 }
 
 const propertiesOf = ({ properties }: Document): Document => (isObject(properties) ? properties : {});
 
-function objectParts(properties: Document, reference: Reference): Document {
+function objectParts(properties: Document, version: 2 | 3, reference: Reference): Document {
   const metadata = reference(builtinSchema.object('ObjectMeta'));
+  const { metadata: description } = descriptions;
   return {
     properties: {
       ...properties,
       apiVersion: { type: 'string', description: descriptions.apiVersion },
       kind: { type: 'string', description: descriptions.kind },
-      metadata: '$ref' in metadata ? { allOf: [metadata], description: descriptions.metadata } : metadata,
+      metadata: version === 3 ? { allOf: [metadata], description } : { ...metadata, description },
     },
   };
 }
@@ -90,7 +91,7 @@ function nodeOf(schema: JSONSchemaProps, version: 2 | 3, reference: Reference): 
     node['additionalProperties'] = additionalProperties;
   if (items && !Array.isArray(items)) node['items'] = below(items);
   if (schema['x-kubernetes-embedded-resource'] && version === 3) {
-    node['properties'] = propertiesOf({ ...node, ...objectParts(propertiesOf(node), reference) });
+    node['properties'] = propertiesOf({ ...node, ...objectParts(propertiesOf(node), version, reference) });
   }
   return node;
 }
