@@ -73,8 +73,10 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
 
   await t.test('storage.yaml and ingress.yaml: stored and shown', async (t) => {
     await cluster.kubectl('apply', '-f', `${examples}storage.yaml`, '-f', `${examples}ingress.yaml`);
-    t.match(await cluster.kubectl('get', 'pv'), /nfs +10Gi +RWO +Retain +Available/);
-    t.match(await cluster.kubectl('get', 'pvc'), /nfs +Pending/);
+    await eventually('the claim is bound', 10, async () =>
+      /nfs +Bound +nfs +10Gi +RWO/.test(await cluster.kubectl('get', 'pvc')),
+    );
+    t.match(await cluster.kubectl('get', 'pv'), /nfs +10Gi +RWO +Retain +Bound +default\/nfs/);
     t.match(await cluster.kubectl('get', 'storageclass'), /fast +kubernetes.io\/aws-ebs +Delete +Immediate/);
     t.match(
       await cluster.kubectl('describe', 'ingress', 'nginx'),

@@ -28,6 +28,7 @@ import { createRootCaController, createServiceAccountController } from './pernam
 import { createPodGcController } from './podgc.js';
 import { createReplicaSetController } from './replicaset.js';
 import { createTaintEvictionController } from './tainteviction.js';
+import { createVolumeBinder } from './volumebinder.js';
 
 export interface ControllersOptions {
   /** Pod addresses of the cluster: `10.244.0.0/16`. */
@@ -124,6 +125,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
       terminatedPodThreshold: options.terminatedPodThreshold ?? 12_500,
       orphanGraceMs: options.podOrphanGraceMs ?? 40_000,
     }),
+    createVolumeBinder(context),
     ...(options.customKinds ? [createDefinitionController(context, options.customKinds)] : []),
     createNamespaceController(context, types),
     createGarbageCollector(context, types),
