@@ -8,7 +8,7 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { isIPv6 } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { ApiError, type Status } from '../../src/api/errors.js';
 import type { Node } from '../../src/api/types.js';
@@ -72,9 +72,11 @@ export class AgentLink {
           resolve(socket);
           return;
         }
-        socket.destroy();
-        const message = `the agent of node ${JSON.stringify(node.metadata.name)} cannot reach ${path}`;
-        reject(new ApiError('ServiceUnavailable', `error trying to reach service: ${message}`));
+        if (head.length > 0) socket.unshift(head);
+        textOf(socket).then((text) => {
+          const message = parseStatus(text)?.message ?? `the agent cannot reach ${path}`;
+          reject(new ApiError('ServiceUnavailable', `error trying to reach service: ${message}`));
+        }, reject);
       });
       outgoing.on('timeout', () =>
         outgoing.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
@@ -162,16 +164,20 @@ const unreachable = (node: Node, cause: Error): ApiError =>
 /** The agent's `Status` body, or its text, as an error. */
 async function refusalOf(response: IncomingMessage): Promise<ApiError> {
   const code = response.statusCode ?? 500;
+  const text = await textOf(response);
+  const status = parseStatus(text);
+  return ApiError.fromStatus(status ?? { message: text || `the agent answered ${code}` }, code);
+}
+
+async function textOf(stream: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     size += chunk.length;
     if (size > maxErrorBytes) break;
   }
-  const text = Buffer.concat(chunks).toString('utf8').trim();
-  const status = parseStatus(text);
-  return ApiError.fromStatus(status ?? { message: text || `the agent answered ${code}` }, code);
+  return Buffer.concat(chunks).toString('utf8').trim();
 }
 
 function parseStatus(text: string): Partial<Status> | undefined {

@@ -172,12 +172,15 @@ export class Dispatcher {
   }
 
   /** A request for something behind a proxy: its body has not been read, its answer is not ours. */
-  async proxy(scope: RequestScope, raw: IncomingMessage, response: ServerResponse): Promise<void> {
+  async proxy(
+    scope: RequestScope,
+    client: { raw: IncomingMessage; url: string; response: ServerResponse },
+  ): Promise<void> {
     const { target } = scope.info;
     if (!target || !this.#rowOf(target)?.subresources.includes('proxy')) throw noSuchResource();
     this.#streams.add(scope);
     try {
-      await serveProxy(this.#options, scope, raw, response);
+      await serveProxy(this.#options, scope, client);
     } finally {
       this.#streams.delete(scope);
     }

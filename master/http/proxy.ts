@@ -59,14 +59,14 @@ interface Destination {
   open(args: ClientRequestArgs & { reuse: boolean }): ClientRequest;
 }
 
-/** Answers in full. Throws while nothing has been sent; later the connection is cut. */
+/** `url` is the request's as sent. Answers in full. Throws while nothing has been sent; later the connection is cut. */
 export async function serveProxy(
   proxies: Proxies,
   scope: RequestScope,
-  raw: IncomingMessage,
-  response: ServerResponse,
+  client: { raw: IncomingMessage; url: string; response: ServerResponse },
 ): Promise<void> {
-  const { target, url } = place(scope, raw);
+  const { raw, response } = client;
+  const { target, url } = place(scope, client.url);
   const isRead = raw.method === 'GET' || raw.method === 'HEAD';
   const destination = await destinationOf(proxies, target, scope);
   if (url.path === '' && isRead) {
@@ -102,7 +102,7 @@ export async function upgradeProxy(
   raw: IncomingMessage,
   client: { socket: Duplex; head: Buffer; respond(): ServerResponse },
 ): Promise<void> {
-  const { target, url } = place(scope, raw);
+  const { target, url } = place(scope, raw.url ?? '/');
   const destination = await destinationOf(proxies, target, scope);
   const headers = upgradeHeaders(raw.headers, forwardedOf(raw, url));
   const path = `${url.path || '/'}${url.query}`;
@@ -136,10 +136,10 @@ export async function upgradeProxy(
   });
 }
 
-function place(scope: RequestScope, raw: IncomingMessage): { target: ResourceTarget; url: ProxyPath } {
+function place(scope: RequestScope, url: string): { target: ResourceTarget; url: ProxyPath } {
   const { target } = scope.info;
   if (!target || target.name === undefined) throw noSuchResource();
-  return { target, url: splitProxyUrl(raw.url ?? '/', target.rest) };
+  return { target, url: splitProxyUrl(url, target.rest) };
 }
 
 const forwardedOf = (raw: IncomingMessage, { prefix, path }: ProxyPath): Forwarded => ({
@@ -166,7 +166,8 @@ function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
 async function relay(answer: IncomingMessage, response: ServerResponse, links: LinkContext): Promise<void> {
   const rewrite = (link: string): string => rewriteLink(link, links);
   const headers = responseHeaders(answer.rawHeaders, answer.headers);
-  const stages = answer.headers.location === undefined ? htmlStages(answer, rewrite) : [];
+  const isPlain = answer.headers.location !== undefined || response.req.method === 'HEAD';
+  const stages = isPlain ? [] : htmlStages(answer, rewrite);
   const sent: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const [name = '', value = ''] = headers.slice(i, i + 2);

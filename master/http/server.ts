@@ -216,12 +216,16 @@ export class HttpServer implements Component {
     // Before fastify reads the body: it goes on as it comes, however long it is.
     reply.hijack();
     reply.raw.setHeader('audit-id', requestId);
-    void this.#proxy(raw, reply.raw, scope);
+    void this.#proxy({ raw, url: request.originalUrl, response: reply.raw }, scope);
   }
 
-  async #proxy(raw: IncomingMessage, response: ServerResponse, scope: RequestScope): Promise<void> {
+  async #proxy(
+    client: { raw: IncomingMessage; url: string; response: ServerResponse },
+    scope: RequestScope,
+  ): Promise<void> {
+    const { raw, response } = client;
     try {
-      await this.#dispatcher.proxy(scope, raw, response);
+      await this.#dispatcher.proxy(scope, client);
     } catch (error) {
       if (response.headersSent) response.destroy();
       else refuse(response, this.#toApiError(error, raw));
