@@ -3,6 +3,7 @@ import type { Container, Pod } from '../../src/api/types.js';
 import { pod as build } from '../../src/testing/builders.js';
 import { type ContainerState, labels, type SandboxState } from '../runtime/runtime.js';
 import { computeActions, type Step } from './actions.js';
+import { targetOf } from './ephemeral.js';
 import { containerLabels, podLabels } from './names.js';
 import { nothingObserved, type Observed, sandboxObstacle } from './observed.js';
 import { toPodStatus } from './status.js';
@@ -414,4 +415,45 @@ t.test('status', async (t) => {
     new Date(now.getTime() + 5000),
   );
   t.same(again, first, 'nothing changes while nothing changes');
+});
+
+t.test('ephemeral containers: started once, beside the others, never again', async (t) => {
+  const debug = { name: 'debug', image: 'busybox', targetContainerName: 'app' };
+  const pod = podOf({ ephemeralContainers: [debug] });
+  const starts = (pod: Pod, observed: Observed): string[] =>
+    computeActions(pod, observed, now).flatMap((step) =>
+      step.do === 'startContainer' ? [step.container] : [],
+    );
+  t.strictSame(starts(pod, seen([container()])), ['debug']);
+  t.strictSame(starts(pod, seen([])), ['app'], 'not before the container whose processes it is to see');
+  t.strictSame(starts(podOf({ ephemeralContainers: [{ name: 'debug', image: 'x' }] }), seen([])), [
+    'debug',
+    'app',
+  ]);
+  t.strictSame(starts(pod, seen([container(), container({ spec: debug })])), []);
+  const over = seen([container(), container({ spec: debug, exit: 1, ended: 3600 })]);
+  t.strictSame(computeActions(pod, over, now), []);
+
+  const node = { runtimeName: 'docker', hostIPs: ['192.0.2.1'], qosClassOf: () => 'BestEffort' };
+  const statusOf = (pod: Pod, observed: Observed): NonNullable<Pod['status']> =>
+    toPodStatus(pod, observed, node, now);
+  t.match(statusOf(pod, seen([container()])).ephemeralContainerStatuses, [
+    { name: 'debug', state: { waiting: { reason: 'ContainerCreating' } }, ready: false },
+  ]);
+  const status = statusOf(pod, over);
+  t.match(status, {
+    phase: 'Running',
+    ephemeralContainerStatuses: [
+      { name: 'debug', state: { terminated: { exitCode: 1 } }, ready: false, restartCount: 0 },
+    ],
+  });
+  const forgotten = podOf({ ephemeralContainers: [debug] }, {}, status);
+  t.strictSame(starts(forgotten, seen([container()])), [], 'its container went with a sandbox');
+  t.strictSame(
+    statusOf(forgotten, seen([container()])).ephemeralContainerStatuses,
+    status.ephemeralContainerStatuses,
+  );
+  t.equal(targetOf(pod, 'debug', seen([container()])), 'app0');
+  t.equal(targetOf(pod, 'app', seen([container()])), undefined);
+  t.throws(() => targetOf(pod, 'debug', seen([])), /unable to find target container "app"/);
 });

@@ -17,6 +17,7 @@
 import type { Container, Pod } from '../../src/api/types.js';
 import { type ContainerState, labels, type SandboxState } from '../runtime/runtime.js';
 import { endPod } from './ending.js';
+import { ephemeralToStart } from './ephemeral.js';
 import { attemptOf, containerNameOf, graceSecondsOf, specHash } from './names.js';
 import {
   appContainersOf,
@@ -130,6 +131,10 @@ function leftovers(observed: Observed, current: SandboxState): Step[] {
 /** Starts, restarts and kills of containers in a sandbox that runs (or will: `sandboxId` ''). */
 function containerSteps(pod: Pod, observed: Observed, sandboxId: string, now: Date): Step[] {
   const steps: Step[] = [];
+  if (sandboxId !== '') {
+    for (const spec of ephemeralToStart(pod, observed))
+      steps.push(...startOrWait(spec, observed, sandboxId, now));
+  }
   const initialized = isInitialized(pod, observed, sandboxId);
   for (const spec of initContainersOf(pod)) {
     const state = latestOf(observed, spec.name);

@@ -17,6 +17,7 @@ import { createReferencedObjects, type ReferencedObjects } from '../volumes/obje
 import { createPayloadReader } from '../volumes/sources.js';
 import { createServiceAccountTokens } from '../volumes/tokens.js';
 import { createVolumes } from '../volumes/volumes.js';
+import { isEphemeral } from './ephemeral.js';
 import { createExecutors, type Execute } from './executors.js';
 import { createGate } from './gate.js';
 import { createHooks } from './hooks.js';
@@ -195,6 +196,7 @@ const podEvents = (recorder: EventRecorder): PodEvents => ({
 });
 
 function fieldPathOf(pod: Pod, container: string): string {
+  if (isEphemeral(pod, container)) return `spec.ephemeralContainers{${container}}`;
   const isInit = (pod.spec?.initContainers ?? []).some(({ name }: Container) => name === container);
   return `spec.${isInit ? 'initContainers' : 'containers'}{${container}}`;
 }

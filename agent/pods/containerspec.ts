@@ -42,6 +42,8 @@ export interface ContainerFacts {
   env: ReadonlyMap<string, string>;
   mounts: readonly Mount[];
   resources: LinuxResources;
+  /** The container whose process namespace it shares. */
+  pidOf?: string | undefined;
 }
 
 export function buildContainer(pod: Pod, spec: Container, facts: ContainerFacts): ContainerSpec {
@@ -68,6 +70,7 @@ export function buildContainer(pod: Pod, spec: Container, facts: ContainerFacts)
     resources: facts.resources,
     security: buildSecurity(pod, spec),
     cgroupParent: facts.cgroupParent,
+    ...(facts.pidOf && { pidOf: facts.pidOf }),
     ...(spec.lifecycle?.stopSignal && { stopSignal: spec.lifecycle.stopSignal }),
   };
 }

@@ -11,6 +11,7 @@ import type {
 } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { ContainerState as RuntimeState } from '../runtime/runtime.js';
+import { isEphemeral } from './ephemeral.js';
 import { attemptOf, podName, podNamespace, podUid } from './names.js';
 import {
   attemptsOf,
@@ -105,6 +106,7 @@ function waitingOf(
 }
 
 function willRestart(pod: Pod, spec: Container, latest: RuntimeState): boolean {
+  if (isEphemeral(pod, spec.name)) return false;
   const isDone = initContainersOf(pod).includes(spec) && !isSidecar(spec) && exitCodeOf(latest) === 0;
   return !isDone && shouldRestart(pod, spec, latest);
 }

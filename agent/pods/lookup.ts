@@ -37,6 +37,7 @@ export function findContainer(
   const waiting = [
     ...(record?.status?.initContainerStatuses ?? []),
     ...(record?.status?.containerStatuses ?? []),
+    ...(record?.status?.ephemeralContainerStatuses ?? []),
   ].find(({ name }) => name === target.container)?.state?.waiting;
   throw badRequest(
     `container ${JSON.stringify(target.container)} in pod ${JSON.stringify(target.pod)} is waiting to start: ${waiting?.message || waiting?.reason || 'ContainerCreating'}`,

@@ -96,8 +96,11 @@ export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec?.in
 export const appContainersOf = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
 export const restartPolicyOf = (pod: Pod): string => pod.spec?.restartPolicy ?? 'Always';
 
+/** Of any kind of container. */
 export const specOf = (pod: Pod, name: string): Container | undefined =>
-  [...initContainersOf(pod), ...appContainersOf(pod)].find((container) => container.name === name);
+  [...initContainersOf(pod), ...appContainersOf(pod), ...(pod.spec?.ephemeralContainers ?? [])].find(
+    (container) => container.name === name,
+  );
 
 /** Startup is over: the startup probe succeeded, or there is none and it runs. */
 export const isStarted = (observed: Observed, spec: Container, state: ContainerState): boolean =>

@@ -13,6 +13,7 @@ import { dataOfConfigMap, dataOfSecret } from '../volumes/payload.js';
 import type { ContainerStart } from './actions.js';
 import { buildContainer } from './containerspec.js';
 import { buildEnvironment, type References } from './environment.js';
+import { targetOf } from './ephemeral.js';
 import type { StepContext } from './executors.js';
 import type { HostFiles } from './hostfiles.js';
 import { podNamespace, podUid } from './names.js';
@@ -168,6 +169,7 @@ export function createPreparation(options: PreparationOptions): {
       env,
       mounts,
       resources,
+      pidOf: targetOf(pod, spec.name, context.record.observed()),
     });
   }
 

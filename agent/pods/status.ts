@@ -8,6 +8,7 @@ import { isConditionTrue, withCondition } from '../../src/api/meta.js';
 import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import { type StatusContext, toContainerStatus } from './containerstatus.js';
+import { ephemeralContainersOf, toEphemeralStatus } from './ephemeral.js';
 import { appContainersOf, currentSandbox, initContainersOf, isSidecar, type Observed } from './observed.js';
 import { endOf, phaseOf } from './phase.js';
 
@@ -27,6 +28,7 @@ export function toPodStatus(pod: Pod, observed: Observed, node: NodeFacts, now: 
     specs.map((spec) => toContainerStatus(pod, spec, observed, context));
   const inits = statusesOf(initContainersOf(pod));
   const apps = statusesOf(appContainersOf(pod));
+  const ephemeral = statusesOf(ephemeralContainersOf(pod)).map((status) => toEphemeralStatus(pod, status));
   const phase = phaseOf(pod, observed, end);
   const ips = addressesOf(pod, observed, node);
   const was = pod.status ?? {};
@@ -42,6 +44,7 @@ export function toPodStatus(pod: Pod, observed: Observed, node: NodeFacts, now: 
     startTime: was.startTime ?? toTime(now),
     ...(inits.length > 0 && { initContainerStatuses: inits }),
     containerStatuses: apps,
+    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
     qosClass: was.qosClass ?? node.qosClassOf(pod),
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
   };

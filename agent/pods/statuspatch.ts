@@ -20,6 +20,7 @@ const owned = [
   'startTime',
   'initContainerStatuses',
   'containerStatuses',
+  'ephemeralContainerStatuses',
   'qosClass',
   'observedGeneration',
 ] as const satisfies readonly (keyof PodStatus)[];

@@ -80,6 +80,7 @@ export function containerBody(
       IpcMode: sharing.ipc === 'host' ? 'host' : join,
       ...(sharing.pid === 'host' && { PidMode: 'host' }),
       ...(sharing.pid === 'pod' && { PidMode: join }),
+      ...(spec.pidOf && { PidMode: `container:${spec.pidOf}` }),
       ...(spec.cgroupParent && { CgroupParent: spec.cgroupParent }),
       Binds: spec.mounts.map(bind),
       RestartPolicy: { Name: 'no' },

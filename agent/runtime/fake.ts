@@ -159,7 +159,7 @@ export class FakeRuntime implements Runtime {
   async startContainer(id: string): Promise<void> {
     const container = await this.#enterContainer('startContainer', id);
     if (!container) throw noSuchContainer(id);
-    const { state, argv } = container;
+    const { state, argv, spec } = container;
     if (state.state === 'running') return;
     if (state.state === 'exited')
       throw new RuntimeError('conflict', `container ${id} has exited; make a new one`);
@@ -169,6 +169,8 @@ export class FakeRuntime implements Runtime {
         `cannot join network of a non running container: ${state.sandboxId}`,
       );
     }
+    if (spec.pidOf && this.#containers.get(spec.pidOf)?.state.state !== 'running')
+      throw new RuntimeError('conflict', `cannot join PID of a non running container: ${spec.pidOf}`);
     const program = this.#program(argv[0] ?? '');
     if (!program) {
       const error = `exec: "${argv[0]}": executable file not found in $PATH`;

@@ -96,6 +96,8 @@ export interface ContainerSpec {
   resources: LinuxResources;
   security: SecuritySpec;
   cgroupParent: string;
+  /** Id of a running container whose pid namespace it shares, whatever the sandbox says. */
+  pidOf?: string;
   /** Signal name that stops it; the image's or SIGTERM when absent. */
   stopSignal?: string;
 }
