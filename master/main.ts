@@ -20,7 +20,11 @@ import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/
 import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
+import { createExpressionCompiler } from './admission/cel.js';
+import { createAdmissionChain } from './admission/chain.js';
+import { createAdmissionSlot } from './admission/slot.js';
 import { createCaller } from './aggregation/caller.js';
+import { createPodDial } from './aggregation/poddial.js';
 import type { Authenticator, Authorizer } from './auth/auth.js';
 import { createAuthenticator } from './auth/authenticator.js';
 import { createAuthorizer } from './auth/authorizer.js';
@@ -30,6 +34,7 @@ import { ensurePki, type Pki } from './auth/pki.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
 import { createControllers } from './controllers/index.js';
 import { AgentLink } from './http/agentlink.js';
+import { Backends } from './http/backends.js';
 import type { MoreDocuments } from './http/documents.js';
 import { readDescriptions } from './http/openapi-descriptions.js';
 import { HttpServer } from './http/server.js';
@@ -124,8 +129,9 @@ async function startApi(
   await run(store);
   const virtuals = new Map<string, Virtual>();
   const actions = new Map<string, Action>();
+  const admission = createAdmissionSlot();
   const registry = createRegistry({
-    ...{ virtuals, actions },
+    ...{ virtuals, actions, admission },
     ...{ store, resources: createResources(options.defaultEvictionSeconds), clock, log, newUid: randomUUID },
     allocators: new Map([['services.', createServiceAllocator(options)]]),
   });
@@ -134,7 +140,12 @@ async function startApi(
   const client = createRegistryClient(registry, self);
   const api = { address: advertise, port: options.securePort, serviceCidr: options.serviceCidr };
   await ensureBootstrap(client, api, new AbortController().signal);
-  const caller = createCaller({ client, clock });
+  const link = new AgentLink(() => ({ ...pki.kubeletClient, ca: pki.ca }));
+  await run(closing('agent-link', () => link.close()));
+  const backends = new Backends({ registry, link });
+  await run(closing('backends', () => backends.close()));
+  const caller = createCaller({ client, clock, dial: createPodDial(backends, self) });
+  await run(closing('caller', () => caller.close()));
   const conversion = { caller, newUid: randomUUID };
   const customKinds = createCustomKinds({
     resources: registry.resources,
@@ -152,8 +163,13 @@ async function startApi(
   const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
   addAll(virtuals, reviews.virtuals);
   addAll(actions, reviews.actions);
-  const link = new AgentLink(() => ({ ...pki.kubeletClient, ca: pki.ca }));
-  await run(closing('agent-link', () => link.close()));
+  const chain = createAdmissionChain({
+    ...{ client, resources: registry.resources, caller, clock, log },
+    compiler: createExpressionCompiler(),
+    authorize: (attributes) => authorizer.authorize(attributes),
+  });
+  await run(chain);
+  admission.use(chain);
   addAll(virtuals, usageMetrics({ client, clock, log, fetchSummary: summaryFetcher(link) }));
   const http = createHttp({
     ...{ options, registry, pki, address, clock, log, store, descriptions },

@@ -80,10 +80,7 @@ export function createAdmissionChain(options: AdmissionChainOptions): Admission 
       reload();
       for (const source of Object.values(sources)) source.onChange(reload);
     },
-    stop: async () => {
-      await informers.stop();
-      options.caller.close();
-    },
+    stop: () => informers.stop(),
     healthy: () => informers.healthy(),
     concerns: (resource, operation, subresource) => interest.has(resource, operation, subresource),
     async mutate(request) {

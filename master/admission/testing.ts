@@ -121,10 +121,11 @@ export async function createTestAdmission(
   const made = await createTestRegistry({ clock: systemClock, admission: slot, ...rest });
   const client = createRegistryClient(made.registry, { name: 'tester', groups: ['testers'], uid: 'u-1' });
   const annotations = new Map<string, string>();
+  const caller = createCaller({ client, clock: systemClock });
   const chain = createAdmissionChain({
     client,
     resources: made.registry.resources,
-    caller: createCaller({ client, clock: systemClock }),
+    caller,
     compiler: createExpressionCompiler(),
     authorize,
     clock: systemClock,
@@ -142,7 +143,10 @@ export async function createTestAdmission(
         await new Promise((resolve) => setImmediate(resolve));
     },
     concerns: (resource, operation, sub = '') => chain.concerns(made.rowOf(resource), operation, sub),
-    close: () => chain.stop(),
+    close: () => {
+      caller.close();
+      return chain.stop();
+    },
   };
 }
 

@@ -6,11 +6,12 @@
  * when the answer grows too large; nothing waits for it but its own caller.
  */
 import type { IncomingMessage } from 'node:http';
-import { Agent, type RequestOptions, request } from 'node:https';
+import { type Agent, type RequestOptions, request } from 'node:https';
 import { isIP } from 'node:net';
 import type { Client } from '../../src/client/client.js';
 import type { Clock } from '../../src/host/clock.js';
 import { dialText, serverNameOf, tlsOf } from './dial.js';
+import { type Dial, type PoolRequest, TlsPool } from './pool.js';
 import { type Address, resolveService, ServiceUnresolved } from './services.js';
 
 /** `clientConfig` of webhooks: either `url` or `service`. */
@@ -41,6 +42,8 @@ export interface Caller {
 export interface CallerOptions {
   client: Pick<Client, 'get' | 'list'>;
   clock: Pick<Clock, 'after'>;
+  /** The way to pods; directly when absent. */
+  dial?: Dial;
 }
 
 const maxAnswerBytes = 8 * 1024 * 1024;
@@ -53,8 +56,8 @@ interface Place {
   tls: RequestOptions;
 }
 
-export function createCaller({ client, clock }: CallerOptions): Caller {
-  const pool = new Agent({ keepAlive: true, maxFreeSockets: 16, maxCachedSessions: 64 });
+export function createCaller({ client, clock, dial }: CallerOptions): Caller {
+  const pool = new TlsPool(dial);
 
   async function placeOf(target: CallTarget, timeoutMs: number): Promise<Place> {
     const url = urlOf(target, timeoutMs);
@@ -143,8 +146,9 @@ class StaleConnection extends Error {
 
 function exchangeOnce(pool: Agent, place: Place, bytes: Buffer, signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({
+    const options: PoolRequest = {
       ...place.tls,
+      nodeName: place.address.nodeName,
       host: place.address.host,
       port: place.address.port,
       path: place.path,
@@ -158,7 +162,8 @@ function exchangeOnce(pool: Agent, place: Place, bytes: Buffer, signal: AbortSig
         'content-length': bytes.length,
         'user-agent': 'kube-apiserver-admission',
       },
-    });
+    };
+    const outgoing = request(options);
     let isAnswered = false;
     outgoing.on('response', (response) => {
       isAnswered = true;

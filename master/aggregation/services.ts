@@ -19,6 +19,8 @@ export interface ServiceTarget {
 export interface Address {
   host: string;
   port: number;
+  /** Where the pod is, when it is one. */
+  nodeName?: string | undefined;
 }
 
 /** Nothing to talk to; `reason` is one of the conditions of an APIService. */
@@ -82,9 +84,10 @@ function readyAddresses(slices: readonly EndpointSlice[], port: ServicePort): Ad
     const found = slice.ports?.find((candidate) => (candidate.name ?? '') === (port.name ?? ''));
     const number = found?.port;
     if (number === undefined) return [];
-    return (slice.endpoints ?? []).flatMap(({ addresses, conditions }) => {
+    return (slice.endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) => {
       const host = addresses[0];
-      return host && conditions?.ready !== false ? [{ host, port: number }] : [];
+      const isPod = targetRef?.kind === 'Pod' && nodeName !== undefined;
+      return host && conditions?.ready !== false ? [{ host, port: number, ...(isPod && { nodeName }) }] : [];
     });
   });
 }
