@@ -51,10 +51,19 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    options.registry.resources.onChange(() => this.#endWatchesOfGoneKinds());
   }
 
   #rowOf({ group, version, resource }: ResourceTarget): Resource | undefined {
     return this.#options.registry.resources.at(group, version, resource);
+  }
+
+  /** A kind that is gone has nothing more to tell. */
+  #endWatchesOfGoneKinds(): void {
+    for (const scope of this.#streams) {
+      const { target } = scope.info;
+      if (target && !this.#rowOf(target)) scope.abort();
+    }
   }
 
   endStreams(): void {
@@ -101,6 +110,7 @@ export class Dispatcher {
       how: presentationOf(headers.accept, scope.info.query, headers['user-agent']),
       now: clock.now(),
     });
+    if (resource.deprecation !== undefined) scope.warn(resource.deprecation);
     const warnings = scope.warningHeaders();
     if (warnings.length > 0) void reply.header('warning', warnings);
     void reply.code(answer.code).header('content-type', 'application/json');
