@@ -1,13 +1,13 @@
 /**
- * Regular expressions as Go reads them (RE2), which neither backtrack nor look around. Pure.
- *
- * A pattern that a backtracking engine runs in steps bounded by a low power of the text is given to JavaScript's, every
- * other one to the automaton of `automaton.ts`, whose time grows with pattern times text and no more.
+ * Regular expressions as Go reads them (RE2): no look-around, and time that grows with pattern times text and no more,
+ * whatever a user writes. Pure.
  */
-import { Automaton } from './automaton.js';
-import { backtrackingPower, parseRegexp, RegexpError, toJavaScript } from './regexpsyntax.js';
+import { RE2JS, RE2JSException } from 're2js';
 
-export { RegexpError } from './regexpsyntax.js';
+/** Its message is Go's: ``error parsing regexp: missing closing ): `(a` ``. */
+export class RegexpError extends Error {
+  override readonly name = 'RegexpError';
+}
 
 export interface Matcher {
   /** Matches anywhere in the text. */
@@ -16,30 +16,29 @@ export interface Matcher {
   find(text: string, from: number): [number, number] | undefined;
 }
 
-/** Steps that JavaScript's engine may need at most; beyond, the automaton is asked. */
-const MAX_STEPS = 2_000_000;
-const MAX_PATTERN = 10_000;
+const maxPattern = 10_000;
 
-/** Throws `RegexpError` with Go's words for a pattern that RE2 does not take. */
+/** Throws `RegexpError` for a pattern that RE2 does not take. */
 export function compileRegexp(pattern: string): Matcher {
-  if (pattern.length > MAX_PATTERN) throw new RegexpError('expression nests too deeply', pattern);
-  const tree = parseRegexp(pattern);
-  const automaton = new Automaton(tree);
-  const power = backtrackingPower(tree);
-  const source = power === Number.POSITIVE_INFINITY ? undefined : toJavaScript(tree);
-  if (source === undefined) return automaton;
-  const plain = new RegExp(source, 'u');
-  const global = new RegExp(source, 'gu');
-  const isShort = (text: string): boolean => text.length ** power <= MAX_STEPS;
+  if (pattern.length > maxPattern)
+    throw new RegexpError(`error parsing regexp: expression nests too deeply: \`${pattern}\``);
+  const compiled = compile(pattern);
   return {
-    test: (text) => (isShort(text) ? plain.test(text) : automaton.test(text)),
+    test: (text) => compiled.test(text),
     find(text, from) {
-      if (!isShort(text)) return automaton.find(text, from);
-      global.lastIndex = from;
-      const found = global.exec(text);
-      return found ? [found.index, found.index + found[0].length] : undefined;
+      const matcher = compiled.matcher(text);
+      return from <= text.length && matcher.find(from) ? [matcher.start(), matcher.end()] : undefined;
     },
   };
+}
+
+function compile(pattern: string): RE2JS {
+  try {
+    return RE2JS.compile(pattern);
+  } catch (error) {
+    if (!(error instanceof RE2JSException)) throw error;
+    throw new RegexpError(error.message, { cause: error });
+  }
 }
 
 /** The matcher of a pattern; one that does not compile matches everything. */
