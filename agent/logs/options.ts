@@ -14,6 +14,8 @@ export interface LogSelection {
   tailLines?: number;
   /** Only lines from this moment on. */
   since?: Date;
+  /** Only what was written to this one. */
+  stream?: 'stdout' | 'stderr';
   /** Ends after this many bytes, also within a line. */
   limitBytes?: number;
 }
@@ -38,6 +40,10 @@ export function parseLogSelection(query: URLSearchParams, now: Date): LogSelecti
     const detail = 'at most one of `sinceTime` or `sinceSeconds` may be specified';
     errors.push({ type: 'Forbidden', field: 'sinceSeconds', detail });
   }
+  const stream = query.get('stream') || 'All';
+  if (stream !== 'All' && stream !== 'Stdout' && stream !== 'Stderr') {
+    throw badRequest(`stream ${JSON.stringify(stream)} is none of All, Stdout, Stderr`);
+  }
   if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions', name: '' }, errors);
   const since = sinceTime === undefined ? ago(now, sinceSeconds) : parseTime(sinceTime);
   return {
@@ -46,6 +52,7 @@ export function parseLogSelection(query: URLSearchParams, now: Date): LogSelecti
     previous: isTrue(query.get('previous')),
     ...(tailLines !== undefined && { tailLines }),
     ...(since && { since }),
+    ...(stream !== 'All' && { stream: stream === 'Stdout' ? 'stdout' : 'stderr' }),
     ...(limitBytes !== undefined && { limitBytes }),
   };
 }

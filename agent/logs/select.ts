@@ -28,12 +28,13 @@ export function readLog(
 /** Leaving the loop early (limit reached, reader gone) ends `lines` too. */
 export async function* selectLines(
   lines: AsyncIterable<LogLine>,
-  selection: Pick<LogSelection, 'timestamps' | 'since' | 'limitBytes'>,
+  selection: Pick<LogSelection, 'timestamps' | 'since' | 'limitBytes' | 'stream'>,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { timestamps, since, limitBytes = Number.POSITIVE_INFINITY } = selection;
+  const { timestamps, since, stream, limitBytes = Number.POSITIVE_INFINITY } = selection;
   const unfinished = { stdout: false, stderr: false };
   let left = limitBytes;
   for await (const line of lines) {
+    if (stream !== undefined && line.stream !== stream) continue;
     const continues = unfinished[line.stream];
     if (since && isBefore(line.time, since)) continue;
     unfinished[line.stream] = line.partial ?? false;

@@ -60,6 +60,8 @@ export class Backends {
     const { scheme, nodeName = '', host, port } = backend;
     const dialArgs: DialArgs = {
       ...args,
+      // As forgiving about line ends as clients in other languages are; scripts write what they write.
+      insecureHTTPParser: true,
       agent: reuse ? this.#pool : new Pool({ keepAlive: false }),
       dial: () => this.dial(backend, context),
       connection: `${scheme} ${nodeName} ${host} ${port}`,

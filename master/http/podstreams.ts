@@ -14,7 +14,7 @@ import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import type { AgentLink } from './agentlink.js';
 import { logPath, type StreamVerb, streamPath } from './podtarget.js';
-import type { ResourceTarget } from './request.js';
+import { isTrue, type ResourceTarget } from './request.js';
 import type { RequestScope } from './scope.js';
 
 export interface PodStreams {
@@ -37,7 +37,12 @@ export async function streamLog(
     return;
   }
   const node = await readNode(streams.registry, pod.spec.nodeName, scope);
-  const answer = await streams.link.get({ node, path, signal: scope.signal });
+  const answer = await streams.link.get({
+    node,
+    path,
+    signal: scope.signal,
+    insecure: isTrue(scope.info.query, 'insecureSkipTLSVerifyBackend'),
+  });
   response.writeHead(200, headers);
   response.flushHeaders();
   try {

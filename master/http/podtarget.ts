@@ -37,6 +37,8 @@ const logParameters = [
   'stream',
 ];
 
+const logStreams = ['All', 'Stderr', 'Stdout'];
+
 /** The agent's path for a container's log. Throws 400 or 422 naming the parameter. */
 export function logPath(pod: Pod, query: URLSearchParams): string {
   checkLogOptions(query);
@@ -70,6 +72,14 @@ function checkLogOptions(query: URLSearchParams): void {
   if (sinceTime && query.get('sinceSeconds')) {
     const detail = 'at most one of `sinceTime` or `sinceSeconds` may be specified';
     errors.push({ type: 'Forbidden', field: 'sinceSeconds', detail });
+  }
+  const stream = query.get('stream') || 'All';
+  if (!logStreams.includes(stream)) {
+    const detail = `supported values: ${logStreams.map((name) => JSON.stringify(name)).join(', ')}`;
+    errors.push({ type: 'NotSupported', field: 'stream', value: stream, detail });
+  } else if (stream !== 'All' && query.get('tailLines')) {
+    const detail = '`tailLines` and specific `stream` are mutually exclusive for now';
+    errors.push({ type: 'Forbidden', field: '<nil>', detail });
   }
   if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions', name: '' }, errors);
 }
