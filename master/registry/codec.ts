@@ -6,23 +6,76 @@
 import type { KubeObject } from '../../src/api/types.js';
 import type { Stored } from './registry.js';
 
-const opening = Buffer.from('"metadata":{');
+const openingText = '"metadata":{';
+const opening = Buffer.from(openingText);
+const versionKey = Buffer.from('"resourceVersion":"');
+const ownersKey = '"managedFields":';
+const ownersStart = Buffer.from(`${ownersKey}[`);
 
 /** What a buffer means, kept on the buffer: a WeakMap of as many would cost every garbage collection. */
 const decoded = Symbol('decoded');
 type Decodable = Buffer & { [decoded]?: KubeObject };
 
 /**
- * Fresh bytes of an object, not yet stamped. Drops what the server does not keep: managedFields and selfLink. The object
- * may be shared from now on: it must not change any more.
+ * Fresh bytes of an object, not yet stamped, with `owners` as its managedFields. Drops what the server does not keep, such
+ * as selfLink. The object may be shared from now on: it must not change any more.
+ *
+ * The owners of fields are in the bytes only, since hardly anybody looks at them and they are as large as the object:
+ * decoded objects have no managedFields (`managedOf`).
  */
-export function serialise(object: KubeObject): Buffer {
+export function serialise(object: KubeObject, owners: string | undefined): Buffer {
   const { apiVersion, kind, metadata, ...rest } = object;
   const { resourceVersion: _version, managedFields: _managed, selfLink: _link, ...kept } = metadata;
   const plain = withoutUndefined({ apiVersion, kind, metadata: kept, ...rest }) as KubeObject;
-  const bytes: Decodable = Buffer.from(JSON.stringify(plain));
+  const bytes: Decodable = Buffer.from(withOwners(JSON.stringify(plain), owners));
   bytes[decoded] = plain;
   return bytes;
+}
+
+/** The bytes of an object as another version shows it, resourceVersion and all. */
+export function serialiseShown(object: KubeObject, owners: string | undefined): Buffer {
+  const { apiVersion, kind, metadata, ...rest } = object;
+  return Buffer.from(withOwners(JSON.stringify({ apiVersion, kind, metadata, ...rest }), owners));
+}
+
+function withOwners(json: string, owners: string | undefined): string {
+  if (owners === undefined) return json;
+  const at = json.indexOf(openingText) + openingText.length;
+  return `${json.slice(0, at)}${ownersKey}${owners},${json.slice(at)}`;
+}
+
+/** The managedFields in stored bytes, as JSON. */
+export function managedOf(bytes: Buffer): string | undefined {
+  const range = ownersRange(bytes);
+  return range && bytes.toString('utf8', range.start + ownersKey.length, range.end);
+}
+
+/** Where `"managedFields":[...]` is, which comes first in metadata, or behind the resourceVersion. */
+function ownersRange(bytes: Buffer): { start: number; end: number } | undefined {
+  let start = bytes.indexOf(opening) + opening.length;
+  if (bytes.compare(versionKey, 0, versionKey.length, start, start + versionKey.length) === 0)
+    start = bytes.indexOf('",', start + versionKey.length) + 2;
+  if (bytes.compare(ownersStart, 0, ownersStart.length, start, start + ownersStart.length) !== 0)
+    return undefined;
+  return { start, end: endOfList(bytes, start + ownersKey.length) };
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+
+/** Behind the list that begins at `start`. */
+function endOfList(bytes: Buffer, start: number): number {
+  let depth = 0;
+  for (let i = start; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === quote) {
+      for (i++; i < bytes.length && bytes[i] !== quote; i++) if (bytes[i] === backslash) i++;
+    } else if (byte === openBracket) depth++;
+    else if (byte === closeBracket && --depth === 0) return i + 1;
+  }
+  throw new RangeError('stored bytes that are cut off');
 }
 
 /** `Stamp` of the store: inserts `"resourceVersion":"N",` right behind `"metadata":{`, which no string can contain. */
@@ -61,7 +114,11 @@ const withVersion = (object: KubeObject, revision: number): KubeObject => ({
 export function decode(bytes: Buffer): KubeObject {
   const known = (bytes as Decodable)[decoded];
   if (known) return known;
-  const object = JSON.parse(bytes.toString()) as KubeObject;
+  const owners = ownersRange(bytes);
+  const text = owners
+    ? bytes.toString('utf8', 0, owners.start) + bytes.toString('utf8', owners.end + 1)
+    : bytes.toString();
+  const object = JSON.parse(text) as KubeObject;
   (bytes as Decodable)[decoded] = object;
   return object;
 }

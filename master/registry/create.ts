@@ -21,6 +21,7 @@ import {
   toStored,
 } from './environment.js';
 import { storeKeyOf } from './keys.js';
+import { ownersOfNew } from './managed.js';
 import { namespaceOf, requireNamespace } from './namespace.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { validateMetadata } from './validation/metadata.js';
@@ -39,6 +40,7 @@ export async function create<T extends KubeObject>(
   namespace: string | undefined,
   body: unknown,
   context: RequestContext,
+  applied?: { owners: string | undefined },
 ): Promise<WriteResult<T>> {
   const resource = storedRow(requested);
   const decoded = await readStored(requested, body, context);
@@ -47,13 +49,14 @@ export async function create<T extends KubeObject>(
   if (resource.type.namespaced && target) await requireNamespace(env, resource, target, name);
   const prepared = await admitted(env, requested, withDefaults(resource, fresh), context);
 
+  const { owners } = applied ?? { owners: await ownersOfNew(env, requested, prepared, context) };
   const generateName = decoded.metadata.name ? undefined : decoded.metadata.generateName;
   for (let attempt = 1; ; attempt += 1) {
     const object = generateName
       ? { ...prepared, metadata: { ...prepared.metadata, name: generatedName(env, generateName) } }
       : prepared;
     try {
-      return { ...(await store(env, requested, object, context)), created: true };
+      return { ...(await store(env, requested, { object, owners }, context)), created: true };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (!generateName || attempt >= maxNameAttempts)
@@ -136,7 +139,7 @@ const requestOf = <T extends KubeObject>(
 async function store<T extends KubeObject>(
   env: Environment,
   requested: Resource<T>,
-  given: T,
+  { object: given, owners }: { object: T; owners: string | undefined },
   context: RequestContext,
 ): Promise<Stored<T>> {
   const resource = storedRow(requested);
@@ -162,7 +165,7 @@ async function store<T extends KubeObject>(
     name: object.metadata.name ?? '',
   });
   return reserve(env, resource, object, undefined, context, async (complete) => {
-    const bytes = serialise(complete);
+    const bytes = serialise(complete, owners);
     if (context.dryRun) {
       const current = await env.store.get(key);
       if (current) throw new CompareFailed(key, current);

@@ -9,7 +9,7 @@ import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
 import { type Admitted, mutate, validate } from './admit.js';
 import { releaseOf } from './allocate.js';
-import { isSameJson, restamp, serialise, stamp } from './codec.js';
+import { isSameJson, managedOf, restamp, serialise, stamp } from './codec.js';
 import {
   type Environment,
   fromStoreError,
@@ -105,7 +105,7 @@ async function removeOnce<T extends KubeObject>(
     ? (resource.strategy.prepareForDelete?.(strategyContext(env, context), next) ?? next)
     : next;
   if (isSameJson(object, old)) return { ...stored, gone: false };
-  const bytes = serialise(object);
+  const bytes = serialise(object, managedOf(stored.bytes));
   if (isDryRun) return { ...shared(env, { bytes: stamp(bytes, modRevision), object }), gone: false };
   return { ...toStored<T>(env, await env.store.put(key, bytes, modRevision)), gone: false };
 }

@@ -16,7 +16,7 @@ import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
 import { type Admitted, mutate, validate } from './admit.js';
 import { releaseOf, reserve } from './allocate.js';
-import { isSameJson, restamp, serialise, stamp } from './codec.js';
+import { isSameJson, managedOf, restamp, serialise, stamp } from './codec.js';
 import {
   type Environment,
   fromStoreError,
@@ -26,6 +26,7 @@ import {
   toStored,
 } from './environment.js';
 import { read } from './get.js';
+import type { OwnedWrite } from './managed.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { mayLeave } from './removal.js';
 import { validateMetadata, validateMetadataUpdate } from './validation/metadata.js';
@@ -35,7 +36,7 @@ const maxAttempts = 10;
 
 export interface Change<T extends KubeObject> {
   /** The next state; with a resourceVersion it is conditional on that version. Called again after a lost race. */
-  produce(old: T): T | Promise<T>;
+  produce(old: T, stored: Stored<T>): T | Promise<T>;
   /** Fills what is left out, before admission looks at it. */
   default?(object: T): T;
   /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
@@ -43,6 +44,8 @@ export interface Change<T extends KubeObject> {
   validate(object: T, old: T): readonly FieldError[];
   /** The change is no new intention of the owner: `generation` stays. */
   keepsGeneration?: true;
+  /** Who owns which fields after the write, as text; by default nobody's ownership changes. */
+  owners?(write: OwnedWrite<T>): string | undefined | Promise<string | undefined>;
   /** As what admission sees the write; absent for what it has seen already. */
   admission?: { resource: Resource<T>; subresource: string };
 }
@@ -59,12 +62,16 @@ export async function modify<T extends KubeObject>(
   let base: Base<T> = { ...(await read(env, resource, ref)), isDurable: true };
   for (let attempt = 1; ; attempt += 1) {
     const old = base.stored.object;
-    const produced = await change.produce(old);
+    const produced = await change.produce(old, base.stored);
     checkIdentity(resource, ref, produced, old);
     const next = { ...produced, metadata: ownedMetadata(resource, produced, old) };
     const object = await admitted(env, resource, change, { next, old, context });
+    const { managedFields } = produced.metadata;
+    const owners = change.owners
+      ? await change.owners({ stored: base.stored, next: object, managedFields })
+      : managedOf(base.stored.bytes);
     try {
-      return { ...(await writeBack(env, resource, { object, base, context })), created: false };
+      return { ...(await writeBack(env, resource, { object, base, context, owners })), created: false };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (attempt >= maxAttempts) throw staleVersion(subjectOf(resource, ref.name));
@@ -154,6 +161,7 @@ function ownedMetadata(
     creationTimestamp,
     deletionTimestamp,
     deletionGracePeriodSeconds,
+    managedFields: _managed,
     ...given
   } = produced.metadata;
   return {
@@ -207,6 +215,7 @@ function unique(errors: readonly FieldError[]): FieldError[] {
 
 interface Write<T extends KubeObject> {
   object: T;
+  owners: string | undefined;
   base: Base<T>;
   context: RequestContext;
 }
@@ -216,15 +225,16 @@ async function writeBack<T extends KubeObject>(
   resource: Resource<T>,
   write: Write<T>,
 ): Promise<Stored<T>> {
-  const { base, context, object } = write;
+  const { base, context, object, owners } = write;
   const old = base.stored.object;
   if (old.metadata.deletionTimestamp && mayLeave(resource, object) && !mayLeave(resource, old)) {
     return removeInstead(env, resource, write);
   }
   for (const warning of resource.strategy.warnings?.(object, old) ?? []) context.warn(warning);
   return reserve(env, resource, object, old, context, async (allocated) => {
-    if (base.isDurable && isSameJson(allocated, old)) return base.stored;
-    const bytes = serialise(allocated);
+    if (base.isDurable && isSameJson(allocated, old) && owners === managedOf(base.stored.bytes))
+      return base.stored;
+    const bytes = serialise(allocated, owners);
     if (context.dryRun) return shared(env, { bytes: stamp(bytes, base.modRevision), object: allocated });
     const entry = await env.store.put(base.key, bytes, base.modRevision);
     if (resource.storageTtlSeconds)
@@ -239,8 +249,8 @@ async function removeInstead<T extends KubeObject>(
   resource: Resource<T>,
   write: Write<T>,
 ): Promise<Stored<T>> {
-  const { base, context, object } = write;
-  const last = { bytes: stamp(serialise(object), base.modRevision), object };
+  const { base, context, object, owners } = write;
+  const last = { bytes: stamp(serialise(object, owners), base.modRevision), object };
   if (context.dryRun) return shared(env, last);
   const revision = await env.store.delete(base.key, base.modRevision);
   env.expiry.removed(base.key);

@@ -8,7 +8,9 @@ import type { GroupVersionKind, ObjectType } from '../../src/api/schema/table.js
 import type { KubeObject } from '../../src/api/types.js';
 import type { Patch, PatchType } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
+import { serverSideApply } from './apply.js';
 import { readAs } from './body.js';
+import { managedOf } from './codec.js';
 import type { Environment } from './environment.js';
 import { modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
@@ -28,6 +30,9 @@ export function patch<T extends KubeObject>(
   subresource?: string,
 ): Promise<WriteResult<T>> {
   const once = warnOnce(context);
+  if (change.type === 'apply' && subresource !== 'scale')
+    return serverSideApply(env, resource, ref, change, { context: once, subresource });
+  const seesOwners = namesOwners(change);
   const apply = (type: GroupVersionKind, current: KubeObject, schema?: ObjectType): KubeObject =>
     readAs(
       type,
@@ -40,15 +45,31 @@ export function patch<T extends KubeObject>(
   }
   return modify(env, resource, ref, once, {
     ...rulesOf(env, resource, context, subresource),
-    produce: resource.view
-      ? async (old) =>
-          toStoredVersion(
-            resource,
-            apply(resource.type, await fromStoredVersion(resource, old), resource.schema) as T,
-          )
-      : (old) => apply(resource.type, old, resource.schema) as T,
+    produce: async (old, stored) => {
+      const shown = resource.view ? await fromStoredVersion(resource, old) : old;
+      const current = seesOwners ? withOwners(shown, managedOf(stored.bytes)) : shown;
+      const patched = apply(resource.type, current, resource.schema) as T;
+      return resource.view ? toStoredVersion(resource, patched) : patched;
+    },
   });
 }
+
+/** A JSON patch that works on the owners of fields, which objects in memory do not have. */
+function namesOwners({ type, body }: Patch): boolean {
+  if (type !== 'json' || !Array.isArray(body)) return false;
+  return body.some(
+    (operation: { path?: unknown; from?: unknown } | null) =>
+      isOwnersPath(operation?.path) || isOwnersPath(operation?.from),
+  );
+}
+
+const isOwnersPath = (path: unknown): boolean =>
+  typeof path === 'string' && /^(\/metadata(\/managedFields(\/.*)?)?)?$/.test(path);
+
+const withOwners = <T extends KubeObject>(object: T, owners: string | undefined): T =>
+  owners === undefined
+    ? object
+    : { ...object, metadata: { ...object.metadata, managedFields: JSON.parse(owners) as never } };
 
 /** A patch that is applied again must not warn again. What a patch makes is nobody else's, whoever sent it. */
 function warnOnce(context: RequestContext): RequestContext {

@@ -9,6 +9,7 @@ import type { Resource } from '../resources/resource.js';
 import { readAs } from './body.js';
 import { create } from './create.js';
 import { type Environment, kindSubjectOf, strategyContext } from './environment.js';
+import { ownersOfUpdate } from './managed.js';
 import { type Change, modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { applyScale, scaleType, scaleView } from './scale.js';
@@ -72,6 +73,7 @@ export async function modifyScale<T extends KubeObject>(
 ): Promise<WriteResult<T>> {
   const written = await modify(env, resource, ref, context, {
     ...rulesOf(env, resource, context, undefined),
+    owners: (write) => ownersOfUpdate(env, resource, write, { context, subresource: 'scale' }),
     produce: async (old) => {
       const { object } = scaleView(resource, { bytes: Buffer.alloc(0), object: old });
       return applyScale(resource, old, await produce(object));
@@ -86,12 +88,14 @@ export function rulesOf<T extends KubeObject>(
   requested: Resource<T>,
   context: RequestContext,
   subresource: string | undefined,
-): Pick<Change<T>, 'default' | 'prepare' | 'validate' | 'admission'> {
+): Pick<Change<T>, 'default' | 'prepare' | 'validate' | 'admission' | 'owners'> {
   const admission = { resource: requested, subresource: subresource ?? '' };
-  const rules = rulesFor(env, storedRow(requested), context, subresource);
-  if (!requested.view?.validate) return { ...rules, admission };
+  const owners: Change<T>['owners'] = (write) =>
+    ownersOfUpdate(env, requested, write, { context, subresource });
+  const rules = { ...rulesFor(env, storedRow(requested), context, subresource), admission, owners };
+  if (!requested.view?.validate) return rules;
   const validate = (object: T, old: T) => shownErrors(requested, rules.validate(object, old), object, old);
-  return { ...rules, validate, admission };
+  return { ...rules, validate };
 }
 
 function rulesFor<T extends KubeObject>(
@@ -124,12 +128,16 @@ function rulesFor<T extends KubeObject>(
     };
   }
   return {
+    default: (object) => {
+      defaultsFor(resource.type)(object);
+      return strategy.default?.(object) ?? object;
+    },
     prepare: (object, old) => {
       const prepared = strategy.prepareForSubresourceUpdate?.(subresource, how, object, old);
       if (!prepared) throw new ApiError('NotFound', 'the server could not find the requested resource');
       return prepared;
     },
-    validate: () => [],
+    validate: (object, old) => strategy.validateSubresourceUpdate?.(subresource, object, old) ?? [],
   };
 }
 

@@ -7,6 +7,7 @@ import type { KubeObject } from '../../src/api/types.js';
 import type { ListOptions } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
 import { readBody } from './body.js';
+import { managedOf, serialiseShown } from './codec.js';
 import type { RequestContext, Stored, StoredEvent } from './registry.js';
 
 /** The row whose strategy, keys and hooks apply. */
@@ -49,7 +50,11 @@ export async function shownAll<T extends KubeObject>(
 ): Promise<Stored<T>[]> {
   if (!resource.view || items.length === 0) return [...items];
   const converted = await resource.view.fromStored(items.map((item) => item.object));
-  return converted.map((object) => ({ bytes: Buffer.from(JSON.stringify(object)), object: object as T }));
+  return converted.map((object, i) => {
+    const stored = items[i];
+    const bytes = serialiseShown(object, stored && managedOf(stored.bytes));
+    return { bytes, object: object as T };
+  });
 }
 
 export async function* shownEvents<T extends KubeObject>(

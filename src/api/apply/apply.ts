@@ -39,18 +39,20 @@ const beforeFirstApply = 'before-first-apply';
 const kubectl = 'kubectl';
 
 /** Throws `ApplyConflict`, and `FieldsError` for lists whose items cannot be told apart. */
-export function apply(request: Apply): Applied {
+export async function apply(request: Apply): Promise<Applied> {
   const withOwners = { ...request, entries: ownersBefore(request) };
-  const applied = request.owner.manager === kubectl ? applyAsKubectl(withOwners) : applyOnce(withOwners);
+  const applied = await (request.owner.manager === kubectl
+    ? applyAsKubectl(withOwners)
+    : applyOnce(withOwners));
   if (request.owner.manager !== kubectl) return applied;
   const object = withLastApplied(applied.object ?? request.live, request.config);
   return object === undefined ? applied : { ...applied, object };
 }
 
 /** A conflict about nothing but what kubectl applied on the client before is none. */
-function applyAsKubectl(request: Apply): Applied {
+async function applyAsKubectl(request: Apply): Promise<Applied> {
   try {
-    return applyOnce(request);
+    return await applyOnce(request);
   } catch (error) {
     if (!(error instanceof ApplyConflict)) throw error;
     const shape = request.versions.shape(request.owner.apiVersion);
@@ -74,7 +76,8 @@ function ownersBefore({ live, entries, owner, time, versions, skip }: Apply): re
   });
 }
 
-function applyOnce({ live, config, owner, force, time, versions, skip, ...request }: Apply): Applied {
+async function applyOnce(request: Apply): Promise<Applied> {
+  const { live, config, owner, force, time, versions, skip } = request;
   const shape = versions.shape(owner.apiVersion);
   if (!shape) throw new TypeError(`${owner.apiVersion} is not served`);
   const self = ownerKey(owner);
@@ -84,10 +87,14 @@ function applyOnce({ live, config, owner, force, time, versions, skip, ...reques
   const fields = recursiveDifference(fieldsOf(shape, config), setOf(skip));
   const mine: Entry = { ...owner, time: last?.time, fields };
   const merged = merge(shape, live, config);
-  const object = prune(merged, versions, {
+  const object = await prune(merged, versions, {
     ...{ entries: [...others, mine], last, apiVersion: owner.apiVersion },
   });
-  const taken = takeFrom([...others, mine], self, changesBetween(live, object, { versions, skip }));
+  const taken = takeFrom(
+    [...others, mine],
+    self,
+    await changesBetween(live, object, { entries: others, versions, skip }),
+  );
   if (taken.conflicts.length > 0 && !force) throw new ApplyConflict(taken.conflicts);
   const isUnchanged = isSame(live, object);
   return {
@@ -105,19 +112,18 @@ function applyOnce({ live, config, owner, force, time, versions, skip, ...reques
 const setOf = (names: ReadonlySet<string>): Fields =>
   names.size === 0 ? leaf : Object.fromEntries([...names].map((name) => [`f:${name}`, leaf]));
 
-/** Compares in every version that is asked for, once. */
-export function changesBetween(
+/** What changed, in every version that the entries are in. */
+export async function changesBetween(
   old: object,
   next: object,
-  { versions, skip }: { versions: Versions; skip: ReadonlySet<string> },
-): (apiVersion: string) => Changes | undefined {
+  { entries, versions, skip }: { entries: readonly Entry[]; versions: Versions; skip: ReadonlySet<string> },
+): Promise<(apiVersion: string) => Changes | undefined> {
   const known = new Map<string, Changes | undefined>();
-  return (apiVersion) => {
-    if (known.has(apiVersion)) return known.get(apiVersion);
-    const shape = versions.shape(apiVersion);
-    const changes =
-      shape && compare(shape, versions.convert(old, apiVersion), versions.convert(next, apiVersion), skip);
-    known.set(apiVersion, changes);
-    return changes;
-  };
+  for (const { apiVersion } of entries) {
+    const shape = known.has(apiVersion) ? undefined : versions.shape(apiVersion);
+    if (!shape) continue;
+    const before = await versions.convert(old, apiVersion);
+    known.set(apiVersion, compare(shape, before, await versions.convert(next, apiVersion), skip));
+  }
+  return (apiVersion) => known.get(apiVersion);
 }

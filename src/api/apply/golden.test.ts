@@ -10,7 +10,7 @@ import { isSame } from './compare.js';
 import { misfitsOf, misfitsText } from './configuration.js';
 import { ApplyConflict } from './conflict.js';
 import { createdText } from './created.js';
-import { managedText, readManaged } from './managed.js';
+import { managedText, type Owner, readManaged } from './managed.js';
 import { StructShape, shapeOf } from './shape.js';
 import { trackUpdate, type Versions } from './track.js';
 import { typeNames } from './untracked.js';
@@ -30,7 +30,10 @@ interface Op {
   want: { error: string; object: object; owners: object[] };
 }
 
-const cases: Case[] = JSON.parse(readFileSync(new URL('./golden.json', import.meta.url), 'utf8'));
+const cases = readFileSync(new URL('./golden.jsonl', import.meta.url), 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line): Case => JSON.parse(line));
 const untyped = new StructShape({ preservesUnknown: true, isCustom: true }, () => new Map());
 const time = '2026-01-01T00:00:00Z';
 const skip: ReadonlySet<string> = new Set();
@@ -56,10 +59,10 @@ class World {
     this.live = { apiVersion: this.#apiVersion, kind: one.kind };
   }
 
-  run(op: Op): string {
+  async run(op: Op): Promise<string> {
     try {
-      if (op.do === 'apply') this.#apply(op);
-      else this.#update(op);
+      if (op.do === 'apply') await this.#apply(op);
+      else await this.#update(op);
       return '';
     } catch (error) {
       if (error instanceof ApplyConflict) return error.toApiError().message;
@@ -75,14 +78,14 @@ class World {
     };
   }
 
-  #apply({ object, manager, force }: Op): void {
+  async #apply({ object, manager, force }: Op): Promise<void> {
     const { group, version, kind } = this.#case;
     const misfits = misfitsOf(this.#shape, object);
     if (misfits.length > 0) {
       const type = `${group}/${version}, Kind=${kind}`;
       throw new Error(`failed to create typed patch object (d/n; ${type}): ${misfitsText(misfits)}`);
     }
-    const applied = apply({
+    const applied = await apply({
       ...{ live: this.live, entries: readManaged(this.managed), config: object, force, time, skip },
       owner: { manager, operation: 'Apply', apiVersion: this.#apiVersion, subresource: undefined },
       versions: this.#versions,
@@ -91,14 +94,18 @@ class World {
     this.managed = managedText(applied.entries);
   }
 
-  #update({ object, manager }: Op): void {
+  async #update({ object, manager }: Op): Promise<void> {
     const isNew = !('metadata' in this.live);
     if (isNew || this.managed !== undefined) {
       const versions = this.#versions;
-      const entries = trackUpdate(readManaged(this.managed), {
-        owner: { manager, operation: 'Update', apiVersion: this.#apiVersion, subresource: undefined },
-        ...{ time, versions, changesIn: changesBetween(this.live, object, { versions, skip }) },
-      });
+      const owner: Owner = {
+        ...{ manager, operation: 'Update' as const },
+        ...{ apiVersion: this.#apiVersion, subresource: undefined },
+      };
+      const before = readManaged(this.managed);
+      const all = [...before, { ...owner, time, fields: {} }];
+      const changesIn = await changesBetween(this.live, object, { entries: all, versions, skip });
+      const entries = trackUpdate(before, { owner, time, versions, changesIn });
       this.managed = managedText(entries);
       const [only] = readManaged(this.managed);
       if (isNew) t.equal(createdText(this.#shape, object, typeNames), JSON.stringify(only?.fields ?? {}));
@@ -113,7 +120,7 @@ for (const [i, one] of cases.entries()) {
   t.test(`golden sequence ${i} of ${one.kind}`, async (t) => {
     const world = new World(one);
     for (const op of one.ops) {
-      t.same(lines(world.run(op)), lines(op.want.error), `${op.do} by ${op.manager}`);
+      t.same(lines(await world.run(op)), lines(op.want.error), `${op.do} by ${op.manager}`);
       t.ok(isSame(world.live, op.want.object), 'the object');
       const owners = readManaged(world.managed).map(
         ({ fields, time: _time, subresource: _sub, ...owner }) => ({

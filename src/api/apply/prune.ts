@@ -10,18 +10,18 @@ import type { Shape, StructShape } from './shape.js';
 import type { Versions } from './track.js';
 
 /** `entries` with the new set of the applying manager, whose version is that of `merged`; `last` is what it had. */
-export function prune(
+export async function prune(
   merged: object,
   versions: Versions,
   { entries, last, apiVersion }: { entries: readonly Entry[]; last: Entry | undefined; apiVersion: string },
-): object {
+): Promise<object> {
   const shape = last && !isEmpty(last.fields) ? versions.shape(last.apiVersion) : undefined;
   if (!last || !shape) return merged;
-  const whole = versions.convert(merged, last.apiVersion);
+  const whole = await versions.convert(merged, last.apiVersion);
   const lastFields = withNamed(shape, last.fields);
   const bare = removed(shape, whole, lastFields);
-  const owned = addBackOwned(whole, bare, versions, { entries, first: last.apiVersion });
-  const ownedFields = withNamed(shape, fieldsOf(shape, versions.convert(owned, last.apiVersion)));
+  const owned = await addBackOwned(whole, bare, versions, { entries, first: last.apiVersion });
+  const ownedFields = withNamed(shape, fieldsOf(shape, await versions.convert(owned, last.apiVersion)));
   const gone = difference(withNamed(shape, fieldsOf(shape, whole)), ownedFields);
   return versions.convert(removed(shape, whole, intersection(gone, lastFields)), apiVersion);
 }
@@ -30,12 +30,12 @@ const removed = (shape: StructShape, object: object, gone: Fields): object =>
   (removeFields(shape, object, gone) ?? {}) as object;
 
 /** Puts back what anybody owns, version by version, that of the last apply first. */
-function addBackOwned(
+async function addBackOwned(
   whole: object,
   bare: object,
   versions: Versions,
   { entries, first }: { entries: readonly Entry[]; first: string },
-): object {
+): Promise<object> {
   const byVersion = new Map<string, Fields>();
   for (const { apiVersion, fields } of entries)
     byVersion.set(apiVersion, union(byVersion.get(apiVersion) ?? leaf, fields));
@@ -44,8 +44,8 @@ function addBackOwned(
   for (const version of order) {
     const shape = versions.shape(version);
     if (!shape) continue;
-    const merged = versions.convert(whole, version);
-    const there = withNamed(shape, fieldsOf(shape, versions.convert(pruned, version)));
+    const merged = await versions.convert(whole, version);
+    const there = withNamed(shape, fieldsOf(shape, await versions.convert(pruned, version)));
     const keep = union(there, withNamed(shape, byVersion.get(version) ?? leaf));
     pruned = removed(shape, merged, difference(withNamed(shape, fieldsOf(shape, merged)), keep));
   }

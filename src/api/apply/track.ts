@@ -14,7 +14,7 @@ export interface Versions {
   /** `undefined` for a version that is not served. */
   shape(apiVersion: string): StructShape | undefined;
   /** The object in another version that is served; the same object for its own. */
-  convert(object: object, apiVersion: string): object;
+  convert(object: object, apiVersion: string): object | Promise<object>;
 }
 
 /** What changed, in any version that is served. */
