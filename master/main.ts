@@ -35,16 +35,19 @@ import { apiServiceIp, createBootstrapController, ensureBootstrap } from './boot
 import { createControllers } from './controllers/index.js';
 import { AgentLink } from './http/agentlink.js';
 import { Backends } from './http/backends.js';
-import type { MoreDocuments } from './http/documents.js';
+import type { MoreDocument, MoreDocuments } from './http/documents.js';
 import { readDescriptions } from './http/openapi-descriptions.js';
 import { HttpServer } from './http/server.js';
 import { summaryFetcher } from './metrics/agents.js';
+import { metricsPage } from './metrics/page.js';
+import { RequestStats } from './metrics/requests.js';
 import { usageMetrics } from './metrics/usage.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
 import { createConversion } from './registry/custom/review.js';
 import { createCustomKinds } from './registry/custom/serving.js';
 import { createRegistry, stamp } from './registry/generic.js';
+import { prefixOf } from './registry/keys.js';
 import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
 import type { Registry, User } from './registry/registry.js';
 import type { Action, Virtual } from './registry/virtual.js';
@@ -53,6 +56,7 @@ import { createResources } from './resources/table.js';
 import { createReviews } from './reviews/reviews.js';
 import { createScheduler } from './scheduler/scheduler.js';
 import { FileStore } from './store/file.js';
+import type { Store } from './store/store.js';
 
 export interface MasterDeps {
   clock: Clock;
@@ -171,9 +175,21 @@ async function startApi(
   await run(chain);
   admission.use(chain);
   addAll(virtuals, usageMetrics({ client, clock, log, fetchSummary: summaryFetcher(link) }));
+  const requests = new RequestStats(registry.resources);
+  const documents = new Map<string, () => MoreDocument | Promise<MoreDocument>>([
+    ...documentsOf(issuer),
+    [
+      '/metrics',
+      metricsPage({
+        requests,
+        revision: () => store.revision(),
+        countObjects: () => countObjects(registry, store),
+      }),
+    ],
+  ]);
   const http = createHttp({
     ...{ options, registry, pki, address, clock, log, store, descriptions },
-    ...{ authenticator, authorizer, documents: documentsOf(issuer) },
+    ...{ authenticator, authorizer, requests, documents },
   });
   await run(http);
   await run(createRenewal({ http, clock, log, renew: () => ensurePki(pkiOptions) }));
@@ -218,6 +234,7 @@ interface HttpParts extends MasterDeps {
   pki: Pki;
   authenticator: Authenticator;
   authorizer: Authorizer;
+  requests: RequestStats;
   documents: MoreDocuments;
   address: string;
   store: Component;
@@ -232,6 +249,7 @@ function createHttp(parts: HttpParts): HttpServer {
     log: log.child({ component: 'http' }),
     authenticator: parts.authenticator,
     authorizer: parts.authorizer,
+    requests: parts.requests,
     documents: parts.documents,
     serving: { ...pki.serving, ca: pki.ca },
     agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
@@ -253,6 +271,19 @@ const closing = (name: string, close: () => void): Component => ({
 
 const documentsOf = (issuer: TokenIssuer): MoreDocuments =>
   new Map([...issuer.documents].map(([path, document]) => [path, () => document]));
+
+/** The store knows how many keys lie behind the first one: nothing is read for it. */
+async function countObjects(registry: Registry, store: Store): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { type } of registry.resources.stored) {
+    const { entries, remaining } = await store.range(prefixOf(type), { limit: 1 });
+    counts.set(
+      type.group === '' ? type.resource : `${type.resource}.${type.group}`,
+      entries.length + remaining,
+    );
+  }
+  return counts;
+}
 
 function addAll<K, V>(target: Map<K, V>, more: ReadonlyMap<K, V>): void {
   for (const [key, value] of more) target.set(key, value);

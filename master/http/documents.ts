@@ -30,7 +30,7 @@ export interface DocumentsOptions {
 }
 
 export type MoreDocuments = ReadonlyMap<string, () => MoreDocument | Promise<MoreDocument>>;
-type MoreDocument = Pick<Document, 'contentType' | 'body'>;
+export type MoreDocument = Pick<Document, 'contentType' | 'body'>;
 
 const json = 'application/json';
 const text = 'text/plain; charset=utf-8';

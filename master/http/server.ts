@@ -17,6 +17,7 @@ import type { Clock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Authenticator, Authorizer } from '../auth/auth.js';
+import type { RequestStats } from '../metrics/requests.js';
 import type { Registry } from '../registry/registry.js';
 import { type AgentCredentials, AgentLink } from './agentlink.js';
 import { Backends } from './backends.js';
@@ -53,6 +54,8 @@ export interface HttpServerOptions {
   /** host:port told to clients in discovery. */
   serverAddress: string;
   healthChecks?: readonly HealthCheck[];
+  /** Told of every admitted request. */
+  requests?: Pick<RequestStats, 'begin' | 'end'>;
   /** Documents beyond those of the API, by path. */
   documents?: MoreDocuments;
   /** As `readDescriptions` reads them. */
@@ -210,13 +213,24 @@ export class HttpServer implements Component {
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
     const scope = await this.#identify(raw, reply.raw, request.originalUrl);
     (raw as AdmittedMessage)[admitted] = { requestId, scope };
-    this.#active++;
-    reply.raw.once('close', () => this.#active--);
+    this.#begin(scope);
+    const beganMs = performance.now();
+    reply.raw.once('close', () => this.#end(scope, reply.raw.statusCode, beganMs));
     if (!isProxy(scope.info.target)) return;
     // Before fastify reads the body: it goes on as it comes, however long it is.
     reply.hijack();
     reply.raw.setHeader('audit-id', requestId);
     void this.#proxy({ raw, url: request.originalUrl, response: reply.raw }, scope);
+  }
+
+  #begin({ info }: RequestScope): void {
+    this.#active++;
+    this.#options.requests?.begin(info);
+  }
+
+  #end({ info }: RequestScope, code: number, beganMs: number): void {
+    this.#active--;
+    this.#options.requests?.end(info, code, performance.now() - beganMs);
   }
 
   async #proxy(
@@ -278,7 +292,12 @@ export class HttpServer implements Component {
       if (info.target && isStream(info.target) && info.verb === 'get')
         await this.#identity.admit(raw, { ...info, verb: 'create' });
       const respond = (): ServerResponse => responseOn(raw, socket);
-      await this.#dispatcher.upgrade(scope, raw, { socket, head, respond });
+      this.#options.requests?.begin(info);
+      try {
+        await this.#dispatcher.upgrade(scope, raw, { socket, head, respond });
+      } finally {
+        this.#options.requests?.end(info, 101, 0);
+      }
     } catch (error) {
       refuseUpgrade(raw, socket, this.#toApiError(error, raw));
     } finally {

@@ -3,9 +3,12 @@ import t from 'tap';
 import { nodes, pods } from '../../src/api/kinds.js';
 import { silentLogger } from '../../src/host/log.js';
 import { createFakeClock } from '../../src/testing/clock.js';
+import { parseRequest } from '../http/request.js';
 import { createRegistryClient } from '../registry/client.js';
 import { contextOf, createTestRegistry } from '../registry/testing.js';
 import type { Virtual } from '../registry/virtual.js';
+import { metricsPage } from './page.js';
+import { RequestStats } from './requests.js';
 import { durationText, type Summary } from './summary.js';
 import { usageMetrics } from './usage.js';
 
@@ -133,4 +136,60 @@ t.test('pods: only those that are measured whole; selectors; one question per no
 
 t.test('durations', async (t) => {
   t.strictSame([0, 0.5, 1.0205, 60, 75.5].map(durationText), ['0s', '0.5s', '1.021s', '1m0s', '1m15.5s']);
+});
+
+t.test('requests are counted under labels of the resource table only', async (t) => {
+  const stats = new RequestStats(registry.resources);
+  const ask = (method: string, url: string, code: number, ms: number): void => {
+    const info = parseRequest(method, url);
+    stats.begin(info);
+    stats.end(info, code, ms);
+  };
+  ask('GET', '/api/v1/namespaces/default/pods/web', 200, 1);
+  ask('GET', '/api/v1/namespaces/default/pods/other', 200, 30);
+  ask('GET', '/api/v1/namespaces/default/pods/none', 404, 2);
+  ask('GET', '/api/v1/pods', 200, 1);
+  ask('POST', '/apis/apps/v1/namespaces/default/deployments', 201, 90_000);
+  ask('GET', '/healthz', 200, 1);
+  for (let n = 0; n < 50; n += 1) ask('GET', `/api/v1/made-up-${n}`, 404, 1);
+  ask('GET', '/api/v1/nodes/made-up/up', 404, 1);
+  ask('BREW', '/coffee', 405, 1);
+  const watch = parseRequest('GET', '/api/v1/pods?watch=1');
+  stats.begin(watch);
+  t.strictSame(stats.underWay, { readOnly: 0, mutating: 0, longRunning: 1 });
+  stats.end(watch, 200, 60_000);
+  const text = stats.text();
+  const pod =
+    'group="",version="v1",resource="pods",subresource="",scope="resource",component="apiserver",dry_run=""';
+  const lines = text.split('\n');
+  for (const line of [
+    `apiserver_request_total{verb="GET",${pod},code="200"} 2`,
+    `apiserver_request_total{verb="GET",${pod},code="404"} 1`,
+    `apiserver_request_duration_seconds_bucket{verb="GET",${pod},le="0.005"} 2`,
+    `apiserver_request_duration_seconds_bucket{verb="GET",${pod},le="0.05"} 3`,
+    `apiserver_request_duration_seconds_bucket{verb="GET",${pod},le="+Inf"} 3`,
+    `apiserver_request_duration_seconds_count{verb="GET",${pod}} 3`,
+    `apiserver_request_total{verb="LIST",${pod.replace('scope="resource"', 'scope="cluster"')},code="200"} 1`,
+  ])
+    t.ok(lines.includes(line), line);
+  t.match(text, /total\{verb="WATCH",.*code="200"\} 1/);
+  t.notMatch(text, /seconds_count\{verb="WATCH"/);
+  t.match(text, /bucket\{verb="POST",.*le="60"\} 0\n.*bucket\{verb="POST",.*le="\+Inf"\} 1/);
+  t.match(text, /total\{verb="LIST",group="",version="",resource="",.*code="404"\} 50/);
+  t.match(text, /total\{verb="OTHER",.*code="405"\} 1/);
+  t.notMatch(text, /made-up/);
+});
+
+t.test('the page', async (t) => {
+  const page = metricsPage({
+    requests: new RequestStats(registry.resources),
+    revision: () => 42,
+    countObjects: async () => new Map([['pods', 3]]),
+  });
+  const { contentType, body } = await page();
+  t.equal(contentType, 'text/plain; version=0.0.4; charset=utf-8');
+  for (const line of ['apiserver_storage_objects{resource="pods"} 3', 'wherry_store_revision 42'])
+    t.ok(body.split('\n').includes(line), line);
+  t.match(body, /^process_cpu_seconds_total [\d.]+$/m);
+  t.match(body, /^apiserver_current_inflight_requests\{request_kind="mutating"\} 0$/m);
 });
