@@ -1,10 +1,12 @@
 /** The columns of the small kinds: one glance at what is in them. Pure. */
 import type {
   CertificateSigningRequest,
+  ComponentStatus,
   ConfigMap,
   Event,
   Lease,
   Namespace,
+  ResourceQuota,
   Secret,
   ServiceAccount,
 } from '../../../src/api/types.js';
@@ -43,7 +45,7 @@ export const leasePrinter: Printer<Lease> = {
 };
 
 const objectText = (about: Event['involvedObject'] | undefined): string =>
-  `${about?.kind?.toLowerCase() ?? ''}/${about?.name ?? ''}`;
+  about?.name ? `${about.kind?.toLowerCase() ?? ''}/${about.name}` : (about?.kind?.toLowerCase() ?? '');
 
 export const eventPrinter: Printer<Event> = {
   columns: [
@@ -60,25 +62,26 @@ export const eventPrinter: Printer<Event> = {
   ],
   cells: (event, now) => [
     lastSeen(event, now),
-    event.type,
-    event.reason,
+    event.type ?? '',
+    event.reason ?? '',
     objectText(event.involvedObject),
     event.involvedObject?.fieldPath ?? '',
     sourceOf(event),
-    event.message?.trim(),
-    ageOf(event.firstTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp, now),
-    event.series?.count ?? event.count ?? 1,
+    event.message?.trim() ?? '',
+    ageOf(event.firstTimestamp ?? event.eventTime, now),
+    countOf(event),
     event.metadata.name,
   ],
 };
 
-function lastSeen(event: Event, now: Date): string {
-  const last = event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime;
-  return ageOf(last ?? event.metadata.creationTimestamp, now);
-}
+const lastSeen = ({ series, lastTimestamp, firstTimestamp, eventTime }: Event, now: Date): string =>
+  ageOf(series?.lastObservedTime ?? lastTimestamp ?? firstTimestamp ?? eventTime, now);
 
-function sourceOf({ source, reportingComponent }: Event): string {
-  const parts = [source?.component ?? reportingComponent, source?.host];
+/** A series counts from the second time on; an event of the new way that happened once counts nothing. */
+const countOf = ({ series, count }: Event): number => (series ? (series.count ?? 0) + 1 : count || 1);
+
+function sourceOf({ source, reportingComponent, reportingInstance }: Event): string {
+  const parts = [source?.component || reportingComponent, source?.host || reportingInstance];
   return parts.filter(Boolean).join(', ');
 }
 
@@ -106,3 +109,39 @@ function conditionOf({ status }: CertificateSigningRequest): string {
   const words = decided.length > 0 ? decided : ['Pending'];
   return [...words, ...(status?.certificate ? ['Issued'] : [])].join(',');
 }
+
+export const resourceQuotaPrinter: Printer<ResourceQuota> = {
+  columns: [
+    nameColumn,
+    text('Request', 'How much is used of what may be asked for.'),
+    text('Limit', 'How much is used of what limits may add up to.'),
+    ageColumn,
+  ],
+  cells: (quota, now) => {
+    const { hard = {}, used = {} } = quota.status ?? {};
+    const texts = Object.keys(hard)
+      .sort()
+      .map((name) => [name, `${name}: ${used[name] ?? '0'}/${hard[name]}`] as const);
+    const isLimit = (name: string): boolean => name.startsWith('limits.');
+    return [
+      quota.metadata.name,
+      texts.flatMap(([name, shown]) => (isLimit(name) ? [] : [shown])).join(', '),
+      texts.flatMap(([name, shown]) => (isLimit(name) ? [shown] : [])).join(', '),
+      createdAge(quota, now),
+    ];
+  },
+};
+
+export const componentStatusPrinter: Printer<ComponentStatus> = {
+  columns: [
+    nameColumn,
+    text('Status', 'Whether it is healthy.'),
+    text('Message', 'What it says of itself.'),
+    text('Error', 'What is wrong with it.'),
+  ],
+  cells: ({ metadata, conditions }) => {
+    const healthy = conditions?.find(({ type }) => type === 'Healthy');
+    const word = healthy ? (healthy.status === 'True' ? 'Healthy' : 'Unhealthy') : 'Unknown';
+    return [metadata.name, word, healthy?.message ?? '', healthy?.error ?? ''];
+  },
+};

@@ -6,8 +6,10 @@ import {
   csiStorageCapacityStrategy,
   volumeAttachmentStrategy,
 } from '../../registry/kinds/csi.js';
+import { priorityClassStrategy, runtimeClassStrategy } from '../../registry/kinds/scheduling.js';
 import { leaseStrategy } from '../../registry/kinds/small.js';
 import { storageClassStrategy, volumeAttributesClassStrategy } from '../../registry/kinds/storageclass.js';
+import { priorityClassPrinter, runtimeClassPrinter } from '../printers/access.js';
 import { leasePrinter } from '../printers/core.js';
 import {
   csiDriverPrinter,
@@ -18,7 +20,9 @@ import {
   volumeAttributesClassPrinter,
 } from '../printers/storage.js';
 import type { Resource } from '../resource.js';
-import { row } from './row.js';
+import { eventErrors, eventFieldLabels, eventFromStored, eventToStored } from '../versions/event.js';
+import { eventRow } from './core.js';
+import { row, viewRow } from './row.js';
 
 export const clusterRows: readonly Resource[] = [
   row({ type: kinds.leases, strategy: leaseStrategy, printer: leasePrinter }),
@@ -47,6 +51,22 @@ export const clusterRows: readonly Resource[] = [
     strategy: volumeAttributesClassStrategy,
     printer: volumeAttributesClassPrinter,
   }),
-  row({ type: kinds.priorityClasses, shortNames: ['pc'] }),
-  row({ type: kinds.runtimeClasses }),
+  row({
+    type: kinds.priorityClasses,
+    singular: 'priorityclass',
+    shortNames: ['pc'],
+    strategy: priorityClassStrategy,
+    printer: priorityClassPrinter,
+  }),
+  row({ type: kinds.runtimeClasses, strategy: runtimeClassStrategy, printer: runtimeClassPrinter }),
+  ...['v1', 'v1beta1'].map((version) => {
+    const apiVersion = `events.k8s.io/${version}`;
+    return viewRow(eventRow as Resource, {
+      type: kinds.resourceType(apiVersion, 'events', 'Event', true),
+      toStored: eventToStored,
+      fromStored: (object) => eventFromStored(apiVersion, object),
+      fieldLabels: eventFieldLabels,
+      ...(version === 'v1' && { validate: eventErrors }),
+    });
+  }),
 ];

@@ -2,6 +2,8 @@
 import * as kinds from '../../../src/api/kinds.js';
 import { configMapStrategy } from '../../registry/kinds/configmap.js';
 import { endpointsStrategy } from '../../registry/kinds/endpoints.js';
+import { eventStrategy } from '../../registry/kinds/event.js';
+import { limitRangeStrategy } from '../../registry/kinds/limitrange.js';
 import { namespaceStrategy } from '../../registry/kinds/namespace.js';
 import { nodeStrategy } from '../../registry/kinds/node.js';
 import { persistentVolumeStrategy } from '../../registry/kinds/persistentvolume.js';
@@ -9,17 +11,21 @@ import { persistentVolumeClaimStrategy } from '../../registry/kinds/persistentvo
 import { podStrategy } from '../../registry/kinds/pod.js';
 import { podTemplateStrategy } from '../../registry/kinds/podtemplate.js';
 import { replicationControllerStrategy } from '../../registry/kinds/replicationcontroller.js';
+import { resourceQuotaStrategy } from '../../registry/kinds/resourcequota.js';
 import { secretStrategy } from '../../registry/kinds/secret.js';
 import { serviceStrategy } from '../../registry/kinds/service.js';
-import { eventStrategy, serviceAccountStrategy } from '../../registry/kinds/small.js';
+import { serviceAccountStrategy } from '../../registry/kinds/small.js';
 import {
+  componentStatusPrinter,
   configMapPrinter,
   eventPrinter,
   namespacePrinter,
+  resourceQuotaPrinter,
   secretPrinter,
   serviceAccountPrinter,
 } from '../printers/core.js';
 import { nodePrinter } from '../printers/node.js';
+import { createdPrinter } from '../printers/plain.js';
 import { podPrinter } from '../printers/pod.js';
 import { endpointsPrinter, servicePrinter } from '../printers/service.js';
 import { persistentVolumeClaimPrinter, persistentVolumePrinter } from '../printers/storage.js';
@@ -56,7 +62,10 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
     type: kinds.pods,
     shortNames: ['po'],
     categories: ['all'],
-    subresources: ['status', 'binding', 'log', 'exec', 'attach', 'portforward', 'proxy'],
+    subresources: [
+      ...['status', 'binding', 'eviction', 'ephemeralcontainers', 'resize'],
+      ...['log', 'exec', 'attach', 'portforward', 'proxy'],
+    ],
     strategy: podStrategy(evictionSeconds),
     printer: podPrinter,
   }),
@@ -113,6 +122,24 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
     strategy: replicationControllerStrategy,
     printer: replicationControllerPrinter,
   }),
-  row({ type: kinds.limitRanges, shortNames: ['limits'] }),
-  row({ type: kinds.resourceQuotas, shortNames: ['quota'], subresources: ['status'] }),
+  row({
+    type: kinds.limitRanges,
+    shortNames: ['limits'],
+    strategy: limitRangeStrategy,
+    printer: createdPrinter,
+  }),
+  row({
+    type: kinds.resourceQuotas,
+    shortNames: ['quota'],
+    subresources: ['status'],
+    strategy: resourceQuotaStrategy,
+    printer: resourceQuotaPrinter,
+  }),
+  row({
+    type: kinds.componentStatuses,
+    singular: 'componentstatus',
+    shortNames: ['cs'],
+    verbs: ['get', 'list'],
+    printer: componentStatusPrinter,
+  }),
 ];

@@ -5,6 +5,7 @@
  * Kinds without an entry (ConfigMap, ServiceAccount, Event, Lease) have no defaults in Kubernetes either.
  */
 import type { KubeObject } from '../types.js';
+import { defaultBinding, defaultLimitRange, defaultPriorityClass, defaultResourceQuota } from './access.js';
 import { defaultCronJob, defaultJob } from './batch.js';
 import { defaultNamespace, defaultNode, defaultSecret } from './core.js';
 import { defaultIngressClass, defaultNetworkPolicy } from './network.js';
@@ -34,6 +35,11 @@ const table: Readonly<Record<string, (object: never) => void>> = {
   '/Service': defaultService,
   '/Endpoints': defaultEndpoints,
   'discovery.k8s.io/EndpointSlice': defaultEndpointSlice,
+  '/LimitRange': defaultLimitRange,
+  '/ResourceQuota': defaultResourceQuota,
+  'rbac.authorization.k8s.io/RoleBinding': defaultBinding,
+  'rbac.authorization.k8s.io/ClusterRoleBinding': defaultBinding,
+  'scheduling.k8s.io/PriorityClass': defaultPriorityClass,
   '/PersistentVolume': defaultPersistentVolume,
   '/PersistentVolumeClaim': defaultPersistentVolumeClaim,
   'storage.k8s.io/StorageClass': defaultStorageClass,
