@@ -18,6 +18,7 @@ import { createCertificatesController } from './certificates.js';
 import type { ControllerContext } from './context.js';
 import { createDefinitionController } from './crd.js';
 import { createDeploymentController } from './deployment.js';
+import { createDisruptionController } from './disruption.js';
 import { createEndpointsController } from './endpoints.js';
 import { createEndpointSliceController } from './endpointslice.js';
 import { createGarbageCollector } from './garbagecollector.js';
@@ -121,6 +122,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
     createEndpointsController(context),
     createReplicaSetController(context),
     createDeploymentController(context),
+    createDisruptionController(context),
     createPodGcController(context, {
       terminatedPodThreshold: options.terminatedPodThreshold ?? 12_500,
       orphanGraceMs: options.podOrphanGraceMs ?? 40_000,

@@ -1,5 +1,6 @@
 /**
- * 2. POST to a subresource: actions on an object that are not plain writes. `binding` gives a pod its node.
+ * 2. POST to a subresource: actions on an object that are not plain writes. `binding` gives a pod its node, `eviction`
+ * (`eviction.ts`) takes it away.
  */
 import { ApiError, conflict, invalid, type Status } from '../../src/api/errors.js';
 import { type ObjectRef, withCondition } from '../../src/api/meta.js';
@@ -8,6 +9,7 @@ import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
 import { readAs } from './body.js';
 import { type Environment, resourceKey } from './environment.js';
+import { evict } from './eviction.js';
 import { modify } from './modify.js';
 import type { RequestContext } from './registry.js';
 import { notSupported, required } from './validation/field.js';
@@ -28,6 +30,8 @@ export async function post(
   if (subresource === 'binding' && resource.subresources.includes('binding')) {
     return bind(env, resource as Resource<Pod>, ref, readAs(bindingType, body, context) as Binding, context);
   }
+  if (subresource === 'eviction' && resource.subresources.includes('eviction'))
+    return evict(env, resource as Resource<Pod>, ref, body, context);
   throw new ApiError('NotFound', 'the server could not find the requested resource');
 }
 

@@ -66,4 +66,6 @@ export interface Strategy<T extends KubeObject = KubeObject> {
     object: T,
     old: T,
   ): T | undefined;
+  /** What is wrong with what `prepareForSubresourceUpdate` made; nothing by default. */
+  validateSubresourceUpdate?(subresource: string, object: T, old: T): FieldError[];
 }

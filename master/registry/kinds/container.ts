@@ -33,7 +33,8 @@ export function validateContainers(field: string, spec: PodSpec): FieldError[] {
   return [...errors, ...initErrors, ...validateHostPorts(`${field}.containers`, spec.containers ?? [])];
 }
 
-function validateContainer(
+/** `names`: those taken in the pod so far; the container's own is added. */
+export function validateContainer(
   path: string,
   container: Container,
   spec: PodSpec,

@@ -4,9 +4,13 @@
 import type { Pod, PodSpec, Toleration } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
 import { forbiddenField, required } from '../validation/field.js';
+import { validateEphemeralUpdate, withEphemeralContainers } from './podephemeral.js';
+import { validateResize, withResources } from './podresize.js';
 import { validatePodSpec } from './podspec.js';
 import { validatePodUpdate } from './podupdate.js';
+import { podWarnings } from './podwarnings.js';
 import { qosClassOf } from './qos.js';
+import { nameWarnings } from './template.js';
 
 const defaultGraceSeconds = 30;
 
@@ -34,12 +38,23 @@ export function podStrategy(tolerationSeconds = 300): Strategy<Pod> {
     }),
     validate: (pod) => {
       if (!pod.spec) return [required('spec.containers')];
-      const errors = validatePodSpec('spec', pod.spec);
-      return pod.spec.ephemeralContainers?.length
-        ? [...errors, forbiddenField('spec.ephemeralContainers', 'cannot be set on create')]
-        : errors;
+      return validatePodSpec('spec', pod.spec);
     },
+    validateCreate: ({ spec }) =>
+      spec?.ephemeralContainers?.length
+        ? [forbiddenField('spec.ephemeralContainers', 'cannot be set on create')]
+        : [],
     validateUpdate: validatePodUpdate,
+    prepareForSubresourceUpdate: (subresource, _context, pod, old) => {
+      if (subresource === 'ephemeralcontainers') return withEphemeralContainers(pod, old);
+      return subresource === 'resize' ? withResources(pod, old) : undefined;
+    },
+    validateSubresourceUpdate: (subresource, pod, old) =>
+      subresource === 'resize' ? validateResize(pod, old) : validateEphemeralUpdate(pod, old),
+    warnings: ({ metadata, spec }, old) =>
+      old || !spec
+        ? []
+        : [...nameWarnings(metadata, "the Pod's hostname"), ...podWarnings('', metadata, spec)],
     fields: ({ spec, status }) => ({
       'spec.nodeName': spec?.nodeName ?? '',
       'spec.restartPolicy': spec?.restartPolicy ?? '',

@@ -77,7 +77,7 @@ function munged(spec: PodSpec, old: PodSpec): PodSpec {
 }
 
 /** `- path: old` and `+ path: new` for every leaf that differs. */
-function differences(path: string, now: unknown, before: unknown): string[] {
+export function differences(path: string, now: unknown, before: unknown): string[] {
   if (isSameJson(now, before)) return [];
   if (typeof now === 'object' && typeof before === 'object' && now !== null && before !== null) {
     const [left, right] = [now as Record<string, unknown>, before as Record<string, unknown>];

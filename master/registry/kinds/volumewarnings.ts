@@ -3,9 +3,10 @@
  */
 import type { Volume, VolumeProjection } from '../../../src/api/types.js';
 
-type Mapped = readonly { path: string }[] | undefined;
+/** Warnings are given besides errors: what is required may be missing. */
+type Mapped = readonly { path?: string }[] | undefined;
 
-const pathsOf = (items: Mapped): string[] => (items ?? []).map(({ path }) => path);
+const pathsOf = (items: Mapped): string[] => (items ?? []).map(({ path = '' }) => path);
 
 export function overlapWarnings(volumes: readonly Volume[]): string[] {
   return volumes.flatMap((volume) => {
@@ -39,10 +40,13 @@ function projectionOf(source: VolumeProjection): { paths: string[]; title: strin
     return { paths: pathsOf(configMap.items), title: `ConfigMap ${JSON.stringify(configMap.name ?? '')}` };
   if (secret) return { paths: pathsOf(secret.items), title: `Secret ${JSON.stringify(secret.name ?? '')}` };
   if (downwardAPI) return { paths: pathsOf(downwardAPI.items), title: 'DownwardAPI' };
-  if (serviceAccountToken) return { paths: [serviceAccountToken.path], title: 'ServiceAccountToken' };
+  if (serviceAccountToken) return { paths: pathsOf([serviceAccountToken]), title: 'ServiceAccountToken' };
   if (clusterTrustBundle) {
-    const { path, name, signerName } = clusterTrustBundle;
-    return { paths: [path], title: `ClusterTrustBundle ${JSON.stringify(name ?? signerName ?? '')}` };
+    const { name, signerName } = clusterTrustBundle;
+    return {
+      paths: pathsOf([clusterTrustBundle]),
+      title: `ClusterTrustBundle ${JSON.stringify(name ?? signerName ?? '')}`,
+    };
   }
   return {
     paths: [],

@@ -5,8 +5,10 @@ import { cronJobStrategy } from '../../registry/kinds/cronjob.js';
 import { daemonSetStrategy } from '../../registry/kinds/daemonset.js';
 import { deploymentStrategy } from '../../registry/kinds/deployment.js';
 import { jobStrategy } from '../../registry/kinds/job.js';
+import { podDisruptionBudgetStrategy } from '../../registry/kinds/poddisruptionbudget.js';
 import { replicaSetStrategy } from '../../registry/kinds/replicaset.js';
 import { statefulSetStrategy } from '../../registry/kinds/statefulset.js';
+import { budgetPrinter } from '../printers/autoscaling.js';
 import { cronJobPrinter, jobPrinter } from '../printers/batch.js';
 import {
   controllerRevisionPrinter,
@@ -16,10 +18,28 @@ import {
   statefulSetPrinter,
 } from '../printers/workload.js';
 import type { Resource } from '../resource.js';
-import { row } from './row.js';
+import { budgetFromStored, budgetsV1beta1, budgetToStored } from '../versions/budget.js';
+import { cronJobFromStored, cronJobsV1beta1, cronJobToStored } from '../versions/cronjob.js';
+import { row, viewRow } from './row.js';
 
 const scaled = { categories: ['all'], subresources: ['status', 'scale'] };
 const withStatus = { categories: ['all'], subresources: ['status'] };
+
+const cronJobs = row({
+  type: kinds.cronJobs,
+  shortNames: ['cj'],
+  ...withStatus,
+  strategy: cronJobStrategy,
+  printer: cronJobPrinter,
+});
+
+const budgets = row({
+  type: kinds.podDisruptionBudgets,
+  shortNames: ['pdb'],
+  subresources: ['status'],
+  strategy: podDisruptionBudgetStrategy,
+  printer: budgetPrinter,
+});
 
 export const workloadRows: readonly Resource[] = [
   row({
@@ -56,13 +76,9 @@ export const workloadRows: readonly Resource[] = [
     printer: controllerRevisionPrinter,
   }),
   row({ type: kinds.jobs, ...withStatus, strategy: jobStrategy, printer: jobPrinter }),
-  row({
-    type: kinds.cronJobs,
-    shortNames: ['cj'],
-    ...withStatus,
-    strategy: cronJobStrategy,
-    printer: cronJobPrinter,
-  }),
+  cronJobs,
+  viewRow(cronJobs, { type: cronJobsV1beta1, toStored: cronJobToStored, fromStored: cronJobFromStored }),
   row({ type: kinds.horizontalPodAutoscalers, shortNames: ['hpa'], ...withStatus }),
-  row({ type: kinds.podDisruptionBudgets, shortNames: ['pdb'], subresources: ['status'] }),
+  budgets,
+  viewRow(budgets, { type: budgetsV1beta1, toStored: budgetToStored, fromStored: budgetFromStored }),
 ];
