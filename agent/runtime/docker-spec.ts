@@ -91,9 +91,13 @@ export function containerBody(
   };
 }
 
-/** `host:container:ro,rslave`; unlike `Mounts`, this form also makes a missing host path a directory. */
+/**
+ * `host:container:ro,rslave`; unlike `Mounts`, this form also makes a missing host path a directory. Private is Docker's
+ * own default, and not named: for what holds its own directory (the host's root) it then takes rslave, which it must be.
+ */
 function bind(mount: ContainerSpec['mounts'][number]): string {
-  const options = [mount.readOnly ? 'ro' : 'rw', mount.propagation ?? 'rprivate'];
+  const { propagation = 'private' } = mount;
+  const options = [mount.readOnly ? 'ro' : 'rw', ...(propagation === 'private' ? [] : [propagation])];
   return `${mount.hostPath}:${mount.containerPath}:${options.join(',')}`;
 }
 

@@ -141,7 +141,7 @@ t.test('containers: what Docker is asked for', async (t) => {
       NetworkMode: 'container:S',
       IpcMode: 'container:S',
       PidMode: 'container:S',
-      Binds: ['/a:/b:ro,rprivate', '/c:/d:rw,rshared'],
+      Binds: ['/a:/b:ro', '/c:/d:rw,rshared'],
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } },
       CpuShares: 2,
       CpuQuota: 5000,

@@ -90,9 +90,9 @@ const fileSystem = (fs: FileSystem, time: string): object => ({
   inodesUsed: fs.inodes - fs.inodesFree,
 });
 
-/** The first interface stands for the whole; the others are listed. */
+/** `eth0`, as kubelet has it, or else the first interface stands for the whole; all are listed. */
 const network = (interfaces: readonly InterfaceUsage[], time: string): object => ({
   time,
-  ...interfaces[0],
+  ...(interfaces.find(({ name }) => name === 'eth0') ?? interfaces[0]),
   interfaces,
 });

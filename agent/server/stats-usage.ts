@@ -223,7 +223,7 @@ export async function readMachineUsage(): Promise<Usage> {
 
 /** Of the network namespace of a process; of our own when 0. */
 export const readInterfaces = async (pid: number): Promise<InterfaceUsage[]> =>
-  parseInterfaces(await readText(pid === 0 ? '/proc/1/net/dev' : `/proc/${pid}/net/dev`));
+  parseInterfaces(await readText(pid === 0 ? '/proc/self/net/dev' : `/proc/${pid}/net/dev`));
 
 /** '' for what is gone or was never there. */
 async function readText(path: string): Promise<string> {
