@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { createKey, importKey, nameOf, signingAlgorithm, x509 } from '../../src/host/x509.js';
 
@@ -76,6 +77,100 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
   return { code: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() };
+}
+
+/** Asks for SPDY/3.1; a refusal rejects with the server's `Answer`. */
+export function upgrade(
+  access: Access,
+  path: string,
+  options: { method?: string; protocols?: readonly string[] } = {},
+): Promise<{ socket: Duplex; protocol: string | undefined }> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'SPDY/3.1',
+    ...(options.protocols && { 'x-stream-protocol-version': [...options.protocols] }),
+  };
+  return new Promise((resolve, reject) => {
+    const method = options.method ?? 'POST';
+    const outgoing = request({ ...connection(access), path, method, headers, agent: false });
+    outgoing.on('upgrade', (response, socket, head) => {
+      if (head.length > 0) socket.unshift(head);
+      resolve({ socket, protocol: response.headers['x-stream-protocol-version']?.toString() });
+    });
+    outgoing.on('response', (response) => readAnswer(response).then(reject, reject));
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+/**
+ * Binary messages of a WebSocket as a stream of bytes, for a subprotocol that the library refuses to ask for: kubectl's
+ * has a slash in its name.
+ */
+export function openTunnel(access: Access, path: string, protocol: string): Promise<Duplex> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+    'sec-websocket-protocol': protocol,
+  };
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ ...connection(access), path, headers, agent: false });
+    outgoing.on('upgrade', (response, socket, head) => {
+      if (head.length > 0) socket.unshift(head);
+      if (response.headers['sec-websocket-protocol'] === protocol) resolve(messagesOf(socket));
+      else reject(new Error(`not ${protocol}`));
+    });
+    outgoing.on('response', (response) => readAnswer(response).then(reject, reject));
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+function messagesOf(socket: Duplex): Duplex {
+  let rest = Buffer.alloc(0);
+  const stream = new Duplex({
+    read: () => socket.resume(),
+    write: (chunk: Buffer, _encoding, done) => {
+      const head = Buffer.alloc(14);
+      head.writeUInt8(0x82);
+      // Masked with zeros, which leaves the bytes as they are.
+      head.writeUInt8(0x80 | 127, 1);
+      head.writeUInt32BE(chunk.length, 6);
+      socket.write(Buffer.concat([head, chunk]), () => done());
+    },
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on('data', (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      const code = rest[1] ?? 0;
+      const headBytes = code === 127 ? 10 : code === 126 ? 4 : 2;
+      if (rest.length < headBytes) return;
+      const length = code === 127 ? rest.readUInt32BE(6) : code === 126 ? rest.readUInt16BE(2) : code;
+      if (rest.length < headBytes + length) return;
+      if ((rest[0] ?? 0) === 0x82) stream.push(rest.subarray(headBytes, headBytes + length));
+      rest = rest.subarray(headBytes + length);
+    }
+  });
+  socket.on('error', () => undefined).on('close', () => stream.destroy());
+  return stream;
+}
+
+/** HTTP CONNECT: the connection, or the answer's code. */
+export function connectThrough(access: Access, authority: string): Promise<Duplex | number> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ ...connection(access), path: authority, method: 'CONNECT', agent: false });
+    outgoing.on('connect', (response, socket) =>
+      resolve(response.statusCode === 200 ? socket : (response.statusCode ?? 0)),
+    );
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
 }
 
 export interface Session {

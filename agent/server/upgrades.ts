@@ -42,21 +42,33 @@ type PortRoute = Extract<Route, { to: 'portForward' }>;
 const maxMessageBytes = 16 * 1024 * 1024;
 
 /** SPDY frames in binary messages. */
-const tunnelProtocol = `SPDY/3.1+${portForwardProtocol}`;
+const tunnelProtocol = `SPDY/3.1+${portForwardProtocol}` as const;
 const portSocketProtocols = [
   tunnelProtocol,
-  ...channelProtocols.filter((name) => name !== 'v5.channel.k8s.io'),
-];
+  'v4.channel.k8s.io',
+  'v4.base64.channel.k8s.io',
+  'channel.k8s.io',
+  'base64.channel.k8s.io',
+] as const;
 /** Without a subprotocol the oldest is meant. */
 const impliedProtocol: ChannelProtocol = 'channel.k8s.io';
 
 export class Upgrades {
   readonly #options: UpgradesOptions;
-  readonly #execSockets = webSocketServer(channelProtocols);
-  readonly #portSockets = webSocketServer(portSocketProtocols);
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: maxMessageBytes,
+  });
+  readonly #chosen = new WeakMap<IncomingMessage, string>();
 
   constructor(options: UpgradesOptions) {
     this.#options = options;
+    this.#webSockets.on('headers', (headers, request) => {
+      const protocol = this.#chosen.get(request);
+      if (protocol !== undefined) headers.push(`Sec-WebSocket-Protocol: ${protocol}`);
+    });
   }
 
   /** Resolves when the client was answered with 101. Throws what it is to be told instead. */
@@ -71,7 +83,7 @@ export class Upgrades {
     const { runtime, clock } = this.#options;
     const wanted = parseStreamRequest(route.query);
     const wantsSpdy = isSpdy(upgrade);
-    if (!wantsSpdy) checkWebSocket(upgrade, channelProtocols);
+    const protocol = wantsSpdy ? undefined : chooseWebSocket(upgrade, channelProtocols);
     const spdyProtocol = wantsSpdy ? chooseSpdy(upgrade, execProtocols, 'channel.k8s.io') : undefined;
     const id = await this.#options.findContainer(route.target);
     const what = { ...wanted, verb: route.to, id };
@@ -83,10 +95,10 @@ export class Upgrades {
       });
       return;
     }
-    this.#accept(this.#execSockets, upgrade, (socket) => {
-      const protocol = (socket.protocol || impliedProtocol) as ChannelProtocol;
+    this.#accept(upgrade, protocol, (socket) => {
       this.#run(route.target, upgrade.socket, async () => {
-        const client = new ChannelClient(socket, { protocol, takesInput: wanted.stdin });
+        const spoken = protocol ?? impliedProtocol;
+        const client = new ChannelClient(socket, { protocol: spoken, takesInput: wanted.stdin });
         await client.open(wanted.stdout ? channel.stdout : wanted.stderr ? channel.stderr : channel.error);
         await serveStream(runtime, client, what);
       });
@@ -97,7 +109,8 @@ export class Upgrades {
     const { dialer, clock } = this.#options;
     const wantsSpdy = isSpdy(upgrade);
     if (wantsSpdy) chooseSpdy(upgrade, [portForwardProtocol], portForwardProtocol);
-    else checkWebSocket(upgrade, portSocketProtocols);
+    const protocol = wantsSpdy ? undefined : chooseWebSocket(upgrade, portSocketProtocols);
+    const ports = wantsSpdy || protocol === tunnelProtocol ? [] : parsePorts(route.query);
     const pod = await dialer.find(route.target);
     const target = { pod, dial: (port: number) => dialer.loopback(pod, port) };
     if (wantsSpdy) {
@@ -105,19 +118,24 @@ export class Upgrades {
       this.#run(route.target, transport, () => servePortForward(transport, target, clock));
       return;
     }
-    const isTunnel = offeredProtocols(upgrade).includes(tunnelProtocol);
-    const ports = isTunnel ? [] : parsePorts(route.query);
-    this.#accept(this.#portSockets, upgrade, (socket) =>
+    this.#accept(upgrade, protocol, (socket) =>
       this.#run(route.target, upgrade.socket, () =>
-        isTunnel
+        protocol === tunnelProtocol
           ? servePortForward(createWebSocketStream(socket), target, clock)
-          : servePortSocket(socket, (socket.protocol || impliedProtocol) as ChannelProtocol, target, ports),
+          : servePortSocket(socket, protocol ?? impliedProtocol, target, ports),
       ),
     );
   }
 
-  #accept(server: WebSocketServer, upgrade: Upgrade, use: (socket: WebSocket) => void): void {
-    server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.head, (socket) => {
+  #accept(
+    { request, socket: connection, head }: Upgrade,
+    protocol: string | undefined,
+    use: (socket: WebSocket) => void,
+  ): void {
+    // The library knows no protocol with a slash in its name, and kubectl's has one.
+    delete request.headers['sec-websocket-protocol'];
+    if (protocol !== undefined) this.#chosen.set(request, protocol);
+    this.#webSockets.handleUpgrade(request, connection, head, (socket) => {
       socket.on('error', (err) => this.#options.log.debug({ err }, 'stream of a client failed'));
       use(socket);
     });
@@ -131,15 +149,6 @@ export class Upgrades {
   }
 }
 
-const webSocketServer = (protocols: readonly string[]): WebSocketServer =>
-  new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => protocols.find((protocol) => offered.has(protocol)) ?? false,
-  });
-
 const isSpdy = ({ request }: Upgrade): boolean => request.headers.upgrade?.toLowerCase() === 'spdy/3.1';
 
 const list = (header: string | string[] | undefined): string[] =>
@@ -150,19 +159,18 @@ const list = (header: string | string[] | undefined): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
-const offeredProtocols = ({ request }: Upgrade): string[] => list(request.headers['sec-websocket-protocol']);
-
-function checkWebSocket(upgrade: Upgrade, spoken: readonly string[]): void {
-  const { upgrade: protocol = '', 'sec-websocket-key': key } = upgrade.request.headers;
-  if (protocol.toLowerCase() !== 'websocket' || key === undefined || upgrade.request.method !== 'GET') {
+/** The best protocol both sides know; `undefined` for clients that name none. Throws 400. */
+function chooseWebSocket<T extends string>({ request }: Upgrade, spoken: readonly T[]): T | undefined {
+  const { upgrade: protocol = '', 'sec-websocket-key': key } = request.headers;
+  if (protocol.toLowerCase() !== 'websocket' || key === undefined || request.method !== 'GET') {
     throw badRequest('unable to upgrade: only WebSocket and SPDY/3.1 are spoken here');
   }
-  const offered = offeredProtocols(upgrade);
-  if (offered.length > 0 && !offered.some((name) => spoken.includes(name))) {
-    throw badRequest(
-      `unable to upgrade: the client speaks [${offered.join(' ')}], here one of [${spoken.join(' ')}] is spoken`,
-    );
-  }
+  const offered = list(request.headers['sec-websocket-protocol']);
+  const chosen = spoken.find((name) => offered.includes(name));
+  if (chosen || offered.length === 0) return chosen;
+  throw badRequest(
+    `unable to upgrade: the client speaks [${offered.join(' ')}], here one of [${spoken.join(' ')}] is spoken`,
+  );
 }
 
 /** The best protocol both sides know; `implied` for clients that name none. Throws 403, as Kubernetes does. */
