@@ -8,7 +8,7 @@ import { fieldsOf } from './configuration.js';
 import { ApplyConflict } from './conflict.js';
 import { type Fields, leaf, recursiveDifference } from './fields.js';
 import { allowedByLastApplied, withLastApplied, withoutAllowed } from './lastapplied.js';
-import { type Entry, type Owner, ownerKey } from './managed.js';
+import { type Entry, isOwner, type Owner } from './managed.js';
 import { merge } from './merge.js';
 import { prune } from './prune.js';
 import { shapeFields } from './reconcile.js';
@@ -80,9 +80,8 @@ async function applyOnce(request: Apply): Promise<Applied> {
   const { live, config, owner, force, time, versions, skip } = request;
   const shape = versions.shape(owner.apiVersion);
   if (!shape) throw new TypeError(`${owner.apiVersion} is not served`);
-  const self = ownerKey(owner);
   const entries = shapeFields(request.entries, versions);
-  const last = entries.find((entry) => ownerKey(entry) === self);
+  const last = entries.find((entry) => isOwner(entry, owner));
   const others = entries.filter((entry) => entry !== last);
   const fields = recursiveDifference(fieldsOf(shape, config), setOf(skip));
   const mine: Entry = { ...owner, time: last?.time, fields };
@@ -92,7 +91,7 @@ async function applyOnce(request: Apply): Promise<Applied> {
   });
   const taken = takeFrom(
     [...others, mine],
-    self,
+    owner,
     await changesBetween(live, object, { entries: others, versions, skip }),
   );
   if (taken.conflicts.length > 0 && !force) throw new ApplyConflict(taken.conflicts);
@@ -100,7 +99,7 @@ async function applyOnce(request: Apply): Promise<Applied> {
   return {
     object: isUnchanged ? undefined : object,
     entries: taken.entries.flatMap((entry) => {
-      if (ownerKey(entry) !== self) return [entry];
+      if (!isOwner(entry, owner)) return [entry];
       const own = tracked(entry.fields);
       return Object.keys(own).length === 0
         ? []

@@ -194,11 +194,15 @@ export function compareElements(a: string, b: string): number {
   const kind = a[0] ?? '';
   if (kind !== b[0]) return (ranks[kind] ?? 9) - (ranks[b[0] ?? ''] ?? 9);
   if (kind === 'f') return a < b ? -1 : 1;
+  if (isPlain(a) && isPlain(b)) return a < b ? -1 : 1;
   if (kind === 'i') return Number(a.slice(2)) - Number(b.slice(2));
   const left: unknown = JSON.parse(a.slice(2));
   const right: unknown = JSON.parse(b.slice(2));
   return kind === 'v' ? compareScalars(left, right) : compareKeys(left as object, right as object);
 }
+
+/** An element whose order is that of its text: one key, a string without anything that sorts before a quote. */
+const isPlain = (element: string): boolean => /^(v:"[\w./:-]*"|k:\{"\w+":"[\w./:-]*"\})$/.test(element);
 
 function compareKeys(a: object, b: object): number {
   const left = Object.entries(a);

@@ -123,7 +123,7 @@ for (const [i, one] of cases.entries()) {
       t.same(lines(await world.run(op)), lines(op.want.error), `${op.do} by ${op.manager}`);
       t.ok(isSame(world.live, op.want.object), 'the object');
       const owners = readManaged(world.managed).map(
-        ({ fields, time: _time, subresource: _sub, ...owner }) => ({
+        ({ fields, time: _time, subresource: _sub, stored: _stored, ...owner }) => ({
           ...owner,
           fieldsV1: fields,
         }),

@@ -15,6 +15,8 @@ export interface Entry {
   time: string | undefined;
   subresource: string | undefined;
   fields: Fields;
+  /** The set as it was read from stored text, which is canonical. */
+  stored?: Fields | undefined;
 }
 
 /** Who writes, and how. */
@@ -30,6 +32,12 @@ export function ownerKey({ manager, operation, apiVersion, subresource }: Owner)
   });
 }
 
+export const isOwner = (entry: Owner, owner: Owner): boolean =>
+  entry.manager === owner.manager &&
+  entry.operation === owner.operation &&
+  entry.subresource === owner.subresource &&
+  (entry.operation === 'Apply' || entry.apiVersion === owner.apiVersion);
+
 /** The entries of stored text. */
 export const readManaged = (text: string | undefined): Entry[] =>
   text === undefined ? [] : (JSON.parse(text) as StoredEntry[]).map(fromStored);
@@ -43,13 +51,14 @@ interface StoredEntry {
   subresource?: string;
 }
 
-const fromStored = (entry: StoredEntry): Entry => ({
+const fromStored = ({ fieldsV1 = {}, ...entry }: StoredEntry): Entry => ({
   manager: entry.manager ?? '',
   operation: entry.operation,
   apiVersion: entry.apiVersion,
   time: entry.time,
   subresource: entry.subresource || undefined,
-  fields: entry.fieldsV1 ?? {},
+  fields: fieldsV1,
+  stored: fieldsV1,
 });
 
 /**
@@ -98,8 +107,11 @@ export const isReset = (list: unknown): boolean =>
 export function managedText(entries: readonly Entry[]): string | undefined {
   if (entries.length === 0) return undefined;
   const sorted = entries.length > 1 ? [...entries].sort(compareEntries) : entries;
-  return `[${sorted.map((entry) => entryText(entry, encodeFields(entry.fields))).join(',')}]`;
+  return `[${sorted.map((entry) => entryText(entry, fieldsText(entry))).join(',')}]`;
 }
+
+const fieldsText = ({ fields, stored }: Entry): string =>
+  fields === stored ? JSON.stringify(fields) : encodeFields(fields);
 
 /** One entry as JSON, its set as text already. */
 export function entryText(entry: Omit<Entry, 'fields'>, fields: string): string {

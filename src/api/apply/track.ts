@@ -4,7 +4,7 @@
  */
 import type { Changes } from './compare.js';
 import { difference, type Fields, intersection, isEmpty, leaf, union } from './fields.js';
-import { capped, type Entry, type Owner, ownerKey } from './managed.js';
+import { capped, type Entry, isOwner, type Owner } from './managed.js';
 import { shapeFields } from './reconcile.js';
 import type { StructShape } from './shape.js';
 import { tracked } from './untracked.js';
@@ -29,13 +29,13 @@ export interface Conflict {
 /** The owners with what the write takes from all but `self`, who loses nothing here. Sets of unknown versions go. */
 export function takeFrom(
   entries: readonly Entry[],
-  self: string | undefined,
+  self: Owner | undefined,
   changesIn: ChangesIn,
 ): { entries: Entry[]; conflicts: Conflict[] } {
   const kept: Entry[] = [];
   const conflicts: Conflict[] = [];
   for (const entry of entries) {
-    if (self !== undefined && ownerKey(entry) === self) {
+    if (self !== undefined && isOwner(entry, self)) {
       kept.push(entry);
       continue;
     }
@@ -60,13 +60,13 @@ export interface Update {
 /** The owners after a create or an update. */
 export function trackUpdate(entries: readonly Entry[], update: Update): readonly Entry[] {
   const { owner, time, changesIn } = update;
-  const key = ownerKey(owner);
   const changes = changesIn(owner.apiVersion) ?? { written: leaf, removed: leaf };
   const own = tracked(changes.written);
-  const before = shapeFields(entries, update.versions).find((entry) => ownerKey(entry) === key);
-  const { entries: left } = takeFrom(shapeFields(entries, update.versions), undefined, changesIn);
+  const shaped = shapeFields(entries, update.versions);
+  const before = shaped.find((entry) => isOwner(entry, owner));
+  const { entries: left } = takeFrom(shaped, undefined, changesIn);
   if (isEmpty(own)) return capped(left);
   const fields = before ? union(difference(before.fields, changes.removed), own) : own;
-  const others = left.filter((entry) => ownerKey(entry) !== key);
+  const others = left.filter((entry) => !isOwner(entry, owner));
   return capped([...others, { ...owner, time, fields }]);
 }
