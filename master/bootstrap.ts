@@ -1,21 +1,30 @@
 /**
- * The objects every cluster has: the system namespaces, and the Service `default/kubernetes` with the endpoints at which
- * this master answers. Called by `main.ts`: once before the API opens, then by a controller that keeps them so.
+ * The objects every cluster has: the system namespaces and priority classes, the network of Services, and the Service
+ * `default/kubernetes` with the endpoints at which this master answers. Called by `main.ts`: once before the API opens, then by a controller that keeps them so.
  *
  * Deciding is pure (`planBootstrap`); `ensureBootstrap` reads, plans and writes through the client like everyone else.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { isReason } from '../src/api/errors.js';
-import { endpointSlices, endpoints, namespaces, type ResourceType, services } from '../src/api/kinds.js';
+import {
+  endpointSlices,
+  endpoints,
+  namespaces,
+  priorityClasses,
+  type ResourceType,
+  serviceCidrs,
+  services,
+} from '../src/api/kinds.js';
 import { refOf } from '../src/api/meta.js';
-import type { EndpointSlice, Endpoints, KubeObject, Service } from '../src/api/types.js';
+import type { EndpointSlice, Endpoints, KubeObject, Service, ServiceCIDR } from '../src/api/types.js';
 import type { Client } from '../src/client/client.js';
 import { type Controller, createController, on } from '../src/client/controller.js';
 import type { Informers } from '../src/client/informers.js';
 import type { Clock } from '../src/host/clock.js';
 import type { Logger } from '../src/host/log.js';
-import { addressAt, mustParseCidr } from '../src/net/cidr.js';
+import { addressAt, formatCidr, mustParseCidr } from '../src/net/cidr.js';
 import { isIpv4 } from '../src/net/ip.js';
+import { systemPriorityClasses } from './registry/kinds/scheduling.js';
 
 export const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
@@ -84,6 +93,17 @@ function wantedSlice({ address, port }: ApiAddress): Wanted<EndpointSlice> {
   };
 }
 
+/** What only has to be there: nobody may change it. */
+const present = <T extends KubeObject>(type: ResourceType<T>, object: T): Wanted<T> => ({
+  type,
+  object,
+  owned: () => null,
+  merge: (found) => found,
+});
+
+const wantedNetwork = ({ serviceCidr }: ApiAddress): Wanted<ServiceCIDR> =>
+  present(serviceCidrs, { metadata: { name }, spec: { cidrs: [formatCidr(mustParseCidr(serviceCidr))] } });
+
 export type BootstrapStep<T extends KubeObject> =
   | { do: 'nothing' }
   | { do: 'create'; object: T }
@@ -107,10 +127,10 @@ type Writer = Pick<Client, 'get' | 'create' | 'update'>;
 
 /** Idempotent. Rejects with what the API refuses with; `Conflict` means that somebody else wrote: call again. */
 export async function ensureBootstrap(client: Writer, api: ApiAddress, signal: AbortSignal): Promise<void> {
-  for (const namespaceName of systemNamespaces) {
-    const object = { metadata: { name: namespaceName } };
-    await ensure(client, { type: namespaces, object, owned: () => null, merge: (found) => found }, signal);
-  }
+  for (const namespaceName of systemNamespaces)
+    await ensure(client, present(namespaces, { metadata: { name: namespaceName } }), signal);
+  for (const object of systemPriorityClasses) await ensure(client, present(priorityClasses, object), signal);
+  await ensure(client, wantedNetwork(api), signal);
   await ensure(client, wantedService(api), signal);
   await ensure(client, wantedEndpoints(api), signal);
   await ensure(client, wantedSlice(api), signal);
@@ -164,6 +184,7 @@ export function createBootstrapController({
     log,
     sources: [
       on(informers.get(namespaces), ({ key: changed }) => (systemNamespaces.includes(changed) ? [key] : [])),
+      on(informers.get(serviceCidrs, { fieldSelector: own.fieldSelector }), () => [key]),
       on(informers.get(services, own), () => [key]),
       on(informers.get(endpoints, own), () => [key]),
       on(informers.get(endpointSlices, own), () => [key]),

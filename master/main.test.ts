@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import t from 'tap';
 import { isReason } from '../src/api/errors.js';
 import {
+  componentStatuses,
   configMaps,
   endpointSlices,
   endpoints,
   namespaces,
+  priorityClasses,
   serviceAccounts,
+  serviceCidrs,
   services,
 } from '../src/api/kinds.js';
 import type { Service } from '../src/api/types.js';
@@ -69,6 +72,13 @@ t.test('a whole master: what it makes is there, stays, and survives a restart', 
   for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
     t.ok(await client.get(namespaces, { name }), name);
   }
+  const critical = await client.get(priorityClasses, { name: 'system-node-critical' });
+  t.equal(critical.value, 2_000_001_000);
+  t.same((await client.get(serviceCidrs, { name: 'kubernetes' })).spec?.cidrs, ['10.96.0.0/12']);
+  t.same(
+    (await client.list(componentStatuses, {})).items.map(({ metadata }) => metadata.name),
+    ['scheduler', 'controller-manager', 'etcd-0'],
+  );
   const service: Service = await client.get(services, ref);
   t.match(service.spec, { clusterIP: '10.96.0.1', ports: [{ name: 'https', port: 443 }] });
   t.match((await client.get(endpointSlices, ref)).endpoints, [{ addresses: ['10.0.0.1'] }]);

@@ -48,6 +48,7 @@ import { createConversion } from './registry/custom/review.js';
 import { createCustomKinds } from './registry/custom/serving.js';
 import { createRegistry, stamp } from './registry/generic.js';
 import { prefixOf } from './registry/keys.js';
+import { componentStatusesOf } from './registry/kinds/componentstatus.js';
 import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
 import type { Registry, User } from './registry/registry.js';
 import type { Action, Virtual } from './registry/virtual.js';
@@ -174,6 +175,9 @@ async function startApi(
   });
   await run(chain);
   admission.use(chain);
+  // Scheduler and controllers are parts of the process that answers; the store can fail on its own.
+  const parts = { scheduler: () => healthyNow, 'controller-manager': () => healthyNow };
+  virtuals.set('componentstatuses.', componentStatusesOf({ ...parts, 'etcd-0': () => store.healthy() }));
   addAll(virtuals, usageMetrics({ client, clock, log, fetchSummary: summaryFetcher(link) }));
   const requests = new RequestStats(registry.resources);
   const documents = new Map<string, () => MoreDocument | Promise<MoreDocument>>([

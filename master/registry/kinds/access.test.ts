@@ -8,7 +8,10 @@ const rbac = 'rbac.authorization.k8s.io';
 const virtuals = new Map([
   [
     'componentstatuses.',
-    componentStatusesOf({ scheduler: async () => undefined, 'etcd-0': async () => 'disk full' }),
+    componentStatusesOf({
+      scheduler: () => ({ ok: true, reason: '' }),
+      'etcd-0': () => ({ ok: false, reason: 'disk full' }),
+    }),
   ],
 ]);
 const { registry, rowOf } = await createTestRegistry({ clock: createFakeClock(), virtuals });

@@ -5,18 +5,18 @@
 import { notFound } from '../../../src/api/errors.js';
 import { componentStatuses } from '../../../src/api/kinds.js';
 import type { ComponentStatus } from '../../../src/api/types.js';
+import type { Health } from '../../../src/host/component.js';
 import type { Virtual } from '../virtual.js';
 
-/** By name of the component: answers what is wrong with it, `undefined` when nothing is. */
-export type ComponentChecks = Readonly<Record<string, () => Promise<string | undefined>>>;
+/** By name of the component. */
+export type ComponentChecks = Readonly<Record<string, () => Health>>;
 
 const warning = 'v1 ComponentStatus is deprecated in v1.19+';
 
 export function componentStatusesOf(checks: ComponentChecks): Virtual {
-  const statusOf = async (name: string, check: ComponentChecks[string]): Promise<ComponentStatus> => {
-    const problem = await check();
-    const result =
-      problem === undefined ? { status: 'True', message: 'ok' } : { status: 'False', error: problem };
+  const statusOf = (name: string, check: () => Health): ComponentStatus => {
+    const { ok, reason } = check();
+    const result = ok ? { status: 'True', message: 'ok' } : { status: 'False', error: reason };
     return {
       apiVersion: 'v1',
       kind: 'ComponentStatus',
@@ -33,7 +33,7 @@ export function componentStatusesOf(checks: ComponentChecks): Virtual {
     },
     list: async (_options, context) => {
       context.warn(warning);
-      return Promise.all(Object.entries(checks).map(([name, check]) => statusOf(name, check)));
+      return Object.entries(checks).map(([name, check]) => statusOf(name, check));
     },
   };
 }
