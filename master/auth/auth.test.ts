@@ -7,7 +7,7 @@ import { secrets } from '../../src/api/kinds.js';
 import { parseJoinToken } from '../../src/client/jointoken.js';
 import { loadKubeconfig } from '../../src/client/kubeconfig.js';
 import { certificateHash, coversNames, lifetimePassed, pemBlocks } from '../../src/host/pem.js';
-import { createKey, createRequest, readRequest } from '../../src/host/x509.js';
+import { createKey, createRequest, readRequest, x509 } from '../../src/host/x509.js';
 import { createFakeClock } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
 import type { Attributes } from './auth.js';
@@ -104,6 +104,22 @@ t.test('requests: signed as asked, refused when forged', async (t) => {
   t.ok(parsed.verify(new X509Certificate(ca).publicKey));
   t.ok(coversNames(cert, ['a'], ['192.0.2.1', '2001:db8::2']));
   t.match(parsed.keyUsage, ['1.3.6.1.5.5.7.3.1']);
+  const rsa = await crypto.subtle.generateKey(
+    {
+      ...{ name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+      ...{ modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
+    },
+    true,
+    ['sign', 'verify'],
+  );
+  const ofUser = await x509.Pkcs10CertificateRequestGenerator.create(
+    { name: 'CN=jane', keys: rsa, signingAlgorithm: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } },
+    crypto,
+  );
+  const pem = ofUser.toString('pem');
+  t.match(await readRequest(pem), { commonName: 'jane' });
+  const issued = await authority.signRequest(pem, { purpose: 'client', lifetimeMs: dayMs }, new Date());
+  t.match(new X509Certificate(issued), { subject: 'CN=jane', publicKey: { asymmetricKeyType: 'rsa' } });
   const other = (await createRequest(await createKey(), { ...names, commonName: 'system:node:b' })).split(
     '\n',
   );

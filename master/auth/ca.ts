@@ -9,7 +9,6 @@ import {
   createKey,
   importKey,
   type KeyPair,
-  keyAlgorithm,
   nameOf,
   type Subject,
   signingAlgorithm,
@@ -44,12 +43,12 @@ const authorityLifetimeMs = 10 * 365 * dayMs;
 export const leafLifetimeMs = 365 * dayMs;
 const skewMs = 5 * 60_000;
 
-export async function createAuthority(now: Date): Promise<Authority> {
+export async function createAuthority(now: Date, commonName = 'wherry'): Promise<Authority> {
   const key = await createKey();
   const keys = await importKey(key);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
-      name: nameOf({ commonName: 'wherry', organizations: [] }),
+      name: nameOf({ commonName, organizations: [] }),
       ...validity(now, authorityLifetimeMs),
       keys,
       signingAlgorithm,
@@ -115,11 +114,10 @@ export async function loadAuthority(pair: KeyPair): Promise<Authority> {
     },
     async signRequest(requestPem, use, now) {
       const request = new x509.Pkcs10CertificateRequest(requestPem);
-      const publicKey = await request.publicKey.export(keyAlgorithm, ['verify'], crypto);
       const names = request.extensions.find(
         (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
       );
-      return sign(request.subjectName.toJSON(), publicKey, names, use, now);
+      return sign(request.subjectName.toJSON(), request.publicKey, names, use, now);
     },
   };
 }

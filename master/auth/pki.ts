@@ -22,6 +22,8 @@ export interface Pki {
   serving: KeyPair;
   /** What the master shows to agents on 10250: `kube-apiserver-kubelet-client` of system:masters. */
   kubeletClient: KeyPair;
+  /** What the master shows to aggregated API servers, of an authority for this one purpose: they believe it who asks. */
+  frontProxy: { ca: string; client: KeyPair };
   /** `kubernetes-admin` of system:masters. */
   admin: KeyPair;
   /** Bearer token of the same administrator. */
@@ -50,6 +52,9 @@ const wellKnownNames = [
 ];
 const renewAtPart = 0.7;
 
+/** The only name that aggregated API servers take the front proxy by. */
+export const frontProxyName = 'front-proxy-client';
+
 /** Idempotent. Rejects when a file is unreadable, readable by others, or the authority is incomplete. */
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const { directory } = options;
@@ -59,16 +64,18 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
   await ensureDirectory(pkiDirectory, 0o700);
   const authority = await ensureAuthority(pkiDirectory, now);
 
+  const frontProxy = await ensureAuthority(pkiDirectory, now, 'front-proxy-ca');
+
   const pair = (
     name: string,
     issue: () => Promise<KeyPair>,
     isGood: (cert: string) => boolean = () => true,
+    issuer: Authority = authority,
   ): Promise<KeyPair> =>
     ensurePair(
       join(pkiDirectory, name),
       issue,
-      (cert) =>
-        isIssuedBy(cert, authority.pair.cert) && lifetimePassed(cert, now) < renewAtPart && isGood(cert),
+      (cert) => isIssuedBy(cert, issuer.pair.cert) && lifetimePassed(cert, now) < renewAtPart && isGood(cert),
     );
   const names = {
     dnsNames: [...new Set([...wellKnownNames, ...options.dnsNames])],
@@ -89,6 +96,15 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
         now,
       ),
     ),
+    frontProxy: {
+      ca: frontProxy.pair.cert,
+      client: await pair(
+        'front-proxy-client',
+        () => frontProxy.issueClient({ commonName: frontProxyName, organizations: [] }, now),
+        undefined,
+        frontProxy,
+      ),
+    },
     admin: await pair('admin', () =>
       authority.issueClient({ commonName: 'kubernetes-admin', organizations: administrators }, now),
     ),
@@ -97,8 +113,8 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
   };
 }
 
-async function ensureAuthority(directory: string, now: Date): Promise<Authority> {
-  const path = join(directory, 'ca');
+async function ensureAuthority(directory: string, now: Date, name = 'ca'): Promise<Authority> {
+  const path = join(directory, name);
   const found = await readPair(path);
   if (found.cert !== undefined && found.key !== undefined)
     return loadAuthority({ cert: found.cert, key: found.key });
@@ -106,7 +122,7 @@ async function ensureAuthority(directory: string, now: Date): Promise<Authority>
   if (found.cert !== undefined) throw new Error(`${path}.key is missing; restore it from a backup`);
   if ((await readIfExists(`${path}.crt`)) !== undefined)
     throw new Error(`${path}.key and ${path}.crt do not match`);
-  const authority = await createAuthority(now);
+  const authority = await createAuthority(now, name === 'ca' ? undefined : name);
   await writePair(path, authority.pair);
   return authority;
 }

@@ -70,6 +70,14 @@ t.test('decide', async (t) => {
   t.equal(outcome(csr(clientSigner, { username: 'joe', groups: [] })), 'nothing', 'left to a human');
   const approved = { conditions: [{ type: 'Approved', status: 'True' }] };
   t.equal(outcome(csr(clientSigner, { username: 'joe', groups: [] }, approved)), `sign false client ${year}`);
+
+  const jane = names({ commonName: 'jane', organizations: ['devs'] });
+  const user = (status: object, usages = ['client auth']): CertificateSigningRequest =>
+    csr('kubernetes.io/kube-apiserver-client', { usages }, status);
+  t.equal(outcome(user({}), jane), 'nothing', 'users are never approved by a machine');
+  t.equal(outcome(user(approved), jane), `sign false client ${year}`);
+  t.equal(outcome(user(approved, ['server auth']), jane), 'fail');
+  t.equal(outcome(user(approved), { ...jane, organizations: ['system:masters'] }), 'fail');
   t.equal(
     outcome(csr(clientSigner, { username: 'system:node:b', groups: ['system:nodes'] })),
     'nothing',

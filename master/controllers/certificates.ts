@@ -1,6 +1,7 @@
 /**
  * 5. Signs the certificates of nodes: approves and signs CertificateSigningRequests of the two kubelet signers, removes
- * requests that are done. Everything else stays pending for a human, as in Kubernetes.
+ * requests that are done. Everything else stays pending for a human, as in Kubernetes; of what a human approved the
+ * requests of one more signer are signed, `kubernetes.io/kube-apiserver-client`: users of the API.
  *
  * `kubernetes.io/kube-apiserver-client-kubelet`: a joining host (system:bootstrappers) or the node itself may become
  * `system:node:<name>`. `kubernetes.io/kubelet-serving`: only the node itself, for its own name and addresses. The
@@ -36,9 +37,11 @@ export interface CertificateFacts {
 }
 
 const nodeUser = 'system:node:';
+const userSigner = 'kubernetes.io/kube-apiserver-client';
 const purposes: Record<string, CertificateUse['purpose'] | undefined> = {
   'kubernetes.io/kube-apiserver-client-kubelet': 'client',
   'kubernetes.io/kubelet-serving': 'server',
+  [userSigner]: 'client',
 };
 const minLifetimeMs = 600_000;
 /** As Kubernetes' cleaner: requests that are decided stay for an hour, others for a day. */
@@ -53,8 +56,11 @@ export function decide({ spec, status }: CertificateSigningRequest, facts: Certi
   if (facts.request instanceof Error) return { do: 'fail', message: facts.request.message };
 
   const approved = is('Approved');
+  if (spec.signerName === userSigner && !approved) return { do: 'nothing' };
   const problem =
-    violation(purpose, spec.usages ?? [], facts.request) ?? foreignIp(facts.request, facts.ownerOfIp);
+    spec.signerName === userSigner
+      ? userViolation(spec.usages ?? [], facts.request)
+      : (violation(purpose, spec.usages ?? [], facts.request) ?? foreignIp(facts.request, facts.ownerOfIp));
   if (problem) return { do: 'fail', message: problem };
   const { commonName } = facts.request;
   const isItself = spec.username === commonName && (spec.groups ?? []).includes('system:nodes');
@@ -86,6 +92,18 @@ function violation(
   if (purpose === 'server' && names === 0) return 'a serving certificate needs a DNS name or an IP address';
   const foreign = request.dnsNames.find((name) => name !== node);
   return foreign === undefined ? undefined : `the DNS name ${foreign} is not that of the node`;
+}
+
+/** Whoever approves decides about the subject; nobody becomes an administrator this way. */
+function userViolation(usages: readonly string[], request: RequestedNames): string | undefined {
+  const extra = usages.filter(
+    (usage) => !['digital signature', 'key encipherment', 'client auth'].includes(usage),
+  );
+  if (!usages.includes('client auth') || extra.length > 0)
+    return 'the usages must be client auth and at most digital signature and key encipherment';
+  return request.organizations.includes('system:masters')
+    ? `use of ${userSigner} signer with system:masters group is not allowed`
+    : undefined;
 }
 
 /** A serving certificate must not let a node pose as another one or as the API server inside the cluster. */
