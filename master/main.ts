@@ -23,6 +23,8 @@ import { findAdvertiseAddress } from './address.js';
 import { createExpressionCompiler } from './admission/cel.js';
 import { createAdmissionChain } from './admission/chain.js';
 import { createAdmissionSlot } from './admission/slot.js';
+import { createAggregation } from './aggregation/aggregation.js';
+import type { Aggregator } from './aggregation/aggregator.js';
 import { createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
 import type { Authenticator, Authorizer } from './auth/auth.js';
@@ -149,7 +151,8 @@ async function startApi(
   await run(closing('agent-link', () => link.close()));
   const backends = new Backends({ registry, link });
   await run(closing('backends', () => backends.close()));
-  const caller = createCaller({ client, clock, dial: createPodDial(backends, self) });
+  const dial = createPodDial(backends, self);
+  const caller = createCaller({ client, clock, dial });
   await run(closing('caller', () => caller.close()));
   const conversion = { caller, newUid: randomUUID };
   const customKinds = createCustomKinds({
@@ -191,9 +194,13 @@ async function startApi(
       }),
     ],
   ]);
+  const aggregation = createAggregation({
+    ...{ client, resources: registry.resources, pki, dial, clock, log },
+  });
+  await run(aggregation);
   const http = createHttp({
     ...{ options, registry, pki, address, clock, log, store, descriptions },
-    ...{ authenticator, authorizer, requests, documents },
+    ...{ authenticator, authorizer, requests, documents, aggregator: aggregation.aggregator },
   });
   await run(http);
   await run(createRenewal({ http, clock, log, renew: () => ensurePki(pkiOptions) }));
@@ -219,6 +226,7 @@ async function startApi(
   await run(informers);
   await run(bootstrap);
   await run(controllers);
+  await run(aggregation.controllers(informers));
   await run(scheduler);
   log.info({ address, dataDir: options.dataDir }, 'API serves');
   return http;
@@ -239,6 +247,7 @@ interface HttpParts extends MasterDeps {
   authenticator: Authenticator;
   authorizer: Authorizer;
   requests: RequestStats;
+  aggregator: Aggregator;
   documents: MoreDocuments;
   address: string;
   store: Component;
@@ -255,6 +264,7 @@ function createHttp(parts: HttpParts): HttpServer {
     authorizer: parts.authorizer,
     requests: parts.requests,
     documents: parts.documents,
+    aggregator: parts.aggregator,
     serving: { ...pki.serving, ca: pki.ca },
     agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
     bindAddress: options.bindAddress,

@@ -29,6 +29,11 @@ export class TlsPool extends Agent {
     this.#dial = dial;
   }
 
+  /** For one connection that is used up. */
+  single(): TlsPool {
+    return new TlsPool(this.#dial, { keepAlive: false });
+  }
+
   override createConnection(
     options: PoolRequest,
     callback?: (error: Error | null, stream: Duplex) => void,

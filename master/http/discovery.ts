@@ -13,7 +13,7 @@ interface GroupVersionKind {
   kind: string;
 }
 
-interface Served {
+export interface Served {
   name: string;
   singularName: string;
   namespaced: boolean;
@@ -100,11 +100,28 @@ export interface Discovery {
   paths: readonly string[];
 }
 
+/** Kinds that other servers serve; `version` grows with every change of what they say. */
+export interface RemoteKinds {
+  readonly version: number;
+  readonly isEmpty: boolean;
+  /** All groups in their order, with the kinds of others in the place of our own of the same version. */
+  merge(groups: Groups): Groups;
+  /** They could not be asked lately. */
+  isStale(group: string, version: string): boolean;
+  /** Paths of `/openapi/v3` that lead to others, with something that changes with them. */
+  schemas(): readonly { path: string; hash: string }[];
+}
+
 const bytes = (document: object): Buffer => Buffer.from(`${JSON.stringify(document)}\n`);
 
 /** `serverAddress` is what clients are told to reach this server by: host:port. */
-export function createDiscovery(resources: readonly Resource[], serverAddress: string): Discovery {
-  const groups = groupRows(resources);
+export function createDiscovery(
+  resources: readonly Resource[],
+  serverAddress: string,
+  remotes?: RemoteKinds,
+): Discovery {
+  const own = groupRows(resources);
+  const groups = remotes?.merge(own) ?? own;
   const legacy = new Map<string, Buffer>();
   const groupDocuments: object[] = [];
   for (const [group, versions] of groups) {
@@ -129,8 +146,8 @@ export function createDiscovery(resources: readonly Resource[], serverAddress: s
   );
   const aggregated = new Map<string, Buffer>();
   for (const version of ['v2', 'v2beta1']) {
-    aggregated.set(`/api ${version}`, bytes(aggregate(groups, version, true)));
-    aggregated.set(`/apis ${version}`, bytes(aggregate(groups, version, false)));
+    aggregated.set(`/api ${version}`, bytes(aggregate(groups, version, true, remotes)));
+    aggregated.set(`/apis ${version}`, bytes(aggregate(groups, version, false, remotes)));
   }
   return {
     legacy,
@@ -143,7 +160,7 @@ export function createDiscovery(resources: readonly Resource[], serverAddress: s
   };
 }
 
-type Groups = Map<string, Map<string, Served[]>>;
+export type Groups = Map<string, Map<string, Served[]>>;
 
 function groupRows(resources: readonly Resource[]): Groups {
   const groups: Groups = new Map();
@@ -181,7 +198,7 @@ function resourceList(groupVersion: string, rows: readonly Served[]): object {
 const gvText = ({ group, version }: GroupVersionKind): string =>
   group === '' ? version : `${group}/${version}`;
 
-function aggregate(groups: Groups, apiVersion: string, core: boolean): object {
+function aggregate(groups: Groups, apiVersion: string, core: boolean, remotes?: RemoteKinds): object {
   const items = [...groups]
     .filter(([group]) => (group === '') === core)
     .map(([group, versions]) => ({
@@ -189,7 +206,7 @@ function aggregate(groups: Groups, apiVersion: string, core: boolean): object {
       versions: [...versions].map(([version, rows]) => ({
         version,
         resources: rows.map(aggregatedResource),
-        freshness: 'Current',
+        freshness: remotes?.isStale(group, version) ? 'Stale' : 'Current',
       })),
     }));
   return {

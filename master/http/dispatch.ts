@@ -9,6 +9,7 @@ import { gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiError, badRequest } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
+import type { Aggregator } from '../aggregation/aggregator.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import type { AgentLink } from './agentlink.js';
@@ -32,6 +33,7 @@ export interface DispatcherOptions {
   link: AgentLink;
   backends: Backends;
   documents: Documents;
+  aggregator: Aggregator | undefined;
   /** How an error in the middle of a stream is worded. */
   toApiError(error: unknown, raw: IncomingMessage): ApiError;
 }
@@ -62,7 +64,7 @@ export class Dispatcher {
   #endWatchesOfGoneKinds(): void {
     for (const scope of this.#streams) {
       const { target } = scope.info;
-      if (target && !this.#rowOf(target)) scope.abort();
+      if (target && !this.#rowOf(target) && !this.#options.aggregator?.serves(scope.info)) scope.abort();
     }
   }
 
@@ -186,11 +188,14 @@ export class Dispatcher {
     scope: RequestScope,
     client: { raw: IncomingMessage; url: string; response: ServerResponse },
   ): Promise<void> {
+    const { aggregator } = this.#options;
     const { target } = scope.info;
-    if (!target || !this.#rowOf(target)?.subresources.includes('proxy')) throw noSuchResource();
+    const isRemote = aggregator?.serves(scope.info) ?? false;
+    if (!isRemote && !(target && this.#rowOf(target)?.subresources.includes('proxy'))) throw noSuchResource();
     this.#streams.add(scope);
     try {
-      await serveProxy(this.#options, scope, client);
+      if (isRemote) await aggregator?.serve(scope, client);
+      else await serveProxy(this.#options, scope, client);
     } finally {
       this.#streams.delete(scope);
     }
@@ -202,13 +207,17 @@ export class Dispatcher {
     raw: IncomingMessage,
     client: { socket: Duplex; head: Buffer; respond(): ServerResponse },
   ): Promise<void> {
+    const { aggregator } = this.#options;
     const { target } = scope.info;
+    const isRemote = aggregator?.serves(scope.info) ?? false;
     const resource = target && this.#rowOf(target);
-    if (!target || !resource?.subresources.includes(target.subresource)) throw noSuchResource();
+    if (!isRemote && (!target || !resource?.subresources.includes(target.subresource)))
+      throw noSuchResource();
     this.#streams.add(scope);
     try {
-      if (isProxy(target)) await upgradeProxy(this.#options, scope, raw, client);
-      else if (isStream(target)) await tunnel(this.#options, target, scope, raw, client);
+      if (isRemote) await aggregator?.upgrade(scope, raw, client);
+      else if (isProxy(target)) await upgradeProxy(this.#options, scope, raw, client);
+      else if (target && isStream(target)) await tunnel(this.#options, target, scope, raw, client);
       else throw noSuchResource();
     } finally {
       this.#streams.delete(scope);

@@ -5,7 +5,7 @@
 import { gitVersion, kubernetesVersion } from '../../src/api/version.js';
 import type { ResourceSet } from '../resources/set.js';
 import { accepts, negotiate } from './accept.js';
-import { createDiscovery, type Discovery } from './discovery.js';
+import { createDiscovery, type Discovery, type RemoteKinds } from './discovery.js';
 import { answerHealth, type HealthCheck } from './health.js';
 import { OpenApiDocuments, openapiV2Protobuf, openapiV2ProtobufAccepted } from './openapi.js';
 import type { RequestInfo } from './request.js';
@@ -27,6 +27,8 @@ export interface DocumentsOptions {
   descriptions: Buffer | undefined;
   /** Further documents by path: metrics, those of OpenID Connect. */
   more: MoreDocuments | undefined;
+  /** What aggregated API servers serve. */
+  remotes?: RemoteKinds | undefined;
 }
 
 export type MoreDocuments = ReadonlyMap<string, () => MoreDocument | Promise<MoreDocument>>;
@@ -39,7 +41,7 @@ export const pageNotFound: Document = { code: 404, contentType: text, body: '404
 
 export class Documents {
   readonly #options: DocumentsOptions;
-  #made: { version: number; discovery: Discovery; openapi: OpenApiDocuments } | undefined;
+  #made: { version: string; discovery: Discovery; openapi: OpenApiDocuments } | undefined;
 
   constructor(options: DocumentsOptions) {
     this.#options = options;
@@ -51,11 +53,12 @@ export class Documents {
 
   /** Made again when kinds came or went. */
   #current(): { discovery: Discovery; openapi: OpenApiDocuments } {
-    const { resources, serverAddress, descriptions } = this.#options;
-    if (this.#made?.version !== resources.version) {
+    const { resources, serverAddress, descriptions, remotes } = this.#options;
+    const version = `${resources.version} ${remotes?.version}`;
+    if (this.#made?.version !== version) {
       this.#made = {
-        version: resources.version,
-        discovery: createDiscovery(resources.rows, serverAddress),
+        version,
+        discovery: createDiscovery(resources.rows, serverAddress, remotes),
         openapi: new OpenApiDocuments(
           resources.rows.map(({ type, subresources, verbs, schema, listKind }) => {
             return { ...type, subresources, verbs, schema, listKind };
@@ -117,10 +120,21 @@ export class Documents {
       negotiate(accept);
       return { code: 200, contentType: json, body: openapi.v2() };
     }
-    if (path === '/openapi/v3') return { code: 200, contentType: json, body: openapi.v3Index() };
+    if (path === '/openapi/v3') return { code: 200, contentType: json, body: this.#schemaIndex(openapi) };
     const prefix = '/openapi/v3/';
     const body = path.startsWith(prefix) ? openapi.v3(path.slice(prefix.length)) : undefined;
     return body ? { code: 200, contentType: json, body } : pageNotFound;
+  }
+
+  /** With the paths that lead to aggregated API servers. */
+  #schemaIndex(openapi: OpenApiDocuments): Buffer | string {
+    const own = openapi.v3Index();
+    const { remotes } = this.#options;
+    if (!remotes || remotes.isEmpty) return own;
+    const { paths } = JSON.parse(own.toString()) as { paths: Record<string, unknown> };
+    for (const { path, hash } of remotes.schemas())
+      paths[path] = { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` };
+    return JSON.stringify({ paths });
   }
 
   #paths(): string[] {

@@ -16,6 +16,8 @@ import { ApiError } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
+import type { Aggregator } from '../aggregation/aggregator.js';
+import { createRemoteKinds } from '../aggregation/remotekinds.js';
 import type { Authenticator, Authorizer } from '../auth/auth.js';
 import type { RequestStats } from '../metrics/requests.js';
 import type { Registry } from '../registry/registry.js';
@@ -54,6 +56,8 @@ export interface HttpServerOptions {
   /** host:port told to clients in discovery. */
   serverAddress: string;
   healthChecks?: readonly HealthCheck[];
+  /** Serves the groups that APIServices give to others. */
+  aggregator?: Aggregator;
   /** Told of every admitted request. */
   requests?: Pick<RequestStats, 'begin' | 'end'>;
   /** Documents beyond those of the API, by path. */
@@ -111,6 +115,7 @@ export class HttpServer implements Component {
       ],
       descriptions: options.descriptions,
       more: options.documents,
+      remotes: options.aggregator && createRemoteKinds(options.aggregator.discovered),
     });
     this.#dispatcher = new Dispatcher({
       registry,
@@ -118,6 +123,7 @@ export class HttpServer implements Component {
       link: this.#link,
       backends: this.#backends,
       documents,
+      aggregator: options.aggregator,
       toApiError: (error, raw) => this.#toApiError(error, raw),
     });
     this.#app = fastify<Server>({
@@ -216,7 +222,7 @@ export class HttpServer implements Component {
     this.#begin(scope);
     const beganMs = performance.now();
     reply.raw.once('close', () => this.#end(scope, reply.raw.statusCode, beganMs));
-    if (!isProxy(scope.info.target)) return;
+    if (!isProxy(scope.info.target) && !this.#options.aggregator?.serves(scope.info)) return;
     // Before fastify reads the body: it goes on as it comes, however long it is.
     reply.hijack();
     reply.raw.setHeader('audit-id', requestId);
