@@ -10,7 +10,7 @@ import { typeNames } from '../../src/api/apply/untracked.js';
 import { badRequest, conflict, isReason, staleVersion } from '../../src/api/errors.js';
 import { apiVersionOf } from '../../src/api/kinds.js';
 import type { ObjectRef } from '../../src/api/meta.js';
-import type { KubeObject } from '../../src/api/types.js';
+import type { KubeObject, Scale } from '../../src/api/types.js';
 import type { Patch } from '../../src/client/client.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
@@ -21,6 +21,7 @@ import { type Environment, subjectOf } from './environment.js';
 import { ownerOf, shapeOfRow, skippedOf, versionsOf, type Writer } from './managed.js';
 import { modify } from './modify.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
+import { applyScale, scaleType, scaleView } from './scale.js';
 import { rulesOf } from './update.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
 
@@ -39,7 +40,7 @@ export async function serverSideApply<T extends KubeObject>(
   for (let isSecond = false; ; isSecond = true) {
     try {
       return await modify(env, requested, ref, context, {
-        ...rulesOf(env, requested, context, subresource),
+        ...rulesOf(env, requested, context, subresource === 'scale' ? undefined : subresource),
         produce: async (old, stored) => {
           const result = await applied(request, await fromStoredVersion(requested, old), stored);
           owners = result.owners;
@@ -53,6 +54,28 @@ export async function serverSideApply<T extends KubeObject>(
       if (made) return made;
     }
   }
+}
+
+/** Applies a Scale: what it says of replicas is applied to the object itself. Answers the view of the result. */
+export async function applyToScale<T extends KubeObject>(
+  env: Environment,
+  requested: Resource<T>,
+  ref: ObjectRef,
+  { body, force }: Pick<Patch, 'body' | 'force'>,
+  context: RequestContext,
+): Promise<WriteResult<T>> {
+  const { apiVersion, kind, metadata, spec } = asConfig(body) as Scale;
+  if (apiVersion !== apiVersionOf(scaleType) || kind !== scaleType.kind)
+    throw badRequest(`invalid object type: ${kindText(String(apiVersion ?? ''), String(kind ?? ''))}`);
+  const empty = { apiVersion: apiVersionOf(requested.type), kind: requested.type.kind, metadata: {} } as T;
+  const scale = { apiVersion, kind, metadata: {}, spec } as Scale;
+  const config = {
+    ...(spec?.replicas === undefined ? empty : applyScale(requested, empty, scale)),
+    metadata: metadata ?? {},
+  };
+  const change = { body: config, ...(force !== undefined && { force }) };
+  const result = await serverSideApply(env, requested, ref, change, { context, subresource: 'scale' });
+  return { ...scaleView(requested, result), created: false } as unknown as WriteResult<T>;
 }
 
 interface Request<T extends KubeObject> {
@@ -128,7 +151,7 @@ const owning = ({ context }: Writer): RequestContext => ({
 
 /** Who applies to a subresource owns nothing of the rest. */
 function skipped(row: Resource<never>, { subresource }: Writer, config: KubeObject): ReadonlySet<string> {
-  if (subresource === undefined) return skippedOf(row);
+  if (subresource === undefined || subresource === 'scale') return skippedOf(row);
   return subresource === 'status'
     ? new Set([...typeNames, ...Object.keys(config).filter((name) => name !== 'status')])
     : typeNames;

@@ -23,7 +23,7 @@ export function createRegistryClient(registry: Registry, user: User): Client {
     signal: options.signal ?? neverAborted,
     dryRun: options.dryRun ?? false,
     fieldValidation: options.fieldValidation ?? 'Ignore',
-    fieldManager: options.fieldManager ?? user.name,
+    fieldManager: options.fieldManager ?? user.name.replace(/^system:/, ''),
     warn: () => undefined,
   });
 

@@ -173,7 +173,7 @@ const isNone = (fields: object): boolean => Object.keys(fields).length === 0;
 
 /** A writer of `/status` may change it; what else a write to a subresource changes is its own, too. */
 const skippedIn = (row: Resource<never>, { subresource }: Writer): ReadonlySet<string> =>
-  subresource === undefined ? skippedOf(row) : typeNames;
+  subresource === undefined || subresource === 'scale' ? skippedOf(row) : typeNames;
 
 /** The entries of a request; `undefined` when it has none that can be read, as if it had said nothing. */
 function sentEntries(list: unknown): Entry[] | undefined {

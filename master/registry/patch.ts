@@ -8,7 +8,7 @@ import type { GroupVersionKind, ObjectType } from '../../src/api/schema/table.js
 import type { KubeObject } from '../../src/api/types.js';
 import type { Patch, PatchType } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
-import { serverSideApply } from './apply.js';
+import { applyToScale, serverSideApply } from './apply.js';
 import { readAs } from './body.js';
 import { managedOf } from './codec.js';
 import type { Environment } from './environment.js';
@@ -30,8 +30,11 @@ export function patch<T extends KubeObject>(
   subresource?: string,
 ): Promise<WriteResult<T>> {
   const once = warnOnce(context);
-  if (change.type === 'apply' && subresource !== 'scale')
-    return serverSideApply(env, resource, ref, change, { context: once, subresource });
+  if (change.type === 'apply') {
+    return subresource === 'scale'
+      ? applyToScale(env, resource, ref, change, once)
+      : serverSideApply(env, resource, ref, change, { context: once, subresource });
+  }
   const seesOwners = namesOwners(change);
   const apply = (type: GroupVersionKind, current: KubeObject, schema?: ObjectType): KubeObject =>
     readAs(
