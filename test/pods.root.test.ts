@@ -251,4 +251,87 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
       t.ok(took >= 3 && took < 6, `deleted after ${took.toFixed(1)} s`);
     },
   );
+
+  await t.test('what pods and the node use', { timeout: 120_000 }, async (t) => {
+    const eater = 'x=$(head -c 8000000 /dev/zero | tr "\\0" x); while :; do :; done';
+    await apply(cluster, 'busy', {
+      containers: [
+        {
+          ...image,
+          name: 'spin',
+          command: ['sh', '-c', eater],
+          resources: { limits: { cpu: '200m', memory: '64Mi' } },
+        },
+        { ...image, name: 'idle', command: ['sleep', '1000'] },
+      ],
+    });
+    await ready('busy');
+    const usage = async (): Promise<number[]> => {
+      const text = await cluster.kubectl('top', 'pod', 'busy', '--containers', '--no-headers');
+      const [, cpu = '', memory = ''] = /spin +(\d+)m +(\d+)Mi/.exec(text) ?? [];
+      t.match(text, /busy +idle +\dm +\dMi/);
+      return [Number(cpu), Number(memory)];
+    };
+    await eventually('the usage that its limits allow', 30, async () => {
+      const [cpu = 0, memory = 0] = await usage();
+      return cpu > 100 && cpu < 300 && memory >= 7 && memory < 64;
+    });
+    t.match(await cluster.kubectl('top', 'pod', '-A', '-l', 'app=busy'), /default +busy +\d+m +\d+Mi/);
+    t.match(
+      await cluster.kubectl('top', 'node'),
+      new RegExp(`${cluster.nodeName} +\\d+m +\\d+% +\\d+Mi +\\d+%`),
+    );
+    t.match(
+      await cluster.kubectl('get', 'pods.metrics.k8s.io'),
+      /NAME +CPU +MEMORY +WINDOW\n[^]*^busy +\d+\w/m,
+    );
+    const proxy = `/api/v1/nodes/${cluster.nodeName}/proxy`;
+    const cadvisor = await cluster.kubectl('get', '--raw', `${proxy}/metrics/cadvisor`);
+    t.match(cadvisor, /^container_spec_memory_limit_bytes\{.*pod="busy",container="spin".*\} 67108864$/m);
+    t.match(cadvisor, /^container_cpu_cfs_throttled_periods_total\{.*container="spin".*\} [1-9]/m);
+    t.match(cadvisor, /^container_network_receive_bytes_total\{.*pod="busy".*interface="eth0"\} \d/m);
+    t.match(
+      await cluster.kubectl('get', '--raw', '/metrics'),
+      /^apiserver_request_total\{verb="LIST".*\} \d/m,
+    );
+    await cluster.kubectl('delete', 'pod', 'busy', '--wait=true');
+  });
+
+  await t.test('kubectl debug: inside a pod, a copy of it, the node', { timeout: 180_000 }, async (t) => {
+    await apply(cluster, 'patient', {
+      containers: [{ ...image, name: 'main', command: ['sleep', '1000'] }],
+    });
+    await ready('patient');
+    const debug = (...args: string[]): Promise<string> =>
+      cluster.kubectl('debug', '--image=busybox', '--image-pull-policy=IfNotPresent', ...args);
+    const stateOf = (name: string): Promise<string> =>
+      read(cluster, 'patient', `.status.ephemeralContainerStatuses[?(@.name=="${name}")].state`);
+
+    await debug('patient', '-c', 'look', '--target=main', '--', 'sleep', '900');
+    await eventually('the container to run', 20, async () => (await stateOf('look')).includes('running'));
+    const seen = await cluster.kubectl('exec', 'patient', '-c', 'look', '--', 'ps');
+    t.match(seen, /1 root +sleep 1000/, 'the processes of its target');
+    t.notMatch(await cluster.kubectl('exec', 'patient', '-c', 'main', '--', 'hostname'), /look/);
+
+    await debug('patient', '-c', 'fail', '--', 'sh', '-c', 'echo broken; exit 3');
+    await eventually('its end', 20, async () => (await stateOf('fail')).includes('"exitCode":3'));
+    t.equal(await cluster.kubectl('logs', 'patient', '-c', 'fail'), 'broken\n');
+    t.match(await cluster.kubectl('get', 'pod', 'patient'), /1\/1 +Running +0/, 'the pod is as it was');
+    t.equal(await read(cluster, 'patient', '.status.ephemeralContainerStatuses[1].restartCount'), '0');
+    await cluster.kill('agent');
+    cluster.start('agent');
+    await eventually('the agent to be back', 60, async () =>
+      (await cluster.kubectl('exec', 'patient', '-c', 'look', '--', 'echo', 'here')).includes('here'),
+    );
+    t.match(await stateOf('fail'), /"exitCode":3/, 'not started again by the next agent');
+
+    await debug('patient', '--copy-to=twin', '-c', 'aside', '--share-processes', '--', 'sleep', '900');
+    await ready('twin');
+    t.match(await cluster.kubectl('exec', 'twin', '-c', 'aside', '--', 'ps'), /sleep 1000/);
+
+    await debug(`node/${cluster.nodeName}`, '--', 'ls', '/host');
+    const pod = (await cluster.kubectl('get', 'pods', '-o', 'name')).match(/node-debugger-\S+/)?.[0] ?? '';
+    await eventually('the listing', 20, async () => /^etc$/m.test(await cluster.kubectl('logs', pod)));
+    t.equal(await read(cluster, pod, '.spec.hostPID'), 'true');
+  });
 });
