@@ -283,7 +283,7 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
     );
     t.match(
       await cluster.kubectl('get', 'pods.metrics.k8s.io'),
-      /NAME +CPU +MEMORY +WINDOW\n[^]*^busy +\d+\w/m,
+      /NAME +CPU +MEMORY +WINDOW\n[\s\S]*^busy +\d+\w/m,
     );
     const proxy = `/api/v1/nodes/${cluster.nodeName}/proxy`;
     const cadvisor = await cluster.kubectl('get', '--raw', `${proxy}/metrics/cadvisor`);
