@@ -49,13 +49,15 @@ export function customStrategy(custom: CustomRules): Strategy {
       const next = withStatus(old, withDefaults(node, object));
       return { ...next, metadata: { ...old.metadata, managedFields: object.metadata.managedFields } };
     },
-    validateCreate: (object) => [
-      ...validateSchema(node, object),
-      ...scaleErrors(custom, object),
-      ...validateEmbedded(object, node),
-      ...validateLists(node, object),
-      ...validateRules(custom.rules, object, undefined),
-    ],
+    validateCreate(object) {
+      const errors = [
+        ...validateSchema(node, object),
+        ...scaleErrors(custom, object),
+        ...validateEmbedded(object, node),
+        ...validateLists(node, object),
+      ];
+      return withRules(custom, errors, object, undefined);
+    },
     validateUpdate: (object, old) => updateErrors(custom, object, old),
     validateStatusUpdate: (object, old) => statusErrors(custom, object as Custom, old as Custom),
     warnings: finalizerWarnings,
@@ -90,13 +92,36 @@ function withStatus(object: KubeObject, from: KubeObject): KubeObject {
 function updateErrors(custom: CustomRules, object: KubeObject, old: KubeObject): FieldError[] {
   const { node } = custom;
   const lists = validateLists(node, object);
-  return [
+  const errors = [
     ...validateSchema(node, object, '', oldValue(old)),
     ...scaleErrors(custom, object),
     ...validateEmbedded(object, node),
     ...(lists.length > 0 && validateLists(node, old).length > 0 ? [] : lists),
-    ...validateRules(custom.rules, object, old),
   ];
+  return withRules(custom, errors, object, old);
+}
+
+const blocking: readonly FieldError['type'][] = [
+  'NotSupported',
+  'Required',
+  'TooLong',
+  'TooMany',
+  'TypeInvalid',
+];
+
+/** Rules see only objects whose values are of the types and sizes that they were compiled for. */
+function withRules(
+  { rules }: CustomRules,
+  errors: FieldError[],
+  object: KubeObject,
+  old: KubeObject | undefined,
+): FieldError[] {
+  if (!rules.node.hasRules) return errors;
+  if (!errors.some(({ type }) => blocking.includes(type)))
+    return [...errors, ...validateRules(rules, object, old)];
+  const detail =
+    'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+  return [...errors, { type: 'Invalid', field: '<nil>', value: null, detail }];
 }
 
 /** Of a status update only the status is looked at, but rules may compare it with the spec. */
@@ -104,14 +129,14 @@ function statusErrors(custom: CustomRules, object: Custom, old: Custom): FieldEr
   const { node } = custom;
   const status = node.properties.get('status');
   const lists = validateLists(node, object);
-  return [
+  const errors = [
     ...(status && object['status'] !== undefined
       ? validateSchema(status, object['status'], 'status', oldMember(node, oldValue(old), 'status'))
       : []),
     ...scaleErrors(custom, object, true),
     ...(lists.length > 0 && validateLists(node, old).length > 0 ? [] : lists),
-    ...validateRules(custom.rules, object, old),
   ];
+  return withRules(custom, errors, object, old);
 }
 
 const INT32_MAX = 2 ** 31 - 1;

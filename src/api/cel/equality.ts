@@ -5,7 +5,7 @@ export function isCelEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a === 'bigint' || typeof a === 'number') {
     // An integer equals a double of the same value.
-    return (typeof b === 'bigint' || typeof b === 'number') && a == b;
+    return (typeof b === 'bigint' || typeof b === 'number') && Number(a) === Number(b);
   }
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a))

@@ -44,6 +44,8 @@ export interface CompileOptions {
   types?: readonly ObjectShape[];
   /** What the result must be; anything by default. */
   result?: 'bool' | 'string';
+  /** Results stay values of CEL (quantities, times), for other expressions to go on with. */
+  isRaw?: boolean;
 }
 
 export interface Program {
@@ -56,6 +58,8 @@ export interface Program {
    * `CelEvaluationError`; `CelBudgetExceeded` when it took more than `steps`.
    */
   evaluate(variables: Readonly<Record<string, unknown>>, budget?: Budget): unknown;
+  /** The same of values that are as their declared types want them. */
+  evaluateTyped(variables: Readonly<Record<string, unknown>>, budget?: Budget): unknown;
 }
 
 /** Shared by evaluations that may take so much together. */
@@ -102,21 +106,41 @@ export function compile(expression: string, options: CompileOptions): Program {
     if (options.result && type !== options.result && type !== 'dyn')
       throw new CelCompileError(`must evaluate to ${options.result}`);
     meterAll(parsed.ast, language.meter);
-    return { type, uses, evaluate: (variables, budget) => run(language.meter, parsed, variables, budget) };
+    const finish = options.isRaw ? (result: unknown): unknown => result : fromCel;
+    const typed = (values: Readonly<Record<string, unknown>>, budget?: Budget): unknown =>
+      run({ meter: language.meter, parsed, finish }, values, budget);
+    return {
+      type,
+      uses,
+      evaluateTyped: typed,
+      evaluate: (variables, budget) => typed(mapValues(variables, toCel), budget),
+    };
   } catch (error) {
     if (error instanceof CelCompileError) throw error;
     throw asCompileError(expression, error, (name) => language.hasFunction(name));
   }
 }
 
-function run(
-  meter: Meter,
-  parsed: (variables: Record<string, unknown>) => unknown,
+function mapValues(
   variables: Readonly<Record<string, unknown>>,
+  change: (value: unknown) => unknown,
+): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const name of Object.keys(variables)) values[name] = change(variables[name]);
+  return values;
+}
+
+interface Ready {
+  meter: Meter;
+  parsed(values: Readonly<Record<string, unknown>>): unknown;
+  finish(result: unknown): unknown;
+}
+
+function run(
+  { meter, parsed, finish }: Ready,
+  values: Readonly<Record<string, unknown>>,
   budget: Budget = { steps: defaultSteps },
 ): unknown {
-  const values: Record<string, unknown> = {};
-  for (const name of Object.keys(variables)) values[name] = toCel(variables[name]);
   const granted = Math.min(budget.steps, defaultSteps);
   meter.left = granted;
   const settle = (): void => {
@@ -131,7 +155,7 @@ function run(
   };
   const done = (result: unknown): unknown => {
     settle();
-    return fromCel(result);
+    return finish(result);
   };
   try {
     const result = parsed(values);
