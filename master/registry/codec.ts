@@ -134,7 +134,11 @@ export function isSameJson(a: unknown, b: unknown): boolean {
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
   for (const key of Object.keys(left)) if (!isSameJson(left[key], right[key])) return false;
-  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
+  for (const key of Object.keys(right)) {
+    // A label may be called `constructor`, which every object inherits.
+    const isMissing = left[key] === undefined || !Object.hasOwn(left, key);
+    if (isMissing && right[key] !== undefined) return false;
+  }
   return true;
 }
 

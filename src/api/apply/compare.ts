@@ -188,6 +188,7 @@ export function isSame(a: unknown, b: unknown): boolean {
   const left = a as JsonMap;
   const right = b as JsonMap;
   for (const key of Object.keys(left)) if (!isSame(left[key], right[key])) return false;
-  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
+  for (const key of Object.keys(right))
+    if (right[key] !== undefined && ownValue(left, key) === undefined) return false;
   return true;
 }
