@@ -162,6 +162,7 @@ export function createDiscovery(
 
 export type Groups = Map<string, Map<string, Served[]>>;
 
+/** Resources of a version by name, as kube-apiserver lists them: `kubectl get all` prints in this order. */
 function groupRows(resources: readonly Resource[]): Groups {
   const groups: Groups = new Map();
   for (const row of resources) {
@@ -171,6 +172,8 @@ function groupRows(resources: readonly Resource[]): Groups {
     versions.set(row.type.version, rows);
     rows.push(served(row));
   }
+  for (const versions of groups.values())
+    for (const rows of versions.values()) rows.sort((a, b) => (a.name < b.name ? -1 : 1));
   return groups;
 }
 
