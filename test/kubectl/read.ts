@@ -49,7 +49,7 @@ export const read: Case[] = [
   { run: 'auth can-i --list', prints: /Resources +Non-Resource URLs/ },
   { run: 'auth can-i get pods --as=nobody', exit: 1, prints: 'no\n' },
   { run: 'auth whoami', since: 28, prints: /Username +\S/ },
-  { run: 'get events.events.k8s.io', prints: /./ },
+  { run: 'get events.events.k8s.io', complains: /No resources found/ },
   { run: 'events', since: 28, complains: /No events found/ },
   { run: 'delete cm a b c d', prints: /"a" deleted[\s\S]*"d" deleted/ },
 ];
