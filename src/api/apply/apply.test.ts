@@ -174,6 +174,7 @@ t.test('what does not change is nobody’s change', async () => {
 t.test('a merge of what fits, fits, and has all of the configuration', async () => {
   fc.assert(
     fc.property(services, servicesWith(someWords), (live, config) => {
+      fc.pre(Object.keys(config.spec).length > 0);
       const merged = merge(service, live, config);
       assert.deepEqual(misfitsOf(service, merged), []);
       assert.deepEqual(texts(difference(fieldsOf(service, config), fieldsOf(service, merged))), new Set());
@@ -307,7 +308,7 @@ t.test('applies and updates of a map, against a model', async () => {
         } else {
           assert.equal(await world.apply(manager, data, force), modelApply(model, manager, data, force));
         }
-        assert.deepEqual(world.data, Object.fromEntries([...model].map(([key, { value }]) => [key, value])));
+        assert.ok(isSame(world.data, Object.fromEntries([...model].map(([key, { value }]) => [key, value]))));
         for (const [key, { owners }] of model) assert.deepEqual(world.owners(key), [...owners].sort(), key);
       }
     }),
@@ -329,7 +330,7 @@ t.test('apply is idempotent, and an empty one takes away exactly what was its ow
       const left = Object.entries(others).filter(
         ([key, value]) => (Object.hasOwn(mine, key) ? mine[key] : value) === value,
       );
-      assert.deepEqual(world.data, Object.fromEntries(left));
+      assert.ok(isSame(world.data, Object.fromEntries(left)));
     }),
   );
 });
