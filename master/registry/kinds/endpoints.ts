@@ -1,6 +1,11 @@
 /** The strategies of Endpoints and EndpointSlices. Pure. */
 import type { FieldError } from '../../../src/api/errors.js';
-import { dnsLabelErrors } from '../../../src/api/names.js';
+import {
+  dnsLabelErrors,
+  dnsSubdomainErrors,
+  labelKeyErrors,
+  labelValueErrors,
+} from '../../../src/api/names.js';
 import type {
   Endpoint,
   EndpointAddress,
@@ -8,7 +13,7 @@ import type {
   EndpointSlice,
   Endpoints,
 } from '../../../src/api/types.js';
-import { parseIp } from '../../../src/net/ip.js';
+import { isIp, parseIp } from '../../../src/net/ip.js';
 import type { Strategy } from '../strategy.js';
 import {
   allInvalid,
@@ -20,12 +25,15 @@ import {
   portRange,
   required,
 } from '../validation/field.js';
+import { validateLabels } from '../validation/metadata.js';
+import { specialIpErrors } from './names.js';
 import { validIp } from './podspec.js';
 
 const protocols = ['SCTP', 'TCP', 'UDP'];
 
 export const endpointsStrategy: Strategy<Endpoints> = {
   generation: false,
+  allowCreateOnUpdate: true,
   validate: ({ subsets }) =>
     (subsets ?? []).flatMap(({ addresses = [], notReadyAddresses = [], ports = [] }, index) => {
       const path = `subsets[${index}]`;
@@ -39,20 +47,17 @@ export const endpointsStrategy: Strategy<Endpoints> = {
     }),
 };
 
-function validateAddress(path: string, { ip = '', hostname }: EndpointAddress): FieldError[] {
-  const address = parseIp(ip);
-  if (!address) return [invalidValue(`${path}.ip`, ip, validIp)];
-  const errors = hostname ? allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname)) : [];
-  const first = Number(address.value >> 24n);
-  if (address.family === 4 && first === 127) {
-    errors.push(invalidValue(`${path}.ip`, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'));
-  }
-  return errors;
+function validateAddress(path: string, { ip = '', hostname, nodeName }: EndpointAddress): FieldError[] {
+  return [
+    ...allInvalid(`${path}.ip`, ip, isIp(ip) ? specialIpErrors(ip) : [validIp]),
+    ...(hostname ? allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname)) : []),
+    ...(nodeName === undefined ? [] : allInvalid(`${path}.nodeName`, nodeName, dnsSubdomainErrors(nodeName))),
+  ];
 }
 
 function validatePort(
   path: string,
-  { name, port, protocol }: EndpointPort,
+  { name, port, protocol, appProtocol }: EndpointPort,
   needsName: boolean,
 ): FieldError[] {
   const errors = name
@@ -61,14 +66,22 @@ function validatePort(
       ? [required(`${path}.name`)]
       : [];
   if (!isPort(port)) errors.push(invalidValue(`${path}.port`, port, portRange));
-  return [...errors, ...oneOf(`${path}.protocol`, protocol, protocols)];
+  return [
+    ...errors,
+    ...oneOf(`${path}.protocol`, protocol, protocols),
+    ...validateAppProtocol(`${path}.appProtocol`, appProtocol),
+  ];
 }
+
+const validateAppProtocol = (field: string, value: string | undefined): FieldError[] =>
+  value === undefined ? [] : allInvalid(field, value, labelKeyErrors(value));
 
 const maxEndpoints = 1000;
 const maxAddresses = 100;
 const maxPorts = 20_000;
 
 export const endpointSliceStrategy: Strategy<EndpointSlice> = {
+  generation: 'body',
   validate: ({ addressType, endpoints = [], ports = [] }) => {
     const names = new Set<string>();
     const errors: FieldError[] = addressType
@@ -76,13 +89,14 @@ export const endpointSliceStrategy: Strategy<EndpointSlice> = {
       : [required('addressType')];
     if (endpoints.length > maxEndpoints) errors.push(tooMany('endpoints', endpoints.length, maxEndpoints));
     if (ports.length > maxPorts) errors.push(tooMany('ports', ports.length, maxPorts));
-    for (const [index, { name = '', port, protocol }] of ports.entries()) {
+    for (const [index, { name = '', port, protocol, appProtocol }] of ports.entries()) {
       const path = `ports[${index}]`;
       if (name) errors.push(...allInvalid(`${path}.name`, name, dnsLabelErrors(name)));
       if (names.has(name)) errors.push(duplicate(`${path}.name`, name));
       names.add(name);
       if (port !== undefined && !isPort(port)) errors.push(invalidValue(`${path}.port`, port, portRange));
       errors.push(...oneOf(`${path}.protocol`, protocol, protocols));
+      errors.push(...validateAppProtocol(`${path}.appProtocol`, appProtocol));
     }
     return [
       ...errors,
@@ -104,18 +118,48 @@ const tooMany = (field: string, count: number, max: number): FieldError => ({
 
 const familyOf: Record<string, 4 | 6> = { IPv4: 4, IPv6: 6 };
 
-function validateEndpoint(path: string, { addresses = [], hostname }: Endpoint, type: string): FieldError[] {
+function validateEndpoint(path: string, endpoint: Endpoint, type: string): FieldError[] {
+  const { addresses = [], hostname, nodeName, deprecatedTopology: labels = {} } = endpoint;
   const errors: FieldError[] =
     addresses.length === 0 ? [required(`${path}.addresses`, 'must contain at least 1 address')] : [];
   if (addresses.length > maxAddresses)
     errors.push(tooMany(`${path}.addresses`, addresses.length, maxAddresses));
+  for (const [index, address] of addresses.entries())
+    errors.push(...allInvalid(`${path}.addresses[${index}]`, address, addressErrors(address, type)));
+  if (nodeName !== undefined)
+    errors.push(...allInvalid(`${path}.nodeName`, nodeName, dnsSubdomainErrors(nodeName)));
+  const topology = `${path}.deprecatedTopology`;
+  if (Object.keys(labels).length > maxTopologyLabels)
+    errors.push(tooMany(topology, Object.keys(labels).length, maxTopologyLabels));
+  errors.push(...validateLabels(labels, topology));
+  if (hostname) errors.push(...allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname)));
+  return [...errors, ...validateZones(`${path}.hints.forZones`, endpoint)];
+}
+
+const maxTopologyLabels = 16;
+const maxZones = 8;
+
+function addressErrors(address: string, type: string): string[] {
   const family = familyOf[type];
-  for (const [index, address] of addresses.entries()) {
-    if (family !== undefined && parseIp(address)?.family !== family) {
-      errors.push(invalidValue(`${path}.addresses[${index}]`, address, `must be a valid ${type} address`));
-    }
-  }
-  return hostname
-    ? [...errors, ...allInvalid(`${path}.hostname`, hostname, dnsLabelErrors(hostname))]
-    : errors;
+  if (family !== undefined)
+    return parseIp(address)?.family === family
+      ? specialIpErrors(address)
+      : [`must be a valid ${type} address`];
+  if (type !== 'FQDN') return [];
+  const isQualified = address.replace(/\.$/, '').includes('.');
+  return isQualified
+    ? dnsSubdomainErrors(address.replace(/\.$/, ''))
+    : ['should be a domain with at least two segments separated by dots'];
+}
+
+function validateZones(field: string, { hints }: Endpoint): FieldError[] {
+  const zones = hints?.forZones ?? [];
+  if (zones.length > maxZones) return [tooMany(field, zones.length, maxZones)];
+  const seen = new Set<string>();
+  return zones.flatMap(({ name = '' }, index) => {
+    const path = `${field}[${index}].name`;
+    const isTaken = seen.has(name);
+    seen.add(name);
+    return [...(isTaken ? [duplicate(path, name)] : []), ...allInvalid(path, name, labelValueErrors(name))];
+  });
 }

@@ -5,12 +5,13 @@
 import { dnsLabelErrors, labelKeyErrors } from '../../../src/api/names.js';
 import type { Namespace } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
-import { allInvalid } from '../validation/field.js';
+import { allInvalid, invalidValue } from '../validation/field.js';
 
 /** Never go: the control plane needs them. */
 const immortal = ['default', 'kube-system', 'kube-public'];
 
 const ownFinalizer = 'kubernetes';
+const standardFinalizers = [ownFinalizer, 'orphan', 'foregroundDeletion'];
 
 export const namespaceStrategy: Strategy<Namespace> = {
   generation: false,
@@ -29,7 +30,18 @@ export const namespaceStrategy: Strategy<Namespace> = {
       ? { ...old, spec: { finalizers: namespace.spec?.finalizers ?? [] } }
       : undefined,
   validate: ({ spec }) =>
-    (spec?.finalizers ?? []).flatMap((name) => allInvalid('spec.finalizers', name, labelKeyErrors(name))),
+    (spec?.finalizers ?? []).flatMap((name) => {
+      const errors = allInvalid('spec.finalizers', name, labelKeyErrors(name));
+      if (errors.length > 0 || name.includes('/') || standardFinalizers.includes(name)) return errors;
+      const detail = 'name is neither a standard finalizer name nor is it fully qualified';
+      return [invalidValue('spec.finalizers', name, detail)];
+    }),
+  validateStatusUpdate: ({ metadata, status }) => {
+    const phase = status?.phase ?? '';
+    const [wanted, state] = metadata.deletionTimestamp ? ['Terminating', 'not empty'] : ['Active', 'empty'];
+    const detail = `may only be '${wanted}' if \`deletionTimestamp\` is ${state}`;
+    return phase === wanted ? [] : [invalidValue('status.Phase', phase, detail)];
+  },
   forbidDelete: ({ metadata }) =>
     immortal.includes(metadata.name ?? '') ? 'this namespace may not be deleted' : undefined,
   prepareForDelete: (_context, namespace) => ({
@@ -37,5 +49,5 @@ export const namespaceStrategy: Strategy<Namespace> = {
     status: { ...namespace.status, phase: 'Terminating' },
   }),
   hasOwnFinalizers: ({ spec }) => (spec?.finalizers ?? []).length > 0,
-  fields: ({ status }) => ({ 'status.phase': status?.phase ?? '' }),
+  fields: ({ metadata, status }) => ({ name: metadata.name ?? '', 'status.phase': status?.phase ?? '' }),
 };

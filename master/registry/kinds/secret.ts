@@ -23,7 +23,6 @@ export const secretStrategy: Strategy<Secret> = {
 /** Keys that a type of secret must have. */
 const keysOf: Record<string, readonly string[]> = {
   'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
   'kubernetes.io/dockercfg': ['.dockercfg'],
   'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
 };
@@ -34,8 +33,11 @@ function validateType({ type = '', data = {}, metadata }: Secret): FieldError[] 
   const errors = (keysOf[type] ?? [])
     .filter((key) => !Object.hasOwn(data, key))
     .map((key) => required(`data[${key}]`));
+  if (type === 'kubernetes.io/ssh-auth' && !data['ssh-privatekey'])
+    errors.push(required('data[%s][ssh-privatekey]'));
   if (type === 'kubernetes.io/basic-auth' && !('username' in data) && !('password' in data)) {
-    errors.push(required('data[username]'), required('data[password]'));
+    // The paths are those kube-apiserver prints, its placeholder included.
+    errors.push(required('data[%s][username]'), required('data[%s][password]'));
   }
   if (type === 'kubernetes.io/service-account-token' && !metadata.annotations?.[serviceAccountName]) {
     errors.push(required(`metadata.annotations[${serviceAccountName}]`));
@@ -48,11 +50,12 @@ function validateType({ type = '', data = {}, metadata }: Secret): FieldError[] 
   return errors;
 }
 
+/** A JSON object, or null, which is an empty one. */
 function isJson(base64: string | undefined): boolean {
   if (base64 === undefined) return true;
   try {
-    JSON.parse(Buffer.from(base64, 'base64').toString());
-    return true;
+    const value: unknown = JSON.parse(Buffer.from(base64, 'base64').toString());
+    return value === null || (typeof value === 'object' && !Array.isArray(value));
   } catch (error) {
     if (error instanceof SyntaxError) return false;
     throw error;

@@ -286,7 +286,7 @@ t.test('validation', async (t) => {
     ],
     [
       { ports: named({ port: 80 }, { port: 80 }) },
-      /spec\.ports\[1\]: Duplicate value: \{"protocol":"TCP","port":80\}/,
+      /spec\.ports\[1\]: Duplicate value: \{"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0\}/,
     ],
     [
       { ports: [{ port: 80, nodePort: 30000 }] },
@@ -309,6 +309,38 @@ t.test('validation', async (t) => {
       { ports, externalTrafficPolicy: 'Local' },
       /spec\.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services/,
     ],
+    [
+      { type: 'ExternalName', externalName: 'a.b', clusterIP: '10.96.0.9', ipFamilies: ['IPv4'] },
+      /spec\.clusterIPs: Forbidden: may not be set for ExternalName services, spec\.ipFamilies: Forbidden/,
+    ],
+    [
+      { ports, externalIPs: ['127.0.0.1'] },
+      /spec\.externalIPs\[0\]: Invalid value: "127\.0\.0\.1": may not be in the loopback range/,
+    ],
+    [
+      { ports, loadBalancerClass: 'a/b' },
+      /spec\.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'/,
+    ],
+    [
+      { type: 'LoadBalancer', ports, loadBalancerSourceRanges: ['10.0.0.1'] },
+      /spec\.LoadBalancerSourceRanges\[0\]: Invalid value: "10\.0\.0\.1": must be a valid CIDR value/,
+    ],
+    [
+      { ports, healthCheckNodePort: 30001 },
+      /spec\.healthCheckNodePort: Invalid value: 30001: may only be set when `type` is 'LoadBalancer' and/,
+    ],
+    [
+      { ports, trafficDistribution: 'Far' },
+      /spec\.trafficDistribution: Unsupported value: "Far": supported values: "PreferClose", "PreferSameNode", "PreferSameZone"/,
+    ],
+    [
+      { ports, ipFamilies: ['IPv6'] },
+      /spec\.ipFamilies\[0\]: Invalid value: "IPv6": not configured on this cluster/,
+    ],
+    [
+      { ports, ipFamilyPolicy: 'RequireDualStack' },
+      /spec\.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack/,
+    ],
     [{ ports, selector: { 'a b': 'c' } }, /spec\.selector: Invalid value: "a b": name part must consist of/],
   ];
   for (const [spec, message] of cases)
@@ -317,4 +349,48 @@ t.test('validation', async (t) => {
     code: 422,
     message: /metadata\.name: Invalid value: "1bad": a DNS-1035 label must consist of/,
   });
+});
+
+t.test('balancers: a health port for local traffic, modes of addresses, and what stays', async (t) => {
+  const { add, patch, registry, row } = await setUp();
+  const balanced = { type: 'LoadBalancer', ports, externalTrafficPolicy: 'Local' };
+  const { spec } = await add('a', { ...balanced, loadBalancerClass: 'example.com/lb' });
+  const port = spec?.healthCheckNodePort ?? 0;
+  t.ok(port >= 30000 && port <= 32767 && port !== spec?.ports?.[0]?.nodePort);
+  t.equal((await patch('a', { healthCheckNodePort: null })).spec?.healthCheckNodePort, port, 'kept');
+  await t.rejects(patch('a', { healthCheckNodePort: port === 30000 ? 30001 : 30000 }), {
+    message: /spec\.healthCheckNodePort: Forbidden: field is immutable/,
+  });
+  await t.rejects(patch('a', { loadBalancerClass: 'example.com/other' }), {
+    message: /spec\.loadBalancerClass: Invalid value: "example\.com\/other": may not change once set/,
+  });
+  const status = (body: object) =>
+    registry.patch(
+      row,
+      { namespace: 'default', name: 'a' },
+      { type: 'merge', body: { status: body } },
+      context,
+      'status',
+    );
+  const { object } = await status({ loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } });
+  t.match(object.status, { loadBalancer: { ingress: [{ ip: '192.0.2.1', ipMode: 'VIP' }] } });
+  await t.rejects(status({ loadBalancer: { ingress: [{ hostname: 'a_b' }] } }), {
+    message: /status\.loadBalancer\.ingress\[0\]\.hostname: Invalid value: "a_b"/,
+  });
+  const free = await patch('a', { externalTrafficPolicy: 'Cluster' });
+  t.equal(free.spec?.healthCheckNodePort, undefined);
+});
+
+t.test('warnings: fields that do nothing', async (t) => {
+  const { add } = await setUp();
+  const warned = contextOf();
+  await add(
+    'headless',
+    { clusterIP: 'None', sessionAffinity: 'ClientIP', trafficDistribution: 'PreferClose' },
+    warned,
+  );
+  t.same(warned.warnings, [
+    'spec.SessionAffinity is ignored for headless services',
+    'spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"',
+  ]);
 });

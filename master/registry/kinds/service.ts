@@ -3,9 +3,8 @@
  * and wording as the Service API documents them.
  */
 import type { FieldError } from '../../../src/api/errors.js';
-import { dns1035LabelErrors, dnsLabelErrors, dnsSubdomainErrors } from '../../../src/api/names.js';
+import { dns1035LabelErrors, dnsLabelErrors, labelKeyErrors } from '../../../src/api/names.js';
 import type { Service, ServicePort, ServiceSpec } from '../../../src/api/types.js';
-import { isIp } from '../../../src/net/ip.js';
 import type { Strategy } from '../strategy.js';
 import {
   allInvalid,
@@ -18,31 +17,49 @@ import {
   required,
 } from '../validation/field.js';
 import { validateLabels } from '../validation/metadata.js';
-import { validIp } from './podspec.js';
 import { validatePort } from './probe.js';
-import { isReachable, keepAllocated, validateAddressUpdate } from './serviceupdate.js';
+import { validateAddresses, validateAffinity } from './serviceaddress.js';
+import {
+  serviceWarnings,
+  validateBalancerSpec,
+  validateBalancers,
+  validateHints,
+  validatePolicies,
+  withIpModes,
+} from './servicetraffic.js';
+import {
+  isExternal,
+  isHeadless,
+  keepAllocated,
+  validateAddressUpdate,
+  validateExternalUpdate,
+} from './serviceupdate.js';
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const maxAffinitySeconds = 86_400;
-
-export const isExternal = (spec: ServiceSpec | undefined): boolean =>
-  spec?.type === 'NodePort' || spec?.type === 'LoadBalancer';
-
-export const isHeadless = (spec: ServiceSpec | undefined): boolean => spec?.clusterIP === 'None';
 
 export const serviceStrategy: Strategy<Service> = {
   generation: false,
   validateName: (name) => dns1035LabelErrors(name),
   prepareForUpdate: (_context, service, old) => ({ ...keepAllocated(service, old), status: old.status }),
-  validate: ({ spec = {} }) => [
+  allowCreateOnUpdate: true,
+  /** As on any other way in, an address that says nothing of it is a virtual one. */
+  prepareForStatusUpdate: (_context, { status }, old) => ({ ...old, status: withIpModes(status) }),
+  validate: ({ metadata, spec = {} }) => [
+    ...validateHints(metadata.annotations),
     ...oneOf('spec.type', spec.type, types),
     ...validatePorts(spec),
     ...validateLabels(spec.selector, 'spec.selector'),
     ...validateAddresses(spec),
     ...validateAffinity(spec),
+    ...validateBalancerSpec(spec, metadata.annotations),
     ...validatePolicies(spec),
   ],
-  validateUpdate: ({ spec }, { spec: old }) => validateAddressUpdate(spec ?? {}, old ?? {}),
+  validateUpdate: ({ spec = {} }, { spec: old = {} }) => [
+    ...validateAddressUpdate(spec, old),
+    ...validateExternalUpdate(spec, old),
+  ],
+  validateStatusUpdate: ({ spec, status }) => validateBalancers(spec, status),
+  warnings: ({ metadata, spec = {} }) => serviceWarnings(metadata.annotations, spec),
   fields: ({ spec }) => ({ 'spec.clusterIP': spec?.clusterIP ?? '', 'spec.type': spec?.type ?? '' }),
 };
 
@@ -64,6 +81,8 @@ function validatePortOf(spec: ServiceSpec, port: ServicePort, path: string, isNa
   if (!port.protocol) errors.push(required(`${path}.protocol`));
   else errors.push(...oneOf(`${path}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']));
   errors.push(...validatePort(`${path}.targetPort`, port.targetPort));
+  if (port.appProtocol !== undefined)
+    errors.push(...allInvalid(`${path}.appProtocol`, port.appProtocol, labelKeyErrors(port.appProtocol)));
   if (port.nodePort && !isExternal(spec)) {
     errors.push(forbiddenField(`${path}.nodePort`, `may not be used when \`type\` is '${spec.type}'`));
   }
@@ -78,69 +97,14 @@ function validateUnique(ports: readonly ServicePort[]): FieldError[] {
     const path = `spec.ports[${index}]`;
     const errors: FieldError[] = [];
     if (name && isTaken(`name ${name}`)) errors.push(duplicate(`${path}.name`, name));
-    if (isTaken(`port ${protocol} ${port}`)) errors.push(duplicate(path, { protocol, port }));
+    if (isTaken(`port ${protocol} ${port}`))
+      errors.push({ ...duplicate(path, { protocol, port }), valueText: portText(protocol, port) });
     if (nodePort && isTaken(`node ${protocol} ${nodePort}`))
       errors.push(duplicate(`${path}.nodePort`, nodePort));
     return errors;
   });
 }
 
-function validateAddresses(spec: ServiceSpec): FieldError[] {
-  const errors: FieldError[] = [];
-  const clusterIPs = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
-  if (spec.type === 'ExternalName') {
-    if (clusterIPs.length > 0)
-      errors.push(forbiddenField('spec.clusterIPs', 'may not be set when `type` is ExternalName'));
-    const name = (spec.externalName ?? '').replace(/\.$/, '');
-    if (name === '') errors.push(required('spec.externalName'));
-    else errors.push(...allInvalid('spec.externalName', name, dnsSubdomainErrors(name)));
-  }
-  if (isExternal(spec) && isHeadless(spec)) {
-    errors.push(
-      invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`),
-    );
-  }
-  for (const [index, ip] of clusterIPs.entries()) {
-    if (ip !== 'None' && !isIp(ip)) errors.push(invalidValue(`spec.clusterIPs[${index}]`, ip, validIp));
-  }
-  if (clusterIPs.length > 1) {
-    errors.push(
-      forbiddenField('spec.clusterIPs', 'only one address is supported: the cluster has one address family'),
-    );
-  }
-  if (spec.clusterIP && spec.clusterIPs?.length && spec.clusterIPs[0] !== spec.clusterIP) {
-    errors.push(invalidValue('spec.clusterIPs', spec.clusterIPs, 'first value must match `clusterIP`'));
-  }
-  for (const [index, ip] of (spec.externalIPs ?? []).entries()) {
-    if (!isIp(ip)) errors.push(invalidValue(`spec.externalIPs[${index}]`, ip, validIp));
-  }
-  return errors;
-}
-
-function validateAffinity({ sessionAffinity, sessionAffinityConfig }: ServiceSpec): FieldError[] {
-  const errors = oneOf('spec.sessionAffinity', sessionAffinity, ['ClientIP', 'None']);
-  const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds;
-  if (seconds !== undefined && (seconds <= 0 || seconds > maxAffinitySeconds)) {
-    const field = 'spec.sessionAffinityConfig.clientIP.timeoutSeconds';
-    errors.push(invalidValue(field, seconds, `must be greater than 0 and less than ${maxAffinitySeconds}`));
-  }
-  return errors;
-}
-
-function validatePolicies(spec: ServiceSpec): FieldError[] {
-  const policies = ['Cluster', 'Local'];
-  const errors = [
-    ...oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, policies),
-    ...oneOf('spec.ipFamilyPolicy', spec.ipFamilyPolicy, [
-      'PreferDualStack',
-      'RequireDualStack',
-      'SingleStack',
-    ]),
-  ];
-  if (spec.externalTrafficPolicy === undefined) return errors;
-  if (isReachable(spec)) {
-    return [...errors, ...oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, policies)];
-  }
-  const detail = 'may only be set for externally-accessible services';
-  return [...errors, invalidValue('spec.externalTrafficPolicy', spec.externalTrafficPolicy, detail)];
-}
+/** A pair of protocol and number as the API server prints it: the whole port, with nothing else in it. */
+const portText = (protocol: string, port: number): string =>
+  JSON.stringify({ Name: '', Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 });

@@ -8,7 +8,7 @@ import { Bitmap } from '../../../src/net/bitmap.js';
 import { addressAt, type Cidr, indexOf, mustParseCidr, sizeOf } from '../../../src/net/cidr.js';
 import type { Allocation, AllocationHook } from '../allocation.js';
 import { invalidValue } from '../validation/field.js';
-import { isExternal } from './service.js';
+import { isExternal, needsHealthCheck } from './serviceupdate.js';
 
 export interface ServiceRanges {
   serviceCidr: string;
@@ -109,8 +109,9 @@ class ServiceAllocator implements AllocationHook<Service> {
       clusterIP,
       clusterIPs: [clusterIP],
       ipFamilies: [family],
-      ipFamilyPolicy: 'SingleStack',
+      ipFamilyPolicy: spec.ipFamilyPolicy ?? 'SingleStack',
     });
+    errors.push(...familyErrors(spec, family));
     if (asked === 'None') return complete('None');
     if (asked) {
       const problem = this.#takeAddress(asked, held, taken);
@@ -177,7 +178,32 @@ class ServiceAllocator implements AllocationHook<Service> {
       numbers.set(port.port, nodePort);
       return { ...port, nodePort };
     });
-    return { ...spec, ports };
+    return this.#withHealthCheck({ ...spec, ports }, own, taken, errors);
+  }
+
+  /** The node port at which every node says whether it has pods of the Service. */
+  #withHealthCheck(
+    spec: ServiceSpec,
+    own: Set<number>,
+    taken: Reservation,
+    errors: FieldError[],
+  ): ServiceSpec {
+    if (!needsHealthCheck(spec)) return spec;
+    const { healthCheckNodePort: asked } = spec;
+    if (asked) {
+      const problem = this.#takePort(asked, own, taken);
+      if (problem) errors.push(invalidValue('spec.healthCheckNodePort', asked, problem));
+      return spec;
+    }
+    const offset = this.#ports.allocate();
+    if (offset === undefined) {
+      errors.push(
+        invalidValue('spec.healthCheckNodePort', 0, 'failed to allocate a nodePort: range is full'),
+      );
+      return spec;
+    }
+    taken.add(() => this.#ports.release(offset));
+    return { ...spec, healthCheckNodePort: this.#range.from + offset };
   }
 
   /** One number may serve several protocols of the same Service. */
@@ -202,11 +228,24 @@ class ServiceAllocator implements AllocationHook<Service> {
   }
 
   #portsOf(spec: ServiceSpec | undefined): number[] {
-    return (spec?.ports ?? []).flatMap(({ nodePort = 0 }) => {
+    const numbers = [...(spec?.ports ?? []).map(({ nodePort }) => nodePort), spec?.healthCheckNodePort];
+    return numbers.flatMap((nodePort = 0) => {
       const offset = nodePort - this.#range.from;
       return offset >= 0 && offset < this.#ports.size ? [offset] : [];
     });
   }
+}
+
+/** A cluster has one family of addresses; who asks for the other, or for both, cannot be served. */
+function familyErrors({ ipFamilies = [], ipFamilyPolicy }: ServiceSpec, family: string): FieldError[] {
+  const errors = ipFamilies.flatMap((given, index) =>
+    given === family
+      ? []
+      : [invalidValue(`spec.ipFamilies[${index}]`, given, 'not configured on this cluster')],
+  );
+  if (ipFamilyPolicy !== 'RequireDualStack') return errors;
+  const detail = 'this cluster is not configured for dual-stack services';
+  return [invalidValue('spec.ipFamilyPolicy', ipFamilyPolicy, detail), ...errors];
 }
 
 /** What one write has taken so far, to give back when it fails. */

@@ -2,7 +2,16 @@
 import type { FieldError } from '../../../src/api/errors.js';
 import type { Service, ServicePort, ServiceSpec } from '../../../src/api/types.js';
 import { isSameJson } from '../codec.js';
-import { invalidValue } from '../validation/field.js';
+import { forbiddenField, immutable, invalidValue } from '../validation/field.js';
+
+export const isExternal = (spec: ServiceSpec | undefined): boolean =>
+  spec?.type === 'NodePort' || spec?.type === 'LoadBalancer';
+
+export const isHeadless = (spec: ServiceSpec | undefined): boolean => spec?.clusterIP === 'None';
+
+/** A balancer that sends to local pods only asks every node whether it has any. */
+export const needsHealthCheck = (spec: ServiceSpec | undefined): boolean =>
+  spec?.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 
 const hasClusterIp = (spec: ServiceSpec | undefined): boolean => spec?.type !== 'ExternalName';
 const hasNodePorts = (spec: ServiceSpec | undefined): boolean =>
@@ -16,6 +25,10 @@ export function keepAllocated(service: Service, old: Service): Service {
   else if (hasClusterIp(old.spec)) dropAddress(spec, old.spec ?? {});
   spec.ports = spec.ports?.map((port) => keepNodePort(port, spec, old.spec ?? {}));
   if (!isReachable(spec)) dropExternal(spec, old.spec ?? {});
+  if (needsHealthCheck(spec) && needsHealthCheck(old.spec))
+    spec.healthCheckNodePort ||= old.spec?.healthCheckNodePort;
+  else if (!needsHealthCheck(spec) && spec.healthCheckNodePort === old.spec?.healthCheckNodePort)
+    delete spec.healthCheckNodePort;
   return { ...service, spec };
 }
 
@@ -67,4 +80,18 @@ export function validateAddressUpdate(spec: ServiceSpec, old: ServiceSpec): Fiel
   const before = old.clusterIPs?.[0];
   if (!before || spec.clusterIPs?.[0] === before) return [];
   return [invalidValue('spec.clusterIPs[0]', spec.clusterIPs ?? [], 'may not change once set')];
+}
+
+/** What a balancer outside was set up with stays while there is one. */
+export function validateExternalUpdate(spec: ServiceSpec, old: ServiceSpec): FieldError[] {
+  const errors: FieldError[] = [];
+  const stays = spec.type === 'LoadBalancer' && old.type === 'LoadBalancer';
+  if (stays && spec.loadBalancerClass !== old.loadBalancerClass) {
+    const value = spec.loadBalancerClass ?? null;
+    errors.push(invalidValue('spec.loadBalancerClass', value, 'may not change once set'));
+  }
+  const isChecked = needsHealthCheck(spec) && needsHealthCheck(old) && old.healthCheckNodePort;
+  if (isChecked && spec.healthCheckNodePort !== old.healthCheckNodePort)
+    errors.push(forbiddenField('spec.healthCheckNodePort', immutable));
+  return errors;
 }

@@ -55,12 +55,12 @@ const cases: [string, object, string[]][] = [
     { type: 'kubernetes.io/dockerconfigjson', data: { '.dockerconfigjson': b64('my password') } },
     ['data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": invalid JSON'],
   ],
-  ['nodes', { spec: { taints: [{ key: 'a' }] } }, ['spec.taints[0].effect: Required value']],
+  ['nodes', { spec: { taints: [{ key: 'a' }] } }, ['metadata.taints[0].effect: Required value']],
   [
     'nodes',
     { spec: { taints: [{ key: 'a', effect: 'Nope' }] } },
     [
-      'spec.taints[0].effect: Unsupported value: "Nope": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+      'metadata.taints[0].effect: Unsupported value: "Nope": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
     ],
   ],
   [
@@ -74,7 +74,7 @@ const cases: [string, object, string[]][] = [
       },
     },
     [
-      'spec.taints[1]: Duplicate value: {"key":"a","effect":"NoExecute"}: taints must be unique by key and effect pair',
+      'metadata.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoExecute","TimeAdded":null}: taints must be unique by key and effect pair',
     ],
   ],
   [
@@ -82,6 +82,52 @@ const cases: [string, object, string[]][] = [
     { spec: { podCIDRs: ['10.0.0.0'] } },
     [
       'spec.podCIDRs[0]: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+    ],
+  ],
+  [
+    'nodes',
+    { status: { capacity: { cpu: '-1', pods: '1500m' }, allocatable: {} } },
+    [
+      'status.capacity.cpu: Invalid value: "-1": must be greater than or equal to 0',
+      'status.capacity.pods: Invalid value: "1500m": must be an integer',
+    ],
+  ],
+  [
+    'nodes',
+    { spec: { podCIDRs: ['10.0.0.0/24', '10.0.0.0/24'] } },
+    [
+      'spec.podCIDRs: Invalid value: ["10.0.0.0/24","10.0.0.0/24"]: may specify no more than one CIDR for each IP family',
+      'spec.podCIDRs[1]: Duplicate value: "10.0.0.0/24"',
+    ],
+  ],
+  [
+    'namespaces',
+    { spec: { finalizers: ['mine'] } },
+    [
+      'spec.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',
+    ],
+  ],
+  ['secrets', { type: 'kubernetes.io/ssh-auth' }, ['data[%s][ssh-privatekey]: Required value']],
+  [
+    'secrets',
+    { type: 'kubernetes.io/basic-auth' },
+    ['data[%s][username]: Required value', 'data[%s][password]: Required value'],
+  ],
+  [
+    'endpointslices',
+    { addressType: 'FQDN', endpoints: [{ addresses: ['host'] }] },
+    [
+      'endpoints[0].addresses[0]: Invalid value: "host": should be a domain with at least two segments separated by dots',
+    ],
+  ],
+  [
+    'endpointslices',
+    {
+      addressType: 'IPv4',
+      endpoints: [{ addresses: ['169.254.0.1'] }],
+    },
+    [
+      'endpoints[0].addresses[0]: Invalid value: "169.254.0.1": may not be in the link-local range (169.254.0.0/16, fe80::/10)',
     ],
   ],
   [

@@ -20,4 +20,15 @@ export const leaseStrategy: Strategy<Lease> = {
   },
 };
 
-export const serviceAccountStrategy: Strategy<ServiceAccount> = { generation: false };
+const enforceAnnotation = 'kubernetes.io/enforce-mountable-secrets';
+
+export const serviceAccountStrategy: Strategy<ServiceAccount> = {
+  generation: false,
+  warnings: ({ metadata }, old) =>
+    metadata.annotations?.[enforceAnnotation] !== undefined &&
+    old?.metadata.annotations?.[enforceAnnotation] === undefined
+      ? [
+          `metadata.annotations[${enforceAnnotation}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets`,
+        ]
+      : [],
+};

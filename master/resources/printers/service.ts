@@ -44,8 +44,9 @@ function externalAddresses({ spec, status }: Service): string {
   const given = spec?.externalIPs ?? [];
   if (spec?.type === 'ExternalName') return spec.externalName || none;
   if (spec?.type !== 'LoadBalancer') return given.join(',') || none;
-  const balancers = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []);
-  return [...balancers, ...given].join(',') || '<pending>';
+  const ingress = status?.loadBalancer?.ingress ?? [];
+  const balancers = new Set(ingress.flatMap(({ ip, hostname }) => ip || hostname || []));
+  return [...[...balancers].sort(), ...given].join(',') || '<pending>';
 }
 
 /** The first few, and how many more there are. */
@@ -58,8 +59,11 @@ function someOf(all: readonly string[]): string {
 export const endpointsPrinter: Printer<Endpoints> = {
   columns: [nameColumn, text('Endpoints', 'Addresses and ports of what is ready.'), ageColumn],
   cells(object, now) {
+    const hostOf = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
     const all = (object.subsets ?? []).flatMap(({ addresses = [], ports = [] }) =>
-      addresses.flatMap(({ ip }) => (ports.length === 0 ? [ip] : ports.map(({ port }) => `${ip}:${port}`))),
+      ports.length === 0
+        ? addresses.map(({ ip }) => ip)
+        : ports.flatMap(({ port }) => addresses.map(({ ip }) => `${hostOf(ip)}:${port}`)),
     );
     return [object.metadata.name, someOf(all), createdAge(object, now)];
   },
