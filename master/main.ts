@@ -20,7 +20,6 @@ import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/
 import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
-import { createExpressionCompiler } from './admission/cel.js';
 import { createAdmissionChain } from './admission/chain.js';
 import { createAdmissionSlot } from './admission/slot.js';
 import { createAggregation } from './aggregation/aggregation.js';
@@ -173,7 +172,6 @@ async function startApi(
   addAll(actions, reviews.actions);
   const chain = createAdmissionChain({
     ...{ client, resources: registry.resources, caller, clock, log },
-    compiler: createExpressionCompiler(),
     authorize: (attributes) => authorizer.authorize(attributes),
   });
   await run(chain);

@@ -22,13 +22,12 @@ import type { Logger } from '../../src/host/log.js';
 import type { Caller } from '../aggregation/caller.js';
 import type { Admission, AdmissionRequest } from '../registry/admission.js';
 import type { ResourceSet } from '../resources/set.js';
-import type { AuthorizerFunction } from './authorizervalue.js';
-import type { ExpressionCompiler } from './expressions.js';
 import { Hooks } from './hooks.js';
 import { Interest } from './interest.js';
 import { Matching } from './matching.js';
 import { Rounds } from './rounds.js';
 import { Subject } from './subject.js';
+import type { AuthorizerFunction } from './variables.js';
 import { mutateByWebhooks, validateByWebhooks, type WebhookDeps } from './webhooks.js';
 
 export interface AdmissionChainOptions {
@@ -36,7 +35,6 @@ export interface AdmissionChainOptions {
   client: Client;
   resources: ResourceSet;
   caller: Caller;
-  compiler: ExpressionCompiler;
   /** For `authorizer` in expressions. */
   authorize: AuthorizerFunction;
   clock: Clock;
@@ -54,8 +52,8 @@ export function createAdmissionChain(options: AdmissionChainOptions): Admission 
     mutatingHooks: follow(mutatingWebhookConfigurations),
     validatingHooks: follow(validatingWebhookConfigurations),
   };
-  const mutating = new Hooks(options.compiler);
-  const validating = new Hooks(options.compiler);
+  const mutating = new Hooks();
+  const validating = new Hooks();
   const interest = new Interest(resources);
   const matching = new Matching(client);
   const webhooks: WebhookDeps = {

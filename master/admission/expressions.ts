@@ -1,24 +1,118 @@
 /**
- * 2. Contract: what admission needs of CEL: expressions over a few named variables, compiled once, evaluated per request.
- * `cel.ts` implements it with `src/api/cel`.
+ * 2. CEL as admission uses it: expressions over the variables of a request, compiled once, with Kubernetes' words for what
+ * goes wrong. What does not compile fails when it is used: a stored object may be from another version.
  */
+import {
+  type Budget,
+  CelBudgetExceeded,
+  type CelType,
+  compile,
+  type ObjectShape,
+} from '../../src/api/cel/program.js';
+import { requestResourceName, rewriteExpression } from './rewrite.js';
 
-/** The message continues `compilation error: compilation failed: `. */
-export class ExpressionInvalid extends Error {}
+export type { Budget } from '../../src/api/cel/program.js';
 
-export interface Program {
-  /** JSON values in and out. Throws, or rejects, with the words for the user. */
-  evaluate(variables: Readonly<Record<string, unknown>>): unknown;
+export interface Expression {
+  readonly source: string;
+  /** Fields of `variables` it looks at. */
+  readonly composed: readonly string[];
+  /** Rejects with an `Error` in the words for the user; with `OutOfBudget` when nothing more is worth trying. */
+  evaluate(values: Readonly<Record<string, unknown>>, budget: Budget): Promise<unknown>;
 }
 
-export interface CompileOptions {
-  /** The names that the expression may use. */
+/** The whole policy has taken too long. */
+export class OutOfBudget extends Error {
+  constructor(cause: unknown) {
+    super('validation failed due to running out of cost budget, no further validation rules will be run', {
+      cause,
+    });
+  }
+}
+
+/** For one policy, or the match conditions of one webhook. */
+export const newBudget = (): Budget => ({ steps: 1_000_000 });
+
+export interface ExpressionOptions {
+  /** Names of `types` below that the expression may use. */
   variables: readonly string[];
-  /** `Object{...}` and `JSONPatch{...}` literals are allowed: mutations. */
+  /** The shape of `variables`, for policies that have some. */
+  composition?: ObjectShape | undefined;
+  /** `Object{...}` and `JSONPatch{...}`: mutations. */
   allowsObjects?: boolean;
+  result?: 'bool' | 'string';
+  isRaw?: boolean;
 }
 
-export interface ExpressionCompiler {
-  /** Throws `ExpressionInvalid`. */
-  compile(expression: string, options: CompileOptions): Program;
+const types: Readonly<Record<string, CelType>> = {
+  object: 'dyn',
+  oldObject: 'dyn',
+  request: 'dyn',
+  params: 'dyn',
+  namespaceObject: 'dyn',
+  authorizer: 'kubernetes.authorization.Authorizer',
+  [requestResourceName]: 'kubernetes.authorization.ResourceCheck',
+};
+
+/** What conditions of webhooks may look at; policies with parameters add `params`. */
+export const conditionVariables = ['object', 'oldObject', 'request', 'authorizer'] as const;
+
+/** Throws `CelCompileError`. */
+function compiled(source: string, options: ExpressionOptions): Expression {
+  const { composition, allowsObjects, result, isRaw = false } = options;
+  const { text, composed } = rewriteExpression(source, allowsObjects);
+  const names = options.variables.includes('authorizer')
+    ? [...options.variables, requestResourceName]
+    : options.variables;
+  const variables: Record<string, CelType> = Object.fromEntries(
+    names.map((name) => [name, types[name] ?? 'dyn']),
+  );
+  if (composition) variables['variables'] = composition.name;
+  const program = compile(text, {
+    variables,
+    ...(composition && { types: [composition] }),
+    ...(result && { result }),
+    isRaw,
+  });
+  return {
+    source,
+    composed,
+    async evaluate(values, budget) {
+      try {
+        return await program.evaluate(only(values, variables), budget);
+      } catch (error) {
+        if (error instanceof CelBudgetExceeded) throw new OutOfBudget(error);
+        throw new Error(`expression '${source}' resulted in error: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+    },
+  };
+}
+
+const only = (values: Readonly<Record<string, unknown>>, names: object): Record<string, unknown> =>
+  Object.fromEntries(Object.keys(names).map((name) => [name, values[name] ?? null]));
+
+/** Never throws: what does not compile says so when it is evaluated. */
+export function compileExpression(source: string, options: ExpressionOptions): Expression {
+  try {
+    return compiled(source, options);
+  } catch (error) {
+    const message = `compilation error: compilation failed: ${(error as Error).message}`;
+    return {
+      source,
+      composed: [],
+      evaluate: () => Promise.reject(new Error(message, { cause: error })),
+    };
+  }
+}
+
+/** What is wrong with an expression, for validation; `undefined` when nothing is. */
+export function problemOf(source: string, options: ExpressionOptions): string | undefined {
+  try {
+    compiled(source, options);
+    return undefined;
+  } catch (error) {
+    return `compilation failed: ${(error as Error).message}`;
+  }
 }

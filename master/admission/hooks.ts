@@ -4,14 +4,12 @@
  */
 import { internalError } from '../../src/api/errors.js';
 import type {
-  MatchCondition,
   MutatingWebhook,
   MutatingWebhookConfiguration,
   ValidatingWebhook,
   ValidatingWebhookConfiguration,
 } from '../../src/api/types.js';
 import { type Conditions, compileConditions } from './conditions.js';
-import type { ExpressionCompiler } from './expressions.js';
 import { type Criteria, criteriaOf } from './matching.js';
 
 export interface Hook {
@@ -27,19 +25,16 @@ export interface Hook {
 type Configuration = ValidatingWebhookConfiguration | MutatingWebhookConfiguration;
 
 /** What is wrong with a stored selector is every request's problem, as in kube-apiserver. */
-function hookOf(
-  configuration: string,
-  index: number,
-  webhook: ValidatingWebhook | MutatingWebhook,
-  compiler: ExpressionCompiler,
-): Hook {
+function hookOf(configuration: string, index: number, webhook: ValidatingWebhook | MutatingWebhook): Hook {
   try {
     return {
       id: `${configuration}/${webhook.name}/${index}`,
       configuration,
       webhook,
       criteria: criteriaOf({ ...webhook, rules: webhook.rules ?? [] }),
-      conditions: conditionsOf(webhook.matchConditions, webhook.failurePolicy, compiler),
+      conditions: compileConditions(webhook.matchConditions, {
+        failsClosed: webhook.failurePolicy !== 'Ignore',
+      }),
       isReinvocable: 'reinvocationPolicy' in webhook && webhook.reinvocationPolicy === 'IfNeeded',
     };
   } catch (error) {
@@ -47,24 +42,10 @@ function hookOf(
   }
 }
 
-const conditionsOf = (
-  conditions: readonly MatchCondition[] | undefined,
-  failurePolicy: string | undefined,
-  compiler: ExpressionCompiler,
-): Conditions | undefined =>
-  conditions?.length
-    ? compileConditions(conditions, { failsClosed: failurePolicy !== 'Ignore', compiler })
-    : undefined;
-
 /** Keeps what was compiled for as long as the configuration stays the same object. */
 export class Hooks {
-  readonly #compiler: ExpressionCompiler;
   #compiled = new Map<Configuration, readonly Hook[]>();
   #all: readonly Hook[] = [];
-
-  constructor(compiler: ExpressionCompiler) {
-    this.#compiler = compiler;
-  }
 
   get all(): readonly Hook[] {
     return this.#all;
@@ -88,9 +69,7 @@ export class Hooks {
   }
 
   #compile({ metadata, webhooks }: Configuration): Hook[] {
-    return (webhooks ?? []).map((webhook, index) =>
-      hookOf(metadata.name ?? '', index, webhook, this.#compiler),
-    );
+    return (webhooks ?? []).map((webhook, index) => hookOf(metadata.name ?? '', index, webhook));
   }
 }
 

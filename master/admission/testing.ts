@@ -5,20 +5,20 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import type { KubeObject } from '../../src/api/types.js';
+import { type AddressInfo, connect } from 'node:net';
+import type { EndpointSlice, KubeObject } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { systemClock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
 import { createCaller } from '../aggregation/caller.js';
+import type { Dial } from '../aggregation/pool.js';
 import { createAuthority } from '../auth/ca.js';
 import { createRegistryClient } from '../registry/client.js';
 import { createTestRegistry, type TestRegistry } from '../registry/testing.js';
 import type { Resource } from '../resources/resource.js';
-import type { AuthorizerFunction } from './authorizervalue.js';
-import { createExpressionCompiler } from './cel.js';
 import { createAdmissionChain } from './chain.js';
 import { createAdmissionSlot } from './slot.js';
+import type { AuthorizerFunction } from './variables.js';
 
 export interface TestTls {
   /** What trusts the server: PEM in base64. */
@@ -104,6 +104,24 @@ export async function startWebhook(
   };
 }
 
+/** Every pod is a port of this host. */
+export const dialHere: Dial = async ({ port }) => connect({ host: '127.0.0.1', port });
+
+/** One endpoint of a Service: the pod at `port`. */
+export const sliceOf = (service: string, name: string, port: number, ready = true): EndpointSlice => ({
+  metadata: { name, namespace: 'default', labels: { 'kubernetes.io/service-name': service } },
+  addressType: 'IPv4',
+  endpoints: [
+    {
+      addresses: ['10.1.2.3'],
+      conditions: { ready },
+      nodeName: 'here',
+      targetRef: { kind: 'Pod', namespace: 'default', name },
+    },
+  ],
+  ports: [{ name: 'https', port, protocol: 'TCP' }],
+});
+
 export interface TestAdmission extends TestRegistry {
   client: Client;
   annotations: Map<string, string>;
@@ -121,12 +139,11 @@ export async function createTestAdmission(
   const made = await createTestRegistry({ clock: systemClock, admission: slot, ...rest });
   const client = createRegistryClient(made.registry, { name: 'tester', groups: ['testers'], uid: 'u-1' });
   const annotations = new Map<string, string>();
-  const caller = createCaller({ client, clock: systemClock });
+  const caller = createCaller({ client, clock: systemClock, dial: dialHere });
   const chain = createAdmissionChain({
     client,
     resources: made.registry.resources,
     caller,
-    compiler: createExpressionCompiler(),
     authorize,
     clock: systemClock,
     log: silentLogger,

@@ -15,6 +15,7 @@ import {
   createTestAdmission,
   createTestTls,
   patchOf,
+  sliceOf,
   startWebhook,
   type TestAdmission,
   type WebhookServer,
@@ -402,14 +403,8 @@ t.test('a webhook behind a Service', async (t) => {
     (await errorOf(createMap(admission, map('m')))).message,
     `${post}no endpoints available for service "hook"`,
   );
-  const slice = (name: string, ready: boolean, port: number) => ({
-    metadata: { name, namespace: 'default', labels: { 'kubernetes.io/service-name': 'hook' } },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready } }],
-    ports: [{ name: 'https', port, protocol: 'TCP' }],
-  });
-  await client.create(endpointSlices, slice('down', false, 1));
-  await client.create(endpointSlices, slice('up', true, server.port));
+  await client.create(endpointSlices, sliceOf('hook', 'down', 1, false));
+  await client.create(endpointSlices, sliceOf('hook', 'up', server.port));
   t.match(await errorOf(createMap(admission, map('m'))), /denied the request: from the pod/);
 });
 

@@ -13,7 +13,6 @@ import type { Logger } from '../../src/host/log.js';
 import type { Caller } from '../aggregation/caller.js';
 import { isSameJson } from '../registry/codec.js';
 import type { Resource } from '../resources/resource.js';
-import type { AuthorizerFunction } from './authorizervalue.js';
 import { decodeMutated } from './decode.js';
 import type { Hook } from './hooks.js';
 import type { Matching } from './matching.js';
@@ -27,7 +26,7 @@ import {
 } from './review.js';
 import type { Rounds } from './rounds.js';
 import { checkAborted, type Subject, type Versioned } from './subject.js';
-import { variablesOf } from './variables.js';
+import { type AuthorizerFunction, variablesOf } from './variables.js';
 import { noDryRun, WebhookDenied, WebhookFailed } from './webhookerrors.js';
 
 export interface WebhookDeps {

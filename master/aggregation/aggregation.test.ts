@@ -10,7 +10,7 @@ import type { APIService } from '../../src/api/types.js';
 import { createInformers } from '../../src/client/informers.js';
 import { systemClock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
-import { createTestTls } from '../admission/testing.js';
+import { createTestTls, dialHere, sliceOf } from '../admission/testing.js';
 import { createAuthority } from '../auth/ca.js';
 import { createTestServer, type TestServer } from '../http/testing.js';
 import { createRegistryClient } from '../registry/client.js';
@@ -127,7 +127,7 @@ async function createWorld(): Promise<World> {
     client,
     resources: server.registry.resources,
     pki: { ca: server.certificates.ca, frontProxy: { ca: proxyAuthority.pair.cert, client: proxyClient } },
-    ...{ clock, log: silentLogger, discovered },
+    ...{ clock, log: silentLogger, discovered, dial: dialHere },
   });
   const stop = new AbortController();
   await aggregation.start(stop.signal);
@@ -171,15 +171,10 @@ const fruit = (spec: Partial<APIService['spec']> = {}): APIService => ({
 
 const service = (port: number) => ({
   metadata: { name: 'fruit', namespace: 'default' },
-  spec: { ports: [{ port, targetPort: 8443 }], selector: { app: 'fruit' } },
+  spec: { ports: [{ name: 'https', port, targetPort: 8443 }], selector: { app: 'fruit' } },
 });
 
-const slice = (port: number, ready = true) => ({
-  metadata: { name: 'fruit-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'fruit' } },
-  addressType: 'IPv4',
-  endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready } }],
-  ports: [{ name: '', port, protocol: 'TCP' }],
-});
+const slice = (port: number, ready = true) => sliceOf('fruit', 'fruit-1', port, ready);
 
 t.test('every group version of our own has its APIService, always available', async (t) => {
   const world = await createWorld();

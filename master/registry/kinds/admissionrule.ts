@@ -5,6 +5,7 @@
 import type { FieldError } from '../../../src/api/errors.js';
 import { dnsSubdomainErrors, labelKeyErrors } from '../../../src/api/names.js';
 import type { MatchCondition, RuleWithOperations } from '../../../src/api/types.js';
+import { type ExpressionOptions, problemOf } from '../../admission/expressions.js';
 import { allInvalid, duplicate, invalidValue, oneOf, required } from '../validation/field.js';
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
@@ -87,14 +88,10 @@ function split(item: string): [string, string | undefined] {
   return slash < 0 ? [item, undefined] : [item.slice(0, slash), item.slice(slash + 1)];
 }
 
-/** `compile` says what is wrong with an expression. */
-export type ExpressionCheck = (expression: string, variables: readonly string[]) => string | undefined;
-
 export function validateMatchConditions(
   field: string,
   conditions: readonly MatchCondition[] | undefined,
   variables: readonly string[],
-  check: ExpressionCheck,
 ): FieldError[] {
   const list = conditions ?? [];
   const errors: FieldError[] = [];
@@ -103,7 +100,7 @@ export function validateMatchConditions(
   const names = new Set<string>();
   for (const [index, { name = '', expression = '' }] of list.entries()) {
     const at = `${field}[${index}]`;
-    errors.push(...validateExpression(`${at}.expression`, expression, variables, check));
+    errors.push(...validateExpression(`${at}.expression`, expression, { variables, result: 'bool' }));
     if (name === '') {
       errors.push(required(`${at}.name`));
       continue;
@@ -118,11 +115,10 @@ export function validateMatchConditions(
 export function validateExpression(
   field: string,
   expression: string,
-  variables: readonly string[],
-  check: ExpressionCheck,
+  options: ExpressionOptions,
 ): FieldError[] {
   if (expression.trim() === '') return [required(field)];
-  const problem = check(expression, variables);
+  const problem = problemOf(expression, options);
   return problem === undefined ? [] : [invalidValue(field, expression, problem)];
 }
 

@@ -12,12 +12,11 @@ import type {
   ValidatingWebhook,
   ValidatingWebhookConfiguration,
 } from '../../../src/api/types.js';
-import { conditionVariables } from '../../admission/conditions.js';
+import { conditionVariables } from '../../admission/expressions.js';
 import { isSameJson } from '../codec.js';
 import type { Strategy } from '../strategy.js';
 import { duplicate, invalidValue, isPort, oneOf, portRange, required } from '../validation/field.js';
 import {
-  type ExpressionCheck,
   failurePolicies,
   matchPolicies,
   reinvocationPolicies,
@@ -54,7 +53,7 @@ function withDefaults(webhook: Webhook, isMutating: boolean): Webhook {
   };
 }
 
-function strategyOf(isMutating: boolean, check: ExpressionCheck): Strategy<Configuration> {
+function strategyOf(isMutating: boolean): Strategy<Configuration> {
   return {
     default: (object) =>
       object.webhooks
@@ -62,7 +61,7 @@ function strategyOf(isMutating: boolean, check: ExpressionCheck): Strategy<Confi
         : object,
     prepareForUpdate: (_context, object, old) =>
       isSameJson(object.webhooks, old.webhooks) ? object : withNextGeneration(object, old),
-    validate: (object) => validateWebhooks(object.webhooks ?? [], check),
+    validate: (object) => validateWebhooks(object.webhooks ?? []),
   };
 }
 
@@ -71,24 +70,22 @@ const withNextGeneration = <T extends KubeObject>(object: T, { metadata }: KubeO
   metadata: { ...object.metadata, generation: (metadata.generation ?? 0) + 1 },
 });
 
-export const mutatingWebhookStrategy = (check: ExpressionCheck): Strategy<MutatingWebhookConfiguration> =>
-  strategyOf(true, check);
+export const mutatingWebhookStrategy: Strategy<MutatingWebhookConfiguration> = strategyOf(true);
 
-export const validatingWebhookStrategy = (check: ExpressionCheck): Strategy<ValidatingWebhookConfiguration> =>
-  strategyOf(false, check);
+export const validatingWebhookStrategy: Strategy<ValidatingWebhookConfiguration> = strategyOf(false);
 
-function validateWebhooks(webhooks: readonly Webhook[], check: ExpressionCheck): FieldError[] {
+function validateWebhooks(webhooks: readonly Webhook[]): FieldError[] {
   const names = new Set<string>();
   return webhooks.flatMap((webhook, index) => {
     const path = `webhooks[${index}]`;
-    const errors = validateWebhook(path, webhook, check);
+    const errors = validateWebhook(path, webhook);
     if (names.has(webhook.name)) errors.push(duplicate(`${path}.name`, webhook.name));
     names.add(webhook.name);
     return errors;
   });
 }
 
-function validateWebhook(path: string, webhook: Webhook, check: ExpressionCheck): FieldError[] {
+function validateWebhook(path: string, webhook: Webhook): FieldError[] {
   const { timeoutSeconds = timeouts.default } = webhook;
   return [
     ...validateQualifiedName(`${path}.name`, webhook.name ?? ''),
@@ -110,7 +107,7 @@ function validateWebhook(path: string, webhook: Webhook, check: ExpressionCheck)
     ...validateLabelSelector(`${path}.objectSelector`, webhook.objectSelector),
     ...validateClientConfig(`${path}.clientConfig`, webhook.clientConfig),
     ...oneOf(`${path}.reinvocationPolicy`, webhook.reinvocationPolicy, reinvocationPolicies),
-    ...validateMatchConditions(`${path}.matchConditions`, webhook.matchConditions, conditionVariables, check),
+    ...validateMatchConditions(`${path}.matchConditions`, webhook.matchConditions, conditionVariables),
   ];
 }
 

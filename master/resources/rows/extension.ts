@@ -1,6 +1,5 @@
 /** Rows of admissionregistration.k8s.io, apiextensions.k8s.io and apiregistration.k8s.io. */
 import * as kinds from '../../../src/api/kinds.js';
-import { checkExpression } from '../../admission/cel.js';
 import { apiServiceStrategy } from '../../registry/kinds/apiservice.js';
 import { definitionStrategy } from '../../registry/kinds/customresourcedefinition.js';
 import {
@@ -24,13 +23,13 @@ export const extensionRows: readonly Resource[] = [
   row({
     type: kinds.mutatingWebhookConfigurations,
     ...extension,
-    strategy: mutatingWebhookStrategy(checkExpression),
+    strategy: mutatingWebhookStrategy,
     printer: webhookPrinter,
   }),
   row({
     type: kinds.validatingWebhookConfigurations,
     ...extension,
-    strategy: validatingWebhookStrategy(checkExpression),
+    strategy: validatingWebhookStrategy,
     printer: webhookPrinter,
   }),
   row({
