@@ -12,11 +12,12 @@ import {
   endpoints,
   namespaces,
   priorityClasses,
+  resourceType,
   serviceAccounts,
   serviceCidrs,
   services,
 } from '../src/api/kinds.js';
-import type { Service } from '../src/api/types.js';
+import type { AuthenticationTokenRequest, SelfSubjectReview, Service, UserInfo } from '../src/api/types.js';
 import { loadKubeconfig } from '../src/client/kubeconfig.js';
 import { createRestClient, type RestClient } from '../src/client/rest.js';
 import { systemClock } from '../src/host/clock.js';
@@ -45,6 +46,30 @@ async function optionsIn(directory: string): Promise<MasterOptions> {
 async function clientOf(master: Master, options: MasterOptions): Promise<RestClient> {
   return createRestClient({ ...(await loadKubeconfig(options.adminKubeconfig)), server: master.url() });
 }
+
+/** As the service account `default`, with a token that it asked for. */
+async function tokenClientOf(
+  master: Master,
+  options: MasterOptions,
+  client: RestClient,
+): Promise<RestClient> {
+  const ref = { namespace: 'default', name: 'default' };
+  const { status } = await client.post<AuthenticationTokenRequest>(serviceAccounts, ref, 'token', {
+    spec: { expirationSeconds: 600 },
+  });
+  const { ca } = await loadKubeconfig(options.adminKubeconfig);
+  return createRestClient({ ca, token: status?.token, server: master.url() });
+}
+
+const reviews = resourceType<SelfSubjectReview>(
+  'authentication.k8s.io/v1',
+  'selfsubjectreviews',
+  'SelfSubjectReview',
+  false,
+);
+
+const whoIs = async (client: RestClient): Promise<UserInfo | undefined> =>
+  (await client.create(reviews, { metadata: {} })).status?.userInfo;
 
 /** Calls until it stops saying "not found": controllers need a moment after a start. */
 async function eventually<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -91,6 +116,15 @@ t.test('a whole master: what it makes is there, stays, and survives a restart', 
       signal,
     ),
   );
+
+  const robot = await tokenClientOf(first, options, client);
+  t.match(await whoIs(robot), {
+    username: 'system:serviceaccount:default:default',
+    groups: ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'],
+  });
+  await t.rejects(robot.list(configMaps, {}), /configmaps is forbidden: User "system:serviceaccount:default/);
+  t.match(await whoIs(client), { username: 'kubernetes-admin' });
+  await robot.close();
 
   await client.delete(endpoints, ref);
   t.match(await eventually(() => client.get(endpoints, ref), signal), {

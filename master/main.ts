@@ -33,7 +33,7 @@ import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { ensurePki, type Pki } from './auth/pki.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
-import { createControllers } from './controllers/index.js';
+import { type Controllers, createControllers } from './controllers/index.js';
 import { AgentLink } from './http/agentlink.js';
 import { Backends } from './http/backends.js';
 import type { MoreDocument, MoreDocuments } from './http/documents.js';
@@ -181,6 +181,7 @@ async function startApi(
   virtuals.set('componentstatuses.', componentStatusesOf({ ...parts, 'etcd-0': () => store.healthy() }));
   addAll(virtuals, usageMetrics({ client, clock, log, fetchSummary: summaryFetcher(link) }));
   const requests = new RequestStats(registry.resources);
+  let controllers: Controllers | undefined;
   const documents = new Map<string, () => MoreDocument | Promise<MoreDocument>>([
     ...documentsOf(issuer),
     [
@@ -189,6 +190,7 @@ async function startApi(
         requests,
         revision: () => store.revision(),
         countObjects: () => countObjects(registry, store),
+        queues: () => controllers?.metrics() ?? {},
       }),
     ],
   ]);
@@ -205,7 +207,7 @@ async function startApi(
 
   const informers = createInformers({ client, clock, log });
   const bootstrap = createBootstrapController({ client, informers, clock, log, api });
-  const controllers = createControllers({
+  controllers = createControllers({
     client,
     clock,
     log,

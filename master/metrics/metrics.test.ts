@@ -185,10 +185,15 @@ t.test('the page', async (t) => {
     requests: new RequestStats(registry.resources),
     revision: () => 42,
     countObjects: async () => new Map([['pods', 3]]),
+    queues: () => ({
+      deployment: { reconciles: 7, failures: 1, terminal: 0, depth: 2, delayed: 3, active: 1 },
+    }),
   });
   const { contentType, body } = await page();
   t.equal(contentType, 'text/plain; version=0.0.4; charset=utf-8');
   for (const line of ['apiserver_storage_objects{resource="pods"} 3', 'wherry_store_revision 42'])
+    t.ok(body.split('\n').includes(line), line);
+  for (const line of ['workqueue_depth{name="deployment"} 2', 'workqueue_adds_total{name="deployment"} 7'])
     t.ok(body.split('\n').includes(line), line);
   t.match(body, /^process_cpu_seconds_total [\d.]+$/m);
   t.match(body, /^apiserver_current_inflight_requests\{request_kind="mutating"\} 0$/m);

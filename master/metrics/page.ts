@@ -2,8 +2,9 @@
  * `/metrics` of the master: Prometheus text, made when somebody asks. Called by the composition root; who may read it is
  * decided by path (system:masters, system:monitoring).
  */
-import { Gauge, prometheusContentType, Registry } from 'prom-client';
+import { Counter, Gauge, prometheusContentType, Registry } from 'prom-client';
 import { kubernetesVersion } from '../../src/api/version.js';
+import type { ControllerMetrics } from '../../src/client/controller.js';
 import { registerProcessMetrics } from '../../src/host/processmetrics.js';
 import type { RequestStats } from './requests.js';
 
@@ -13,6 +14,8 @@ export interface MetricsPageOptions {
   revision(): number;
   /** Objects by `resource.group`. */
   countObjects(): Promise<ReadonlyMap<string, number>>;
+  /** By the name of the controller; empty until they run. */
+  queues(): Readonly<Record<string, ControllerMetrics>>;
 }
 
 export function metricsPage(
@@ -64,8 +67,40 @@ export function metricsPage(
       this.set(options.revision());
     },
   });
+  registerQueues(registry, options.queues);
   return async () => ({
     contentType: prometheusContentType,
     body: `${await registry.metrics()}\n${options.requests.text()}`,
   });
+}
+
+/** Names of client-go, so that dashboards find them. */
+function registerQueues(registry: Registry, queues: MetricsPageOptions['queues']): void {
+  const options = { labelNames: ['name'] as const, registers: [registry] };
+  const gauges: readonly [string, string, (counts: ControllerMetrics) => number][] = [
+    ['workqueue_depth', 'Keys that are ready to be worked on.', ({ depth }) => depth],
+    ['workqueue_delayed', 'Keys that wait for their time.', ({ delayed }) => delayed],
+    ['workqueue_active', 'Keys being worked on.', ({ active }) => active],
+  ];
+  for (const [name, help, value] of gauges) {
+    new Gauge({
+      ...{ name, help, ...options },
+      collect() {
+        for (const [queue, counts] of Object.entries(queues())) this.set({ name: queue }, value(counts));
+      },
+    });
+  }
+  const counters: readonly [string, string, (counts: ControllerMetrics) => number][] = [
+    ['workqueue_adds_total', 'Keys that were worked on.', ({ reconciles }) => reconciles],
+    ['workqueue_retries_total', 'Keys that failed and will be tried again.', ({ failures }) => failures],
+  ];
+  for (const [name, help, value] of counters) {
+    new Counter({
+      ...{ name, help, ...options },
+      collect() {
+        this.reset();
+        for (const [queue, counts] of Object.entries(queues())) this.inc({ name: queue }, value(counts));
+      },
+    });
+  }
 }
