@@ -1,5 +1,5 @@
 import t from 'tap';
-import { CelAuthorizer, CelBudgetExceeded, compile } from './program.js';
+import { CelAuthorizer, compile } from './program.js';
 import { compileRegexp } from './regexp.js';
 
 const self = {
@@ -80,22 +80,24 @@ t.test('what does not compile, with the place', async (t) => {
     t.throws(() => evaluate(expression), { name: 'CelCompileError' }, expression.slice(0, 20));
 });
 
+const tooLong = { name: 'CelBudgetExceeded' };
+
 t.test('an expression cannot take long', async (t) => {
   const numbers = Array.from({ length: 500 }, (_, i) => i);
   const cubic = compile('self.all(a, self.all(b, self.all(c, a + b + c > -1)))', {
     variables: { self: 'dyn' },
   });
-  t.throws(() => cubic.evaluate({ self: numbers }), CelBudgetExceeded);
+  t.throws(() => cubic.evaluate({ self: numbers }), tooLong);
   const hidden = compile('self.all(a, self.all(b, self.all(c, a + b + c > -1))) || true', {
     variables: { self: 'dyn' },
   });
-  t.throws(() => hidden.evaluate({ self: numbers }), CelBudgetExceeded, 'not even behind an or');
+  t.throws(() => hidden.evaluate({ self: numbers }), tooLong, 'not even behind an or');
   const binds = Array.from({ length: 40 }, (_, i) => `cel.bind(a${i + 1}, a${i} + a${i}, `).join('');
   const doubling = compile(`cel.bind(a0, 'xxxxxxxxxx', ${binds}1${')'.repeat(41)}`, { variables: {} });
-  t.throws(() => doubling.evaluate({}), CelBudgetExceeded, 'nor grow without bound');
+  t.throws(() => doubling.evaluate({}), tooLong, 'nor grow without bound');
   const budget = { steps: 1_000 };
   compile('self.all(a, a >= 0)', { variables: { self: 'dyn' } }).evaluate({ self: numbers }, budget);
-  t.ok(budget.steps < 500, 'evaluations share a budget');
+  t.ok(budget.steps <= 500, 'evaluations share a budget');
 });
 
 t.test('the authorizer is asked', async (t) => {

@@ -11,11 +11,12 @@ export class CelCompileError extends Error {
 
 /** The expression compiled, but not for these values: `no such key: x`, `division by zero`. */
 export class CelEvaluationError extends Error {
-  override readonly name = 'CelEvaluationError';
+  override readonly name: string = 'CelEvaluationError';
 }
 
 /** It would have taken too long; nothing more is worth trying with the same budget. */
 export class CelBudgetExceeded extends CelEvaluationError {
+  override readonly name = 'CelBudgetExceeded';
   constructor() {
     super('operation cancelled: actual cost limit exceeded');
   }
@@ -71,7 +72,7 @@ function typeProblem({ code, summary }: CelError, isFunction: (name: string) => 
     return `found no matching overload for '${ownName(name)}' applied to '${applied}'`;
   }
   if (code === 'cannot_index_type')
-    return summary.replace('Cannot index type', 'type does not support field selection:');
+    return summary.replace(/^Cannot index type (.*)$/, 'type $1 does not support field selection');
   return summary;
 }
 
