@@ -75,7 +75,8 @@ export const networkRows: readonly Resource[] = [
     toStored: inVersion('networking.k8s.io/v1'),
     fromStored: inVersion(beta),
   }),
-  oldIngress('extensions/v1beta1'),
+  // Without the short name: kubectl would say each time that it could mean this one too.
+  { ...oldIngress('extensions/v1beta1'), shortNames: [] },
   endpointSlices,
   viewRow(endpointSlices, {
     type: kinds.resourceType('discovery.k8s.io/v1beta1', 'endpointslices', 'EndpointSlice', true),
