@@ -23,6 +23,7 @@ export class RequestScope implements RequestContext {
   fieldValidation: RequestContext['fieldValidation'] = 'Warn';
   fieldManager: string;
   readonly ownsBody = true;
+  readonly mayCreate: (() => Promise<unknown>) | undefined;
   readonly #connection: Connection;
   readonly #warnings: string[] = [];
   #controller: AbortController | undefined;
@@ -32,11 +33,13 @@ export class RequestScope implements RequestContext {
     user: User;
     connection: Connection;
     userAgent: string | undefined;
+    mayCreate?: (() => Promise<unknown>) | undefined;
   }) {
     this.info = options.info;
     this.user = options.user;
     this.#connection = options.connection;
     this.fieldManager = managerOf(options.userAgent);
+    this.mayCreate = options.mayCreate;
   }
 
   /** Aborts when the connection closes before the answer was complete. */

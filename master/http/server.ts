@@ -259,7 +259,10 @@ export class HttpServer implements Component {
   ): Promise<RequestScope> {
     const info = parseRequest(raw.method ?? 'GET', url);
     const user = await this.#identity.admit(raw, info);
-    return new RequestScope({ info, user, connection, userAgent: raw.headers['user-agent'] });
+    // An apply may create, which takes more than to patch.
+    const mayCreate =
+      info.verb === 'patch' ? () => this.#identity.admit(raw, { ...info, verb: 'create' }) : undefined;
+    return new RequestScope({ info, user, connection, userAgent: raw.headers['user-agent'], mayCreate });
   }
 
   #handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ApiError } from '../../src/api/errors.js';
 import { configMaps } from '../../src/api/kinds.js';
 import type { Patch } from '../../src/client/client.js';
 import { createFakeClock } from '../../src/testing/clock.js';
@@ -335,4 +336,14 @@ t.test('controllers that write back what they read lose no owner', async (t) => 
     { manager: 'me', operation: 'Apply' },
     { manager: 'wherry-master', operation: 'Update', fieldsV1: { 'f:data': { 'f:b': {} } } },
   ]);
+});
+
+t.test('who may patch but not create, does not create by applying', async (t) => {
+  const { registry, row, apply } = await setUp('configmaps');
+  const forbidden = new ApiError('Forbidden', 'no');
+  const mayCreate = (): Promise<never> => Promise.reject(forbidden);
+  const change: Patch = { type: 'apply', body: map({ a: '1' }) };
+  await t.rejects(registry.patch(row, ref, change, contextOf({ mayCreate })), { code: 403 });
+  await apply(map({ a: '1' }), 'somebody');
+  await t.resolves(registry.patch(row, ref, change, contextOf({ mayCreate })), 'what is there is patched');
 });

@@ -175,6 +175,7 @@ async function createApplied<T extends KubeObject>(
       `the name of the object (${metadata.name}) does not match the name on the URL (${ref.name})`,
     );
   }
+  await writer.context.mayCreate?.();
   const { object, owners } = await applied(
     request,
     { apiVersion: config.apiVersion, kind: config.kind },

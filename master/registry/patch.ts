@@ -77,9 +77,10 @@ const withOwners = <T extends KubeObject>(object: T, owners: string | undefined)
 /** A patch that is applied again must not warn again. What a patch makes is nobody else's, whoever sent it. */
 function warnOnce(context: RequestContext): RequestContext {
   const given = new Set<string>();
-  const { user, dryRun, fieldValidation, fieldManager } = context;
+  const { user, dryRun, fieldValidation, fieldManager, mayCreate } = context;
   return {
-    ...{ user, dryRun, fieldValidation, fieldManager, ownsBody: true },
+    ...{ user, dryRun, fieldValidation, fieldManager, mayCreate, ownsBody: true },
+    ...(context.options && { options: context.options }),
     get signal() {
       return context.signal;
     },
