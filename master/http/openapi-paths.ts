@@ -146,6 +146,12 @@ const itemVerbs: Verb[] = [
   },
 ];
 
+/** kubectl sends strategic merge patches where they are listed; custom kinds take none. */
+const patchesOf = ({ schema }: OpenApiRow): string[] => [
+  ...Object.values(patchTypes).filter((type) => !schema || type !== patchTypes.strategic),
+  'application/apply-patch+yaml',
+];
+
 function operation(row: OpenApiRow, verb: Verb, suffix: string, definitions: Definitions): Operation {
   const { group, version, kind, namespaced, listKind = `${kind}List` } = row;
   const list = row.schema && customListType(row, listKind, row.schema);
@@ -161,7 +167,7 @@ function operation(row: OpenApiRow, verb: Verb, suffix: string, definitions: Def
   return {
     operationId: `${verb.name}${name}${namespaced ? 'Namespaced' : ''}${kind}${suffix}`,
     tags: [name.charAt(0).toLowerCase() + name.slice(1)],
-    consumes: verb.sends === 'patch' ? Object.values(patchTypes) : ['*/*'],
+    consumes: verb.sends === 'patch' ? patchesOf(row) : ['*/*'],
     produces: ['application/json'],
     parameters: verb.parameters,
     body: verb.sends && reference[verb.sends],
