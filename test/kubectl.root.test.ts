@@ -5,12 +5,13 @@ import { systemClock } from '../src/host/clock.js';
 import { apply } from './kubectl/apply.js';
 import { argumentsOf, type Case } from './kubectl/case.js';
 import { create } from './kubectl/create.js';
+import { custom } from './kubectl/custom.js';
 import { createHollowNode, runHollowPods } from './kubectl/hollow.js';
 import { read } from './kubectl/read.js';
 import { kubectls, type Ran, startMaster } from './kubectl/runner.js';
 import { workload } from './kubectl/workload.js';
 
-const tables = { create, apply, read, workload };
+const tables = { create, apply, read, custom, workload };
 
 t.setTimeout(600_000);
 const { run, stop, kubeconfig } = await startMaster();
@@ -26,7 +27,10 @@ t.teardown(async () => {
 
 const minorOf = async (kubectl: string): Promise<number> => {
   const { stdout } = await run(kubectl, ['version', '--client', '-o', 'json']);
-  return Number.parseInt((JSON.parse(stdout) as { clientVersion: { minor: string } }).clientVersion.minor, 10);
+  return Number.parseInt(
+    (JSON.parse(stdout) as { clientVersion: { minor: string } }).clientVersion.minor,
+    10,
+  );
 };
 
 const holds = ({ prints = /(?:)/, complains = /(?:)/, exit = 0 }: Case, ran: Ran): boolean =>

@@ -44,7 +44,12 @@ export async function startMaster(): Promise<Bench> {
     { clock: systemClock, log: silentLogger },
   );
   await master.start(new AbortController().signal);
-  const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: directory };
+  const env = {
+    ...process.env,
+    KUBECONFIG: kubeconfig,
+    HOME: directory,
+    KUBE_EDITOR: 'sed -i s/hello/edited/',
+  };
   return {
     kubeconfig,
     run: (kubectl, args, input = '') =>
