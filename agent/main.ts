@@ -222,6 +222,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
       machine: () => ({ cpuCount: availableParallelism(), memoryBytes: totalmem() }),
       startedAt: new Date(clock.now().getTime() - uptime() * 1000),
       pods: () => ownPods.list(),
+      probeResults: () => pods.probeResults(),
     }),
     log,
   });

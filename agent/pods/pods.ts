@@ -12,6 +12,7 @@ import type { Pod } from '../../src/api/types.js';
 import { createController, on } from '../../src/client/controller.js';
 import { createStop } from '../../src/client/wait.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
+import type { ProbeResult } from '../probes/manager.js';
 import { adopt } from './adoption.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
 import { collectGarbage } from './garbage.js';
@@ -34,6 +35,7 @@ export const uidIndexers = { uid: (pod: Pod): readonly string[] => [podUid(pod)]
 export interface Pods extends Component {
   /** The runtime's id of a started container; see `findContainer`. */
   containerId(target: LookupTarget, options: { previous: boolean }): string | undefined;
+  probeResults(): ProbeResult[];
 }
 
 export function createPods(options: PodsOptions): Pods {
@@ -190,6 +192,7 @@ export function createPods(options: PodsOptions): Pods {
       await Promise.all(background);
     },
     healthy: () => healthyNow,
+    probeResults: () => parts.probes.results(),
     containerId: (target, how) =>
       findContainer(target, how, { podOf: (ref) => source.get(ref), recordOf: (uid) => records.get(uid) }),
   };

@@ -5,7 +5,13 @@
  * Invariant: at most one prober per container id, and none for a container that does not run.
  */
 import type { Clock } from '../../src/host/clock.js';
-import { createProber, type ProbedContainer, type ProbeKind, type Prober } from './prober.js';
+import {
+  createProber,
+  type ProbeCounts,
+  type ProbedContainer,
+  type ProbeKind,
+  type Prober,
+} from './prober.js';
 import type { ProbeRunner } from './runner.js';
 
 export interface ProbeReport {
@@ -33,11 +39,20 @@ export interface ProbeManager {
     running: readonly (ProbedContainer & { isStarted: boolean })[],
     isEnding: boolean,
   ): void;
+  /** Of the containers that run, for `/metrics/probes`. */
+  results(): ProbeResult[];
   stop(): void;
 }
 
+export interface ProbeResult {
+  podUid: string;
+  container: string;
+  kind: ProbeKind;
+  counts: ProbeCounts;
+}
+
 export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
-  const pods = new Map<string, Map<string, Prober>>();
+  const pods = new Map<string, Map<string, { name: string; prober: Prober }>>();
 
   function begin(podUid: string, container: ProbedContainer & { isStarted: boolean }): Prober {
     const report = (kind: ProbeKind): ProbeReport => ({
@@ -57,8 +72,8 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
 
   return {
     sync(podUid, running, isEnding) {
-      const probers = pods.get(podUid) ?? new Map<string, Prober>();
-      for (const [id, prober] of probers) {
+      const probers = pods.get(podUid) ?? new Map<string, { name: string; prober: Prober }>();
+      for (const [id, { prober }] of probers) {
         if (running.some((container) => container.id === id)) continue;
         prober.stop();
         probers.delete(id);
@@ -66,14 +81,21 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
       for (const container of running) {
         const { startupProbe, livenessProbe, readinessProbe } = container.spec;
         const hasProbe = startupProbe ?? livenessProbe ?? readinessProbe;
-        if (hasProbe && !probers.has(container.id)) probers.set(container.id, begin(podUid, container));
-        if (isEnding) probers.get(container.id)?.stopLiveness();
+        if (hasProbe && !probers.has(container.id))
+          probers.set(container.id, { name: container.spec.name, prober: begin(podUid, container) });
+        if (isEnding) probers.get(container.id)?.prober.stopLiveness();
       }
       if (probers.size > 0) pods.set(podUid, probers);
       else pods.delete(podUid);
     },
+    results: () =>
+      [...pods].flatMap(([podUid, probers]) =>
+        [...probers.values()].flatMap(({ name, prober }) =>
+          [...prober.counts].map(([kind, counts]) => ({ podUid, container: name, kind, counts })),
+        ),
+      ),
     stop() {
-      for (const probers of pods.values()) for (const prober of probers.values()) prober.stop();
+      for (const probers of pods.values()) for (const { prober } of probers.values()) prober.stop();
       pods.clear();
     },
   };

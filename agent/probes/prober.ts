@@ -31,7 +31,15 @@ export interface ProberOptions {
   onFailure(kind: ProbeKind, output: string): void;
 }
 
+/** How often a probe was asked, by its answer. */
+export interface ProbeCounts {
+  successful: number;
+  failed: number;
+}
+
 export interface Prober {
+  /** Of the probes that have been asked. */
+  readonly counts: ReadonlyMap<ProbeKind, ProbeCounts>;
   /** Asks the startup and liveness probes no more: the pod is ending. */
   stopLiveness(): void;
   stop(): void;
@@ -41,10 +49,13 @@ export function createProber(container: ProbedContainer, isStarted: boolean, opt
   const { clock } = options;
   const { spec } = container;
   const loops = new Map<ProbeKind, AbortController>();
+  const counts = new Map<ProbeKind, ProbeCounts>();
 
   function run(kind: ProbeKind, probe: Probe, isFirstSight: boolean): void {
     const stop = new AbortController();
     loops.set(kind, stop);
+    const count: ProbeCounts = { successful: 0, failed: 0 };
+    counts.set(kind, count);
     const { initialDelayMs, periodMs, timeoutMs } = timingOf(probe);
     const port = probe.httpGet?.port ?? probe.tcpSocket?.port;
     const target = {
@@ -59,6 +70,7 @@ export function createProber(container: ProbedContainer, isStarted: boolean, opt
       const startedMs = clock.monotonicMs();
       const { success, output } = await options.runner(probe, target, timeoutMs, stop.signal);
       if (stop.signal.aborted) return;
+      count[success ? 'successful' : 'failed'] += 1;
       if (!success) options.onFailure(kind, output);
       streak = addResult(streak, success);
       const next = verdictOf(streak, probe);
@@ -93,6 +105,7 @@ export function createProber(container: ProbedContainer, isStarted: boolean, opt
   else runOthers(true);
 
   return {
+    counts,
     stopLiveness() {
       loops.get('startup')?.abort();
       loops.get('liveness')?.abort();

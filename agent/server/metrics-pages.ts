@@ -1,10 +1,12 @@
 /**
- * The pages of the agent that tell what is used: `/stats/summary`, `/metrics/resource`, `/metrics/cadvisor`, and
- * `/metrics` about the agent itself. Made by the composition root for server.ts.
+ * The pages of the agent that tell what is used: `/stats/summary`, `/metrics/resource`, `/metrics/cadvisor`; what probes
+ * answered: `/metrics/probes`; and `/metrics` about the agent itself. Made by the composition root for server.ts.
  */
 import { Gauge, prometheusContentType, Registry } from 'prom-client';
+import type { Pod } from '../../src/api/types.js';
 import { registerProcessMetrics } from '../../src/host/processmetrics.js';
-import { cadvisorMetrics, type MachineFacts, resourceMetrics } from './metrics.js';
+import type { ProbeResult } from '../probes/manager.js';
+import { cadvisorMetrics, type MachineFacts, probeMetrics, resourceMetrics } from './metrics.js';
 import type { Page, Pages } from './pages.js';
 import type { Stats } from './stats.js';
 import { summaryOf } from './stats-summary.js';
@@ -14,7 +16,8 @@ export interface MetricsPagesOptions {
   stats: Stats;
   machine(): MachineFacts;
   startedAt: Date;
-  pods(): readonly { status?: { phase?: string | undefined } | undefined }[];
+  pods(): readonly Pod[];
+  probeResults(): readonly ProbeResult[];
 }
 
 export function metricsPages(options: MetricsPagesOptions): Pages {
@@ -34,6 +37,7 @@ export function metricsPages(options: MetricsPagesOptions): Pages {
     ],
     ['/metrics/resource', prometheus(async () => resourceMetrics(await stats.sample()))],
     ['/metrics/cadvisor', prometheus(async () => cadvisorMetrics(await stats.sample(), options.machine()))],
+    ['/metrics/probes', prometheus(() => probeMetrics(options.probeResults(), options.pods()))],
     ['/metrics', prometheus(() => own.metrics())],
   ]);
 }

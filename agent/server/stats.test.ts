@@ -165,6 +165,9 @@ t.test('pages', async (t) => {
     machine: () => ({ cpuCount: 2, memoryBytes: 1000 }),
     startedAt: clock.now(),
     pods: () => pods,
+    probeResults: () => [
+      { podUid: 'u1', container: 'main', kind: 'liveness', counts: { successful: 5, failed: 1 } },
+    ],
   });
   const page = async (path: string, query = ''): Promise<string> => {
     const content = await pages.get(path)?.(new URLSearchParams(query));
@@ -201,6 +204,10 @@ t.test('pages', async (t) => {
     /^container_memory_rss\{id="\/c1",namespace="default",pod="web",container="main",image="x",name="c1"\} 0$/m,
   );
   t.match(cadvisor, /^machine_cpu_cores 2$/m);
+  t.match(
+    await page('/metrics/probes'),
+    /^prober_probe_total\{probe_type="Liveness",result="failed",container="main",pod="web",namespace="default",pod_uid="u1"\} 1$/m,
+  );
   const own = await page('/metrics');
   t.match(own, /^kubelet_running_pods 2$/m);
   t.match(own, /^process_resident_memory_bytes \d+$/m);
