@@ -6,7 +6,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import type { KubeObject } from '../../src/api/types.js';
 import { createTestServer, type TestServer } from '../http/testing.js';
+import { stamp } from '../registry/generic.js';
 import { createServiceAllocator } from '../registry/kinds/serviceallocator.js';
+import { MemoryStore } from '../store/memory.js';
 
 export interface Told {
   type: string;
@@ -143,12 +145,11 @@ export interface ConformanceServer extends Peer {
   stop(): Promise<void>;
 }
 
-export async function createConformanceServer(): Promise<ConformanceServer> {
+/** `watchLimit` is how many events may wait for one watcher. */
+export async function createConformanceServer({ watchLimit = 8192 } = {}): Promise<ConformanceServer> {
   const ranges = { serviceCidr: '10.96.0.0/16', nodePortRange: { from: 30_000, to: 32_767 } };
-  const api = await createTestServer(
-    {},
-    { allocators: new Map([['services.', createServiceAllocator(ranges)]]) },
-  );
+  const allocators = new Map([['services.', createServiceAllocator(ranges)]]);
+  const api = await createTestServer({}, { allocators, store: new MemoryStore({ stamp, watchLimit }) });
   const peer = createPeer(api.url, api.certificates.ca);
   return {
     ...peer,

@@ -119,7 +119,7 @@ export function watchOptions(query: URLSearchParams, namespace: string | undefin
   }
   check('ListOptions', errors);
   if (isTrue(query, 'allowWatchBookmarks')) options.allowBookmarks = true;
-  if (isTrue(query, 'sendInitialEvents')) options.sendInitialEvents = true;
+  if (initial) options.sendInitialEvents = isTrue(query, 'sendInitialEvents');
   const timeout = integer(query, 'timeoutSeconds');
   if (timeout !== undefined && timeout > 0) options.timeoutSeconds = timeout;
   return options;

@@ -11,9 +11,8 @@ import { systemClock } from '../../src/host/clock.js';
 import { runChecked } from '../../src/host/exec.js';
 import { silentLogger } from '../../src/host/log.js';
 import type { Attributes, Authenticator, Authorizer } from '../auth/auth.js';
-import type { RegistryOptions } from '../registry/generic.js';
 import type { User } from '../registry/registry.js';
-import { createTestRegistry, type TestRegistry } from '../registry/testing.js';
+import { createTestRegistry, type TestRegistry, type TestRegistryOptions } from '../registry/testing.js';
 import { HttpServer, type HttpServerOptions } from './server.js';
 
 export interface TestCertificates {
@@ -102,7 +101,7 @@ export interface TestServer extends TestRegistry {
 
 export async function createTestServer(
   more: Partial<HttpServerOptions> = {},
-  ofRegistry: Partial<RegistryOptions> = {},
+  ofRegistry: TestRegistryOptions = {},
 ): Promise<TestServer> {
   const registry = await createTestRegistry({ clock: systemClock, ...ofRegistry });
   const certificates = await createTestCertificates();

@@ -12,7 +12,6 @@ import { type ApiError, isReason } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { StoredEvent } from '../registry/registry.js';
 import { frame } from './encode.js';
-import { statusBytes } from './status.js';
 
 const stalledMs = 60_000;
 
@@ -45,10 +44,13 @@ export async function streamWatch(stream: WatchStream): Promise<void> {
     }
     await iterator.return?.();
   } catch (error) {
-    if (!response.destroyed) response.write(frame('ERROR', statusBytes(stream.toApiError(error).toStatus())));
+    if (!response.destroyed) response.write(errorFrame(stream.toApiError(error)));
   }
   response.end();
 }
+
+/** On one line, as every event: clients read line by line. */
+const errorFrame = (error: ApiError): Buffer => frame('ERROR', Buffer.from(JSON.stringify(error.toStatus())));
 
 const nothing = (): undefined => undefined;
 

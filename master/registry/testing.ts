@@ -37,11 +37,13 @@ export interface TestRegistry {
   rowOf(resource: string): Resource;
 }
 
+export type TestRegistryOptions = Partial<Omit<RegistryOptions, 'store'>> & { store?: MemoryStore };
+
 /** With the namespace `default` in place. */
 export async function createTestRegistry(
-  more: { clock: Clock } & Partial<RegistryOptions>,
+  more: { clock: Clock } & TestRegistryOptions,
 ): Promise<TestRegistry> {
-  const store = new MemoryStore({ stamp });
+  const store = more.store ?? new MemoryStore({ stamp });
   let uids = 0;
   const newUid = (): string => {
     uids += 1;
