@@ -57,7 +57,7 @@ const rules: Partial<Record<SourceName, (path: string, spec: PersistentVolumeSpe
   hostPath: (path, { hostPath }) => validators.hostPath?.(path, { hostPath }) ?? [],
   nfs: (path, { nfs }) => [
     ...(validators.nfs?.(path, { nfs }) ?? []),
-    ...(nfs?.path.startsWith('/')
+    ...(nfs?.path?.startsWith('/')
       ? []
       : [invalidValue(`${path}.path`, nfs?.path ?? '', 'must be an absolute path')]),
   ],
