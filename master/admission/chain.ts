@@ -8,8 +8,12 @@
  * the API answers. Until then nothing is of concern: what the master needs itself is written before.
  */
 import {
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
   mutatingWebhookConfigurations,
   type ResourceType,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
   validatingWebhookConfigurations,
 } from '../../src/api/kinds.js';
 import type { KubeObject } from '../../src/api/types.js';
@@ -25,8 +29,10 @@ import type { ResourceSet } from '../resources/set.js';
 import { Hooks } from './hooks.js';
 import { Interest } from './interest.js';
 import { Matching } from './matching.js';
+import { createMutatingPolicies, mutateByPolicies } from './mutatingpolicies.js';
 import { Rounds } from './rounds.js';
 import { Subject } from './subject.js';
+import { createValidatingPolicies, type PolicyDeps, validateByPolicies } from './validatingpolicies.js';
 import type { AuthorizerFunction } from './variables.js';
 import { mutateByWebhooks, validateByWebhooks, type WebhookDeps } from './webhooks.js';
 
@@ -51,13 +57,19 @@ export function createAdmissionChain(options: AdmissionChainOptions): Admission 
   const sources = {
     mutatingHooks: follow(mutatingWebhookConfigurations),
     validatingHooks: follow(validatingWebhookConfigurations),
+    mutatingPolicies: follow(mutatingAdmissionPolicies),
+    mutatingBindings: follow(mutatingAdmissionPolicyBindings),
+    validatingPolicies: follow(validatingAdmissionPolicies),
+    validatingBindings: follow(validatingAdmissionPolicyBindings),
   };
   const mutating = new Hooks();
   const validating = new Hooks();
+  const mutatingPolicies = createMutatingPolicies();
+  const validatingPolicies = createValidatingPolicies();
   const interest = new Interest(resources);
   const matching = new Matching(client);
-  const webhooks: WebhookDeps = {
-    ...{ matching, log, caller: options.caller, authorize: options.authorize },
+  const deps: WebhookDeps & PolicyDeps = {
+    ...{ matching, log, client, resources, caller: options.caller, authorize: options.authorize },
     annotate: ({ request }, key, value) => options.annotate?.(request, key, value),
   };
 
@@ -65,9 +77,12 @@ export function createAdmissionChain(options: AdmissionChainOptions): Admission 
     const errors = [
       ...mutating.replace(sources.mutatingHooks.list()),
       ...validating.replace(sources.validatingHooks.list()),
+      ...mutatingPolicies.replace(sources.mutatingPolicies.list(), sources.mutatingBindings.list()),
+      ...validatingPolicies.replace(sources.validatingPolicies.list(), sources.validatingBindings.list()),
     ];
-    for (const err of errors) log.error({ err }, 'a webhook configuration cannot be used');
-    interest.replace([...mutating.all, ...validating.all].map((hook) => hook.criteria));
+    for (const err of errors) log.error({ err }, 'an admission configuration cannot be used');
+    const all = [...mutating.all, ...validating.all, ...mutatingPolicies.all, ...validatingPolicies.all];
+    interest.replace(all.map(({ criteria }) => criteria));
   }
 
   return {
@@ -85,12 +100,15 @@ export function createAdmissionChain(options: AdmissionChainOptions): Admission 
       const subject = new Subject(request, resources.rows);
       const rounds = new Rounds();
       do {
-        await mutateByWebhooks(webhooks, mutating.all, subject, rounds);
+        await mutateByPolicies(deps, mutatingPolicies.all, subject, rounds);
+        await mutateByWebhooks(deps, mutating.all, subject, rounds);
       } while (rounds.beginSecond());
       return subject.object;
     },
     async validate(request) {
-      await validateByWebhooks(webhooks, validating.all, new Subject(request, resources.rows));
+      const subject = new Subject(request, resources.rows);
+      await validateByPolicies(deps, validatingPolicies.all, subject);
+      await validateByWebhooks(deps, validating.all, subject);
     },
   };
 }

@@ -17,6 +17,8 @@ export interface Expression {
   readonly source: string;
   /** Fields of `variables` it looks at. */
   readonly composed: readonly string[];
+  /** What it was compiled with. */
+  readonly composition: ObjectShape | undefined;
   /** Rejects with an `Error` in the words for the user; with `OutOfBudget` when nothing more is worth trying. */
   evaluate(values: Readonly<Record<string, unknown>>, budget: Budget): Promise<unknown>;
 }
@@ -57,6 +59,13 @@ const types: Readonly<Record<string, CelType>> = {
 /** What conditions of webhooks may look at; policies with parameters add `params`. */
 export const conditionVariables = ['object', 'oldObject', 'request', 'authorizer'] as const;
 
+/** What expressions of a policy may use, besides `variables`. */
+export const policyVariables = (hasParams: boolean): readonly string[] => [
+  ...conditionVariables,
+  'namespaceObject',
+  ...(hasParams ? ['params'] : []),
+];
+
 /** Throws `CelCompileError`. */
 function compiled(source: string, options: ExpressionOptions): Expression {
   const { composition, allowsObjects, result, isRaw = false } = options;
@@ -77,6 +86,7 @@ function compiled(source: string, options: ExpressionOptions): Expression {
   return {
     source,
     composed,
+    composition,
     async evaluate(values, budget) {
       try {
         return await program.evaluate(only(values, variables), budget);
@@ -102,6 +112,7 @@ export function compileExpression(source: string, options: ExpressionOptions): E
     return {
       source,
       composed: [],
+      composition: undefined,
       evaluate: () => Promise.reject(new Error(message, { cause: error })),
     };
   }

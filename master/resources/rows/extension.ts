@@ -1,5 +1,11 @@
 /** Rows of admissionregistration.k8s.io, apiextensions.k8s.io and apiregistration.k8s.io. */
 import * as kinds from '../../../src/api/kinds.js';
+import {
+  mutatingBindingStrategy,
+  mutatingPolicyStrategy,
+  validatingBindingStrategy,
+  validatingPolicyStrategy,
+} from '../../registry/kinds/admissionpolicy.js';
 import { apiServiceStrategy } from '../../registry/kinds/apiservice.js';
 import { definitionStrategy } from '../../registry/kinds/customresourcedefinition.js';
 import {
@@ -36,11 +42,27 @@ export const extensionRows: readonly Resource[] = [
     type: kinds.validatingAdmissionPolicies,
     ...extension,
     subresources: ['status'],
+    strategy: validatingPolicyStrategy,
     printer: validatingPolicyPrinter,
   }),
-  row({ type: kinds.validatingAdmissionPolicyBindings, ...extension, printer: policyBindingPrinter }),
-  row({ type: kinds.mutatingAdmissionPolicies, ...extension, printer: mutatingPolicyPrinter }),
-  row({ type: kinds.mutatingAdmissionPolicyBindings, ...extension, printer: policyBindingPrinter }),
+  row({
+    type: kinds.validatingAdmissionPolicyBindings,
+    ...extension,
+    strategy: validatingBindingStrategy,
+    printer: policyBindingPrinter,
+  }),
+  row({
+    type: kinds.mutatingAdmissionPolicies,
+    ...extension,
+    strategy: mutatingPolicyStrategy,
+    printer: mutatingPolicyPrinter,
+  }),
+  row({
+    type: kinds.mutatingAdmissionPolicyBindings,
+    ...extension,
+    strategy: mutatingBindingStrategy,
+    printer: policyBindingPrinter,
+  }),
   row({
     type: kinds.customResourceDefinitions,
     shortNames: ['crd', 'crds'],
