@@ -65,6 +65,8 @@ export function createDefinitionController(
 
   async function terminate(definition: CustomResourceDefinition): Promise<ReconcileResult> {
     const { metadata, status } = definition;
+    // The cache has its names for as long as it is there, and whoever waits for them is woken when it goes.
+    given.delete(metadata.name ?? '');
     if (!metadata.finalizers?.includes(cleanupFinalizer)) return undefined;
     const say = (
       value: 'True' | 'False',
