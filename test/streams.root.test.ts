@@ -405,7 +405,7 @@ t.test('streams', { timeout: 900_000 }, async (t) => {
       t.equal(await askMany(again.ports[0] ?? 0, 1), 1);
       await cluster.kill('agent');
       await eventually('the helper of a killed agent to end', 10, async () => (await helpers()) === 0);
-      await once(again, 'close');
+      await eventually('kubectl to notice', 20, () => again.exitCode !== null);
       t.match(again.text(), /lost connection to pod|error/i);
       cluster.start('agent');
       let last: Awaited<ReturnType<typeof forwarding>> | undefined;
