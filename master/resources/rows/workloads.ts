@@ -4,11 +4,12 @@ import { controllerRevisionStrategy } from '../../registry/kinds/controllerrevis
 import { cronJobStrategy } from '../../registry/kinds/cronjob.js';
 import { daemonSetStrategy } from '../../registry/kinds/daemonset.js';
 import { deploymentStrategy } from '../../registry/kinds/deployment.js';
+import { autoscalerStrategy } from '../../registry/kinds/hpa.js';
 import { jobStrategy } from '../../registry/kinds/job.js';
 import { podDisruptionBudgetStrategy } from '../../registry/kinds/poddisruptionbudget.js';
 import { replicaSetStrategy } from '../../registry/kinds/replicaset.js';
 import { statefulSetStrategy } from '../../registry/kinds/statefulset.js';
-import { budgetPrinter } from '../printers/autoscaling.js';
+import { autoscalerPrinter, budgetPrinter } from '../printers/autoscaling.js';
 import { cronJobPrinter, jobPrinter } from '../printers/batch.js';
 import {
   controllerRevisionPrinter,
@@ -18,6 +19,14 @@ import {
   statefulSetPrinter,
 } from '../printers/workload.js';
 import type { Resource } from '../resource.js';
+import {
+  autoscalersV1,
+  autoscalersV2beta2,
+  autoscalerV1FromStored,
+  autoscalerV1ToStored,
+  autoscalerV2beta2FromStored,
+  autoscalerV2beta2ToStored,
+} from '../versions/autoscaler.js';
 import { budgetFromStored, budgetsV1beta1, budgetToStored } from '../versions/budget.js';
 import { cronJobFromStored, cronJobsV1beta1, cronJobToStored } from '../versions/cronjob.js';
 import { row, viewRow } from './row.js';
@@ -31,6 +40,14 @@ const cronJobs = row({
   ...withStatus,
   strategy: cronJobStrategy,
   printer: cronJobPrinter,
+});
+
+const autoscalers = row({
+  type: kinds.horizontalPodAutoscalers,
+  shortNames: ['hpa'],
+  ...withStatus,
+  strategy: autoscalerStrategy,
+  printer: autoscalerPrinter,
 });
 
 const budgets = row({
@@ -78,7 +95,17 @@ export const workloadRows: readonly Resource[] = [
   row({ type: kinds.jobs, ...withStatus, strategy: jobStrategy, printer: jobPrinter }),
   cronJobs,
   viewRow(cronJobs, { type: cronJobsV1beta1, toStored: cronJobToStored, fromStored: cronJobFromStored }),
-  row({ type: kinds.horizontalPodAutoscalers, shortNames: ['hpa'], ...withStatus }),
+  autoscalers,
+  viewRow(autoscalers, {
+    type: autoscalersV1,
+    toStored: autoscalerV1ToStored,
+    fromStored: autoscalerV1FromStored,
+  }),
+  viewRow(autoscalers, {
+    type: autoscalersV2beta2,
+    toStored: autoscalerV2beta2ToStored,
+    fromStored: autoscalerV2beta2FromStored,
+  }),
   budgets,
   viewRow(budgets, { type: budgetsV1beta1, toStored: budgetToStored, fromStored: budgetFromStored }),
 ];

@@ -6,6 +6,7 @@
  */
 import type { KubeObject } from '../types.js';
 import { defaultBinding, defaultLimitRange, defaultPriorityClass, defaultResourceQuota } from './access.js';
+import { defaultAutoscaler } from './autoscaling.js';
 import { defaultCronJob, defaultJob } from './batch.js';
 import { defaultNamespace, defaultNode, defaultSecret } from './core.js';
 import { defaultIngressClass, defaultNetworkPolicy } from './network.js';
@@ -50,6 +51,7 @@ const table: Readonly<Record<string, (object: never) => void>> = {
   'apps/ReplicaSet': defaultReplicaSet,
   'apps/DaemonSet': defaultDaemonSet,
   'apps/StatefulSet': defaultStatefulSet,
+  'autoscaling/HorizontalPodAutoscaler': defaultAutoscaler,
   'batch/Job': defaultJob,
   'batch/CronJob': defaultCronJob,
   '/ReplicationController': defaultReplicationController,
