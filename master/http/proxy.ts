@@ -168,15 +168,13 @@ async function relay(answer: IncomingMessage, response: ServerResponse, links: L
   const headers = responseHeaders(answer.rawHeaders, answer.headers);
   const isPlain = answer.headers.location !== undefined || response.req.method === 'HEAD';
   const stages = isPlain ? [] : htmlStages(answer, rewrite);
-  const sent: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const [name = '', value = ''] = headers.slice(i, i + 2);
     const lower = name.toLowerCase();
     if (stages.length > 0 && (lower === 'content-length' || lower === 'content-encoding')) continue;
-    sent.push(name, lower === 'location' ? rewrite(value) : value);
+    response.appendHeader(name, lower === 'location' ? rewrite(value) : value);
   }
-  for (const [name, value] of Object.entries(response.getHeaders())) sent.push(name, String(value));
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, sent);
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage);
   response.flushHeaders();
   try {
     await pipeline([answer, ...stages, response]);
