@@ -46,11 +46,14 @@ const contents: Readonly<Record<string, (n: number) => object>> = {
   configmaps: (n) => ({ data: { n: String(n) } }),
   secrets: (n) => ({ data: { n: Buffer.from(String(n)).toString('base64') }, type: 'Opaque' }),
   events: () => ({
-    involvedObject: { kind: 'Pod', namespace: 'default', name: 'web', apiVersion: 'v1' },
-    reason: 'Started',
-    message: 'it did',
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'p' },
+    eventTime: '2026-01-01T00:00:00.000000Z',
+    action: 'Trying',
+    reason: 'Tried',
+    message: 'again',
     type: 'Normal',
-    source: { component: 'test' },
+    reportingComponent: 'example.com/test',
+    reportingInstance: 'test-0',
   }),
   persistentvolumes: () => ({
     spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/srv/a' } },
@@ -88,7 +91,7 @@ const contents: Readonly<Record<string, (n: number) => object>> = {
   leases: () => ({ spec: { holderIdentity: 'me', leaseDurationSeconds: 10 } }),
   storageclasses: () => ({ provisioner: 'example.com/disk' }),
   volumeattachments: () => ({
-    spec: { attacher: 'example.com/disk', nodeName: 'n1', source: { persistentVolumeName: 'pv' } },
+    spec: { attacher: 'disk.example.com', nodeName: 'n1', source: { persistentVolumeName: 'pv' } },
   }),
   csidrivers: () => ({ spec: { attachRequired: false } }),
   csinodes: () => ({ spec: { drivers: [] } }),
