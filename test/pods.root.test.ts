@@ -290,6 +290,8 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
     t.match(cadvisor, /^container_spec_memory_limit_bytes\{.*pod="busy",container="spin".*\} 67108864$/m);
     t.match(cadvisor, /^container_cpu_cfs_throttled_periods_total\{.*container="spin".*\} [1-9]/m);
     t.match(cadvisor, /^container_network_receive_bytes_total\{.*pod="busy".*interface="eth0"\} \d/m);
+    const probes = await cluster.kubectl('get', '--raw', `${proxy}/metrics/probes`);
+    t.match(probes, /^prober_probe_total\{probe_type="\w+",result="successful",.*\} [1-9]/m);
     t.match(
       await cluster.kubectl('get', '--raw', '/metrics'),
       /^apiserver_request_total\{verb="LIST".*\} \d/m,

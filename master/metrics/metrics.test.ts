@@ -134,6 +134,17 @@ t.test('pods: only those that are measured whole; selectors; one question per no
   await t.rejects(registry.create(rowOf('pods'), 'default', {}, contextOf()), /not allow/);
 });
 
+t.test('a node that went silent is not asked', async (t) => {
+  await clock.advance(2000);
+  questions = 0;
+  const dead = await client.get(nodes, { name: 'dead' });
+  const condition = { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' };
+  const status = { ...dead.status, conditions: [condition] };
+  await client.update(nodes, { ...dead, status }, { subresource: 'status' });
+  t.equal((await registry.list(rowOf('nodes'), {}, contextOf())).items.length, 1);
+  t.equal(questions, 1);
+});
+
 t.test('durations', async (t) => {
   t.strictSame([0, 0.5, 1.0205, 60, 75.5].map(durationText), ['0s', '0.5s', '1.021s', '1m0s', '1m15.5s']);
 });

@@ -6,6 +6,7 @@
  */
 import { isReason, notFound } from '../../src/api/errors.js';
 import { nodes, pods } from '../../src/api/kinds.js';
+import { findCondition } from '../../src/api/meta.js';
 import type { Node, Pod } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import type { Clock } from '../../src/host/clock.js';
@@ -24,7 +25,7 @@ export interface UsageOptions {
 const group = 'metrics.k8s.io';
 
 /** The agent itself may take half a second for its first answer. */
-const answerWithinMs = 10_000;
+const answerWithinMs = 5000;
 /** Those who ask within this time share an answer, such as one controller per Deployment. */
 const shareMs = 2000;
 
@@ -90,6 +91,8 @@ function createSummaries({ client, fetchSummary, clock, log }: UsageOptions) {
   async function ask(name: string): Promise<Summary | undefined> {
     try {
       const node = await client.get(nodes, { name });
+      // Not heard of for a while: who asks for all nodes shall not wait for that one.
+      if (findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown') return undefined;
       return await fetchSummary(node, AbortSignal.timeout(answerWithinMs));
     } catch (err) {
       if (!isReason(err, 'NotFound')) log.warn({ err, node: name }, 'cannot ask an agent what its node uses');
