@@ -87,6 +87,8 @@ function bound(ref: ObjectRef, pod: Pod, node: string, now: string): Pod {
       `pod ${ref.name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
     );
   }
+  if (pod.spec?.schedulingGates?.length)
+    throw conflict(subject, `pod ${ref.name} has non-empty .spec.schedulingGates`);
   const spec = { ...(pod.spec ?? { containers: [] }), nodeName: node };
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now };
   return {

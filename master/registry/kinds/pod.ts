@@ -5,6 +5,7 @@ import type { Pod, PodSpec, Toleration } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
 import { forbiddenField, required } from '../validation/field.js';
 import { validateEphemeralUpdate, withEphemeralContainers } from './podephemeral.js';
+import { gatedStatus } from './podgates.js';
 import { validateResize, withResources } from './podresize.js';
 import { validatePodSpec } from './podspec.js';
 import { validatePodUpdate } from './podupdate.js';
@@ -20,9 +21,10 @@ const lossTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreacha
 /** `tolerationSeconds`: how long pods stay on a node that is not ready or cannot be reached; 300 in Kubernetes. */
 export function podStrategy(tolerationSeconds = 300): Strategy<Pod> {
   return {
-    prepareForCreate: (_context, pod) => {
+    prepareForCreate: ({ now }, pod) => {
       const spec = pod.spec && withAdmissionDefaults(pod.spec, tolerationSeconds);
-      return { ...pod, spec, status: { phase: 'Pending', qosClass: qosClassOf(pod.spec) } };
+      const status = { phase: 'Pending', qosClass: qosClassOf(pod.spec), ...gatedStatus(pod, now) };
+      return { ...pod, spec, status };
     },
     prepareForUpdate: (_context, pod, old) => ({
       ...pod,

@@ -102,3 +102,80 @@ t.test('resize changes cpu and memory of containers', async (t) => {
     'spec.containers: Forbidden: containers may not be renamed or reordered on resize',
   ]);
 });
+
+t.test('scheduling gates only go away', async (t) => {
+  const spec = { containers, schedulingGates: [{ name: 'a' }, { name: 'b' }], nodeSelector: { zone: 'x' } };
+  const make = (more: object, dryRun = true) =>
+    registry.create(
+      pods,
+      'default',
+      { metadata: { name: 'g' }, spec: { ...spec, ...more } },
+      contextOf({ dryRun }),
+    );
+  t.same(await causesOf(make({ nodeName: 'n' })), [
+    'spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared',
+  ]);
+  t.same(await causesOf(make({ schedulingGates: [{ name: 'a' }, { name: 'a' }] })), [
+    'spec.schedulingGates[1]: Duplicate value: "a"',
+  ]);
+  t.match((await make({}, false)).object, {
+    status: { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' }] },
+  });
+  const gated = { namespace: 'default', name: 'g' };
+  const change = (body: object, dryRun = true) =>
+    registry.patch(pods, gated, { type: 'merge', body: { spec: body } }, contextOf({ dryRun }));
+  t.same(await causesOf(change({ schedulingGates: [{ name: 'c' }] })), [
+    "spec.schedulingGates: Forbidden: only deletion is allowed, but found new scheduling gate 'c'",
+  ]);
+  t.same(await causesOf(change({ nodeSelector: { zone: 'y' } })), [
+    'spec.nodeSelector: Invalid value: {"zone":"y"}: only additions to spec.nodeSelector are allowed (no mutations or deletions)',
+  ]);
+  t.same(await causesOf(change({ nodeSelector: { disk: 'ssd' } })), []);
+  const target = { metadata: { name: 'g' }, target: { kind: 'Node', name: 'n' } };
+  await t.rejects(registry.post(pods, gated, 'binding', target, context), { code: 409 });
+  await change({ schedulingGates: [] }, false);
+  t.match(await causesOf(change({ nodeSelector: { disk: 'ssd' } })), [
+    /^spec: Forbidden: pod updates may not/,
+  ]);
+  await t.resolves(registry.post(pods, gated, 'binding', target, context));
+});
+
+t.test('placement', async (t) => {
+  const refusal = (more: object) =>
+    causesOf(
+      registry.create(
+        pods,
+        'default',
+        { metadata: { name: 'p' }, spec: { containers, ...more } },
+        contextOf({ dryRun: true }),
+      ),
+    );
+  const spread = { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} };
+  const at = 'spec.topologySpreadConstraints';
+  const cases: [object, string[]][] = [
+    [{ topologySpreadConstraints: [spread] }, []],
+    [
+      { topologySpreadConstraints: [{ ...spread, maxSkew: 0, whenUnsatisfiable: 'Never', topologyKey: '' }] },
+      [
+        `${at}[0].maxSkew: Invalid value: 0: must be greater than zero`,
+        `${at}[0].topologyKey: Required value: can not be empty`,
+        `${at}[0].whenUnsatisfiable: Unsupported value: "Never": supported values: "DoNotSchedule", "ScheduleAnyway"`,
+      ],
+    ],
+    [
+      { topologySpreadConstraints: [spread, spread] },
+      [`${at}[1].{topologyKey, whenUnsatisfiable}: Duplicate value: "{zone, DoNotSchedule}"`],
+    ],
+    [
+      { hostPID: true, shareProcessNamespace: true },
+      [
+        'spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled',
+      ],
+    ],
+    [
+      { os: { name: 'beos' } },
+      ['spec.os.name: Unsupported value: "beos": supported values: "linux", "windows"'],
+    ],
+  ];
+  for (const [more, expected] of cases) t.same(await refusal(more), expected, JSON.stringify(more));
+});

@@ -14,6 +14,8 @@ import { allInvalid, invalidValue, notSupported, oneOf, required } from '../vali
 import { validateLabels } from '../validation/metadata.js';
 import { validateAffinity } from './affinity.js';
 import { validateContainers } from './container.js';
+import { validateGates } from './podgates.js';
+import { validateIdentity, validateSpread } from './podplacement.js';
 import { validateVolumes } from './volume.js';
 
 const maxInt32 = 2 ** 31 - 1;
@@ -28,6 +30,9 @@ export function validatePodSpec(field: string, spec: PodSpec): FieldError[] {
     ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     ...validateAffinity(`${field}.affinity`, spec.affinity),
     ...validateTolerations(`${field}.tolerations`, spec.tolerations),
+    ...validateSpread(`${field}.topologySpreadConstraints`, spec.topologySpreadConstraints),
+    ...validateGates(field, spec),
+    ...validateIdentity(field, spec),
     ...(spec.hostAliases ?? []).flatMap(({ ip = '' }, index) =>
       isIp(ip) ? [] : [invalidValue(`${field}.hostAliases[${index}].ip`, ip, validIp)],
     ),

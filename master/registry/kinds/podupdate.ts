@@ -1,10 +1,12 @@
 /**
- * What may change of a pod that exists: images, the deadline (only shorter), tolerations (only more). Pure.
+ * What may change of a pod that exists: images, the deadline (only shorter), tolerations (only more), scheduling gates
+ * (only fewer). Pure.
  */
 import type { FieldError } from '../../../src/api/errors.js';
 import type { Container, Pod, PodSpec, Toleration } from '../../../src/api/types.js';
 import { isSameJson } from '../codec.js';
 import { forbiddenField, invalidValue, mustNotBeNegative } from '../validation/field.js';
+import { validateGatedPlacement, validateGatesUpdate, withOldPlacement } from './podgates.js';
 
 const updatable =
   '`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,' +
@@ -22,6 +24,8 @@ export function validatePodUpdate({ spec }: Pod, { spec: old }: Pod): FieldError
   const errors = [
     ...validateDeadline(spec, old),
     ...validateTolerationsUpdate(spec.tolerations, old.tolerations),
+    ...validateGatesUpdate(spec, old),
+    ...validateGatedPlacement(spec, old),
   ];
   const changed = differences('spec', munged(spec, old), old);
   if (changed.length > 0) {
@@ -65,7 +69,7 @@ function munged(spec: PodSpec, old: PodSpec): PodSpec {
   const mayNormalise =
     (old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1;
   return {
-    ...spec,
+    ...withOldPlacement(spec, old),
     containers: withOldImages(spec.containers, old.containers),
     initContainers: spec.initContainers && withOldImages(spec.initContainers, old.initContainers ?? []),
     activeDeadlineSeconds: old.activeDeadlineSeconds,
