@@ -52,6 +52,7 @@ export async function shownAll<T extends KubeObject>(
   const converted = await resource.view.fromStored(items.map((item) => item.object));
   return converted.map((object, i) => {
     const stored = items[i];
+    if (stored?.object === object) return stored;
     const bytes = serialiseShown(object, stored && managedOf(stored.bytes));
     return { bytes, object: object as T };
   });

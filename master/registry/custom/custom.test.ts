@@ -423,6 +423,21 @@ async function startHook(t: Test, server: TestServer): Promise<Hook> {
   return hook;
 }
 
+t.test('a default that comes later shows in what is stored already', async (t) => {
+  const server = await start(t);
+  const { ask } = server;
+  await define(server, crontab());
+  await ask('POST', crontabs, { body: instance('a') });
+  const path = `${definitions}/crontabs.stable.example.com`;
+  const add = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/late';
+  const body = [{ op: 'add', path: add, value: { type: 'string', default: 'now' } }];
+  await ask('PATCH', path, { headers: { 'content-type': 'application/json-patch+json' }, body });
+  await until(async () => (await ask('GET', `${crontabs}/a`)).text.includes('"late":"now"'));
+  t.match((await ask('GET', crontabs)).json(), { items: [{ spec: { late: 'now' } }] });
+  const patched = await ask('PATCH', `${crontabs}/a`, { headers: merge, body: { spec: { image: 'x' } } });
+  t.match(patched.json(), { spec: { late: 'now', image: 'x' } });
+});
+
 t.test('a webhook converts, in batches, and its failures are told', async (t) => {
   const server = await start(t);
   const { ask } = server;

@@ -2,8 +2,8 @@
  * 2. The rows that a CustomResourceDefinition asks for: one per served version, and where it takes one, a hidden row of
  * what is stored that they all are views of. Pure.
  *
- * The storing version is a row of its own, without any conversion, as long as every object is known to be stored in it:
- * `status.storedVersions` then names no other.
+ * The storing version is a row of its own, without any conversion, as long as every object is known to be stored in it, as
+ * it would be stored now: `status.storedVersions` names no other, and no default can have come since.
  */
 import { invalid } from '../../../src/api/errors.js';
 import type { ResourceType } from '../../../src/api/kinds.js';
@@ -46,12 +46,15 @@ export function customRows(definition: CustomResourceDefinition, convert: Conver
   if (!storage) return [];
   const stored = storedRow(definition, compiled, storage);
   const isMixed = (status?.storedVersions ?? []).some((name) => name !== storage.version.name);
+  // What was stored before a default came shows it too: only a view looks at what is read.
+  const gainedDefaults = storage.node.hasDefaults && (definition.metadata.generation ?? 1) > 1;
+  const isPlain = !isMixed && !gainedDefaults;
   // The last instances have to be reachable, served or not.
   const isEnding = definition.metadata.deletionTimestamp !== undefined;
   return compiled
     .filter(({ version }) => version.served || (isEnding && version.storage))
     .sort((a, b) => compareVersions(a.version.name, b.version.name))
-    .map((one) => (one === storage && !isMixed ? stored : viewRow(definition, one, stored, convert)));
+    .map((one) => (one === storage && isPlain ? stored : viewRow(definition, one, stored, convert)));
 }
 
 function namesOf(
@@ -123,7 +126,10 @@ function viewRow(
       if (own !== storing) for (const object of filled) check(shape.type, one.node, object);
       return convert(filled, storing ?? '');
     },
-    fromStored: (objects) => convert(objects, own ?? ''),
+    async fromStored(objects) {
+      const converted = await convert(objects, own ?? '');
+      return converted.map((object) => withDefaults(one.node, object));
+    },
   };
   return { ...shape, strategy: of.strategy, view };
 }

@@ -4,7 +4,7 @@
 import { ApiError, type FieldError, internalError } from '../../../src/api/errors.js';
 import { labelKeyErrors } from '../../../src/api/names.js';
 import { oldMember, oldValue } from '../../../src/api/structural/correlate.js';
-import { applyDefaults } from '../../../src/api/structural/defaults.js';
+import { applyDefaults, lacksDefaults } from '../../../src/api/structural/defaults.js';
 import { validateEmbedded } from '../../../src/api/structural/embedded.js';
 import { parseJsonPath, plainPath, readPath, writePath } from '../../../src/api/structural/jsonpath.js';
 import { validateLists } from '../../../src/api/structural/lists.js';
@@ -72,7 +72,7 @@ const fieldText = (value: unknown): string => (value === undefined || value === 
 
 /** The object with its defaults; itself when it has nothing to be filled in. */
 export function withDefaults(node: SchemaNode, object: KubeObject): KubeObject {
-  if (!node.hasDefaults) return object;
+  if (!lacksDefaults(object, node)) return object;
   const filled = copyJson(object) as KubeObject;
   applyDefaults(filled, node);
   return filled;

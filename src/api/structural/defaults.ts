@@ -35,4 +35,26 @@ export function applyDefaults(value: unknown, node: SchemaNode | undefined): voi
   }
 }
 
+/** True when `applyDefaults` would change the value. */
+export function lacksDefaults(value: unknown, node: SchemaNode | undefined): boolean {
+  if (!node?.hasDefaults) return false;
+  if (Array.isArray(value)) {
+    const item = node.items;
+    return value.some((one) => (one === null && item && replacesNull(item)) || lacksDefaults(one, item));
+  }
+  if (!isObject(value)) return false;
+  for (const [name, member] of node.properties) {
+    const found = Object.hasOwn(value, name) ? value[name] : undefined;
+    const isOpen = found === undefined || (found === null && !member.nullable);
+    if (isOpen ? member.default !== undefined : lacksDefaults(found, member)) return true;
+  }
+  const { values } = node;
+  if (!values) return false;
+  return Object.keys(value).some(
+    (name) =>
+      !node.properties.has(name) &&
+      ((value[name] === null && replacesNull(values)) || lacksDefaults(value[name], values)),
+  );
+}
+
 const replacesNull = (node: SchemaNode): boolean => node.default !== undefined && !node.nullable;
