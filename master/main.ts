@@ -22,6 +22,7 @@ import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
 import { createAdmissionChain } from './admission/chain.js';
 import { createAdmissionSlot } from './admission/slot.js';
+import { createTypeCheckController } from './admission/typecheck.js';
 import { createAggregation } from './aggregation/aggregation.js';
 import type { Aggregator } from './aggregation/aggregator.js';
 import { createCaller } from './aggregation/caller.js';
@@ -227,6 +228,7 @@ async function startApi(
   await run(bootstrap);
   await run(controllers);
   await run(aggregation.controllers(informers));
+  await run(createTypeCheckController({ client, informers, resources: registry.resources, clock, log }));
   await run(scheduler);
   log.info({ address, dataDir: options.dataDir }, 'API serves');
   return http;

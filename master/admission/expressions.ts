@@ -44,6 +44,8 @@ export interface ExpressionOptions {
   allowsObjects?: boolean;
   result?: 'bool' | 'string';
   isRaw?: boolean;
+  /** What `object` and `oldObject` are; anything by default. */
+  objects?: { name: string; shapes: readonly ObjectShape[] };
 }
 
 const types: Readonly<Record<string, CelType>> = {
@@ -68,7 +70,7 @@ export const policyVariables = (hasParams: boolean): readonly string[] => [
 
 /** Throws `CelCompileError`. */
 function compiled(source: string, options: ExpressionOptions): Expression {
-  const { composition, allowsObjects, result, isRaw = false } = options;
+  const { composition, allowsObjects, result, isRaw = false, objects } = options;
   const { text, composed } = rewriteExpression(source, allowsObjects);
   const names = options.variables.includes('authorizer')
     ? [...options.variables, requestResourceName]
@@ -77,9 +79,10 @@ function compiled(source: string, options: ExpressionOptions): Expression {
     names.map((name) => [name, types[name] ?? 'dyn']),
   );
   if (composition) variables['variables'] = composition.name;
+  if (objects) Object.assign(variables, { object: objects.name, oldObject: objects.name });
   const program = compile(text, {
     variables,
-    ...(composition && { types: [composition] }),
+    types: [...(composition ? [composition] : []), ...(objects?.shapes ?? [])],
     ...(result && { result }),
     isRaw,
   });

@@ -94,6 +94,8 @@ export function compile(expression: string, options: CompileOptions): Program {
     const { name, ctor, fields } = shape;
     environment.registerType(name, { ctor, fields } as never);
     environment.registerOperator(`${name} == ${name}`, (a: unknown, b: unknown) => shape.equals(a, b));
+    // Values of it are never null; whoever asks is answered.
+    environment.registerOperator(`${name} == null`, () => false);
   }
   for (const [name, type] of Object.entries(options.variables))
     environment.registerVariable(name, type as never);
