@@ -288,8 +288,10 @@ t.test('streams', { timeout: 900_000 }, async (t) => {
     );
     t.match(await cluster.kubectl('logs', 'talker', '--previous'), /^first\n/);
     const log = '/api/v1/namespaces/default/pods/talker/log';
-    t.equal(await cluster.kubectl('get', '--raw', `${log}?stream=Stderr`), 'oops\n');
-    t.notMatch(await cluster.kubectl('get', '--raw', `${log}?stream=Stdout`), /oops/);
+    const only = (stream: string): Promise<string> =>
+      cluster.kubectl('get', '--raw', `${log}?stream=${stream}`);
+    await eventually('what the new run says', 10, async () => (await only('Stderr')) === 'oops\n');
+    t.notMatch(await only('Stdout'), /oops/);
     t.match(
       (await call('kubectl', ['get', '--raw', `${log}?stream=Both`])).stderr,
       /stream: Unsupported value: "Both"/,

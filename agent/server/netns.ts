@@ -41,7 +41,10 @@ export const dialHere: Dial = (host, port) =>
     });
   });
 
-const helper = fileURLToPath(new URL(import.meta.url)).replace(/netns(\.[jt]s)$/, 'netns-helper$1');
+/** Tests run the sources themselves, through a loader that the helper then needs too. */
+const isSource = import.meta.url.endsWith('.ts');
+const built = fileURLToPath(new URL('./netns-helper.js', import.meta.url));
+const helper = isSource ? built.replace(/\.js$/, '.ts') : built;
 /** It does next to nothing and should weigh as little. */
 const helperFlags = ['--max-semi-space-size=1', '--max-old-space-size=32', '--single-threaded'];
 
@@ -84,9 +87,8 @@ export class NamespaceDialer {
         },
       });
       const request: DialRequest = { id, host, port };
-      child.send(request, (error) => {
-        if (error) this.#settle(id)?.reject(error);
-      });
+      // A helper that cannot be told any more has ended, and `exit` says why.
+      child.send(request, () => undefined);
     });
 
   close(): void {
@@ -95,8 +97,7 @@ export class NamespaceDialer {
   }
 
   #start(): ChildProcess {
-    // Tests run the sources themselves, through a loader that the helper then needs too.
-    const loader = helper.endsWith('.ts') ? process.execArgv : [];
+    const loader = isSource ? process.execArgv : [];
     const args = [`--net=${this.#path}`, '--', process.execPath, ...helperFlags, ...loader, helper];
     const child = spawn('nsenter', args, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     this.#child = child;
