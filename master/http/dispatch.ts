@@ -9,6 +9,7 @@ import { gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type ApiError, badRequest } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
+import { connectOptions } from '../admission/connect.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import type { Registry } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
@@ -195,10 +196,23 @@ export class Dispatcher {
     this.#streams.add(scope);
     try {
       if (isRemote) await aggregator?.serve(scope, client);
-      else await serveProxy(this.#options, scope, client);
+      else {
+        await this.#admitConnection(scope);
+        await serveProxy(this.#options, scope, client);
+      }
     } finally {
       this.#streams.delete(scope);
     }
+  }
+
+  /** Rejects when admission does not want the connection. */
+  async #admitConnection(scope: RequestScope): Promise<void> {
+    const { target, query } = scope.info;
+    const resource = target && this.#rowOf(target);
+    if (!resource) return;
+    const { namespace, name = '', subresource } = target;
+    const ref = resource.type.namespaced ? { namespace, name } : { name };
+    await this.#options.registry.connect(resource, ref, subresource, connectOptions(target, query), scope);
   }
 
   /** A request that asked for another protocol; resolves when the tunnel has ended. */
@@ -215,8 +229,12 @@ export class Dispatcher {
       throw noSuchResource();
     this.#streams.add(scope);
     try {
-      if (isRemote) await aggregator?.upgrade(scope, raw, client);
-      else if (isProxy(target)) await upgradeProxy(this.#options, scope, raw, client);
+      if (isRemote) {
+        await aggregator?.upgrade(scope, raw, client);
+        return;
+      }
+      await this.#admitConnection(scope);
+      if (isProxy(target)) await upgradeProxy(this.#options, scope, raw, client);
       else if (target && isStream(target)) await tunnel(this.#options, target, scope, raw, client);
       else throw noSuchResource();
     } finally {

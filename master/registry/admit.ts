@@ -2,6 +2,8 @@
  * 2. Asks admission on behalf of a write: in the version of the request, whatever the kind is stored as. Callers ask
  * `concerns` first, so that a write nobody wants to see costs nothing.
  */
+
+import type { ObjectRef } from '../../src/api/meta.js';
 import { checkObject, checkType } from '../../src/api/schema/check.js';
 import { decodeError } from '../../src/api/schema/strict.js';
 import type { KubeObject } from '../../src/api/types.js';
@@ -9,6 +11,7 @@ import type { Resource } from '../resources/resource.js';
 import type { AdmissionRequest } from './admission.js';
 import { copyJson } from './codec.js';
 import type { Environment } from './environment.js';
+import type { RequestContext } from './registry.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
 
 export type Admitted<T extends KubeObject> = Omit<AdmissionRequest, 'resource' | 'object' | 'oldObject'> & {
@@ -47,4 +50,31 @@ async function inItsVersion<T extends KubeObject>(given: Admitted<T>): Promise<A
     object: object && (await fromStoredVersion(resource, object)),
     oldObject: oldObject && (await fromStoredVersion(resource, oldObject)),
   };
+}
+
+/** A write through a subresource that takes another kind (a Scale, a Binding), or a connection with its options. */
+export interface OtherWrite<T extends KubeObject> {
+  operation: 'CREATE' | 'UPDATE' | 'CONNECT';
+  resource: Resource<T>;
+  subresource: string;
+  ref: ObjectRef;
+  object: KubeObject;
+  oldObject?: KubeObject;
+  context: RequestContext;
+}
+
+/** The body to go on with; the one given when nobody wants to see it. */
+export async function admitOther<T extends KubeObject>(
+  env: Environment,
+  { operation, resource, subresource, ref, object, oldObject, context }: OtherWrite<T>,
+): Promise<KubeObject> {
+  const row = resource as Resource<never> as Resource;
+  if (!env.admission.concerns(row, operation, subresource)) return object;
+  const request: AdmissionRequest = {
+    ...{ operation, resource: row, subresource, object, oldObject, options: context.options, context },
+    ...{ namespace: ref.namespace, name: ref.name },
+  };
+  const changed = (await env.admission.mutate(request)) ?? object;
+  await env.admission.validate({ ...request, object: changed });
+  return changed;
 }

@@ -12,6 +12,7 @@ import type { Resource } from '../resources/resource.js';
 import { ResourceSet } from '../resources/set.js';
 import type { Store } from '../store/store.js';
 import { type Admission, admitAll } from './admission.js';
+import { admitOther } from './admit.js';
 import type { AllocationHook } from './allocation.js';
 import { create } from './create.js';
 import { remove, removeCollection } from './delete.js';
@@ -124,6 +125,9 @@ function writesOf(env: Environment): Omit<Registry, 'get' | 'list' | 'watch' | '
     async deleteCollection(resource, which, how, context) {
       const found = await removeCollection(env, resource, storedOptions(resource, which), how, context);
       return resource.view ? { ...found, items: await shownAll(resource, found.items) } : found;
+    },
+    async connect(resource, ref, subresource, object, context) {
+      await admitOther(env, { operation: 'CONNECT', resource, subresource, ref, object, context });
     },
     post: (resource, ref, subresource, body, context) => post(env, resource, ref, subresource, body, context),
   };

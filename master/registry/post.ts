@@ -4,9 +4,11 @@
  */
 import { ApiError, conflict, invalid, type Status } from '../../src/api/errors.js';
 import { type ObjectRef, withCondition } from '../../src/api/meta.js';
-import type { Binding, Pod } from '../../src/api/types.js';
+import { isMap } from '../../src/api/patch/json.js';
+import type { Binding, KubeObject, Pod } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
+import { admitOther } from './admit.js';
 import { readAs } from './body.js';
 import { type Environment, resourceKey } from './environment.js';
 import { evict } from './eviction.js';
@@ -22,17 +24,35 @@ export async function post(
   resource: Resource,
   ref: ObjectRef,
   subresource: string,
-  body: unknown,
+  given: unknown,
   context: RequestContext,
 ): Promise<unknown> {
+  if (!resource.subresources.includes(subresource)) throw noSuchAction();
+  const body = await admittedBody(env, resource, ref, subresource, given, context);
   const action = env.actions.get(`${resourceKey(resource.type)}/${subresource}`);
-  if (action && resource.subresources.includes(subresource)) return action({ resource, ref, body, context });
-  if (subresource === 'binding' && resource.subresources.includes('binding')) {
+  if (action) return action({ resource, ref, body, context });
+  if (subresource === 'binding') {
     return bind(env, resource as Resource<Pod>, ref, readAs(bindingType, body, context) as Binding, context);
   }
-  if (subresource === 'eviction' && resource.subresources.includes('eviction'))
-    return evict(env, resource as Resource<Pod>, ref, body, context);
-  throw new ApiError('NotFound', 'the server could not find the requested resource');
+  if (subresource === 'eviction') return evict(env, resource as Resource<Pod>, ref, body, context);
+  throw noSuchAction();
+}
+
+const noSuchAction = (): ApiError =>
+  new ApiError('NotFound', 'the server could not find the requested resource');
+
+/** What is no object is left for whoever reads it to refuse. */
+async function admittedBody(
+  env: Environment,
+  resource: Resource,
+  ref: ObjectRef,
+  subresource: string,
+  given: unknown,
+  context: RequestContext,
+): Promise<unknown> {
+  if (!env.admission.concerns(resource, 'CREATE', subresource) || !isMap(given)) return given;
+  const object = { metadata: {}, ...given } as KubeObject;
+  return admitOther(env, { operation: 'CREATE', resource, subresource, ref, object, context });
 }
 
 async function bind(

@@ -116,6 +116,14 @@ export interface Registry {
     options: DeleteOptions,
     context: RequestContext,
   ): Promise<StoredList>;
+  /** Asks admission about a connection to an object, with its options as sent; rejects when it must not be. */
+  connect(
+    resource: Resource,
+    ref: ObjectRef,
+    subresource: string,
+    options: KubeObject,
+    context: RequestContext,
+  ): Promise<void>;
   /** POST to `binding` (later `eviction`, `token`): per-kind actions that are not plain writes. */
   post(
     resource: Resource,

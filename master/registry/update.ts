@@ -6,6 +6,7 @@ import { ApiError, invalid, isReason } from '../../src/api/errors.js';
 import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
+import { admitOther } from './admit.js';
 import { readAs } from './body.js';
 import { create } from './create.js';
 import { type Environment, kindSubjectOf, strategyContext } from './environment.js';
@@ -72,11 +73,15 @@ export async function modifyScale<T extends KubeObject>(
   produce: (view: KubeObject) => KubeObject | Promise<KubeObject>,
 ): Promise<WriteResult<T>> {
   const written = await modify(env, resource, ref, context, {
-    ...rulesOf(env, resource, context, undefined),
+    ...rulesFor(env, storedRow(resource), context, undefined),
     owners: (write) => ownersOfUpdate(env, resource, write, { context, subresource: 'scale' }),
     produce: async (old) => {
       const { object } = scaleView(resource, { bytes: Buffer.alloc(0), object: old });
-      return applyScale(resource, old, await produce(object));
+      const view = await admitOther(env, {
+        ...{ operation: 'UPDATE', resource, subresource: 'scale', ref, context },
+        ...{ object: await produce(object), oldObject: object },
+      });
+      return applyScale(resource, old, view);
     },
   });
   return { ...scaleView(resource, written), created: false } as unknown as WriteResult<T>;
