@@ -5,6 +5,7 @@
  * `as=APIGroupDiscoveryList`). Content types of aggregated answers must repeat group, version and kind, or clients
  * read them as legacy ones.
  */
+import { compareVersions } from '../registry/custom/versions.js';
 import type { Resource } from '../resources/resource.js';
 
 interface GroupVersionKind {
@@ -174,8 +175,15 @@ function groupRows(resources: readonly Resource[]): Groups {
   }
   for (const versions of groups.values())
     for (const rows of versions.values()) rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+  // Definitions come in any order; the versions of their groups have one of their own.
+  for (const group of new Set(resources.filter(isCustom).map(({ type }) => type.group))) {
+    const versions = [...(groups.get(group) ?? [])].sort(([a], [b]) => compareVersions(a, b));
+    groups.set(group, new Map(versions));
+  }
   return groups;
 }
+
+const isCustom = ({ schema }: Resource): boolean => schema?.custom !== undefined;
 
 function groupDocument(name: string, versions: readonly string[]): object {
   const entries = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }));

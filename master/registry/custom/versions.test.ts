@@ -5,6 +5,24 @@ import t, { type Test } from 'tap';
 import type { CustomResourceDefinition, KubeObject } from '../../../src/api/types.js';
 import type { TestServer } from '../../http/testing.js';
 import { crontab, crontabs, define, definitions, instance, merge, start, until, version } from './testing.js';
+import { compareVersions } from './versions.js';
+
+t.test('versions of a group are in the order of Kubernetes, whoever brought them', async (t) => {
+  const names = ['v10alpha1', 'foo', 'v1', 'v11beta2', 'v3beta1', 'v2', 'bar', 'v12alpha1', 'v10'];
+  const wanted = ['v10', 'v2', 'v1', 'v11beta2', 'v3beta1', 'v12alpha1', 'v10alpha1', 'bar', 'foo'];
+  t.same(names.sort(compareVersions), wanted);
+  const server = await start(t);
+  const { ask } = server;
+  const early = crontab({ names: { plural: 'rafts', kind: 'Raft' } }, [
+    { ...version('v1beta1'), storage: true },
+  ]);
+  await define(server, { ...early, metadata: { name: 'rafts.stable.example.com' } });
+  await define(server, crontab());
+  t.match((await ask('GET', '/apis/stable.example.com')).json(), {
+    preferredVersion: { version: 'v1' },
+    versions: [{ version: 'v1' }, { version: 'v1beta1' }],
+  });
+});
 
 t.test('versions without conversion differ in their name, and old ones stay readable', async (t) => {
   const server = await start(t);

@@ -1,7 +1,7 @@
 /**
  * The string, list and set functions that Kubernetes adds to CEL. Pure; added by `environment.ts`.
  */
-import type { Environment } from '@marcbachmann/cel-js';
+import { type Environment, Optional } from '@marcbachmann/cel-js';
 import { isCelEqual } from './equality.js';
 import { formatText } from './formatstring.js';
 import { addAll, addNamespace, fail, type Handler } from './library.js';
@@ -80,6 +80,7 @@ function replace(text: string, from: string, to: string, limit: number): string 
 
 const ascii = (text: string, pattern: RegExp, change: (char: string) => string): string =>
   text.replace(pattern, change);
+const MAX_RANGE = 10_000n;
 const bigint = (value: number): bigint => BigInt(value);
 
 type Item = string | bigint | number | boolean | { valueOf(): unknown };
@@ -162,6 +163,7 @@ export function addStrings(environment: Environment): void {
 
 export function addLists(environment: Environment): void {
   addNamespace(environment, 'sets', 'SetsNamespace');
+  addNamespace(environment, 'lists', 'ListsNamespace');
   addAll(environment, {
     'list.isSorted(): bool': (list: readonly Item[]) =>
       list.every((item, i) => i === 0 || !less(item, list[i - 1] ?? item)),
@@ -176,6 +178,14 @@ export function addLists(environment: Environment): void {
     'list.flatten(): list<dyn>': (list: readonly unknown[]) => flatten(list, 1n),
     'list.flatten(int): list<dyn>': flatten,
     'list.sort(): list<dyn>': sorted,
+    'list.first(): optional<dyn>': (list: readonly unknown[]) =>
+      list.length > 0 ? Optional.of(list[0]) : Optional.none(),
+    'list.last(): optional<dyn>': (list: readonly unknown[]) =>
+      list.length > 0 ? Optional.of(list.at(-1)) : Optional.none(),
+    'ListsNamespace.range(int): list<int>': (_lists: object, count: bigint) => {
+      if (count > MAX_RANGE) fail(`range is limited to ${MAX_RANGE}`);
+      return Array.from({ length: Math.max(0, Number(count)) }, (_, i) => BigInt(i));
+    },
     'list.reverse(): list<dyn>': (list: readonly unknown[]) => [...list].reverse(),
     'list.slice(int, int): list<dyn>': (list: readonly unknown[], start: bigint, end: bigint) => {
       if (start < 0n || end < start || end > BigInt(list.length))
