@@ -119,6 +119,8 @@ t.test('log: words refusals as kube-apiserver does', async (t) => {
     code: 422,
     message: 'PodLogOptions "" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
   });
+  t.match(await refusal('web/log?stream=Both'), { code: 422, message: /stream: Unsupported value: "Both"/ });
+  t.match(await refusal('web/log?stream=Stdout&tailLines=1'), { code: 422, message: /mutually exclusive/ });
   t.match(await refusal('web/log?previous=true'), { code: 400, message: /previous terminated container/ });
   t.match(await refusal('away/log'), {
     code: 503,
@@ -162,6 +164,14 @@ t.test('exec: tunnels both ways', async (t) => {
   await once(ws, 'open');
   t.equal(ws.protocol, 'v5.channel.k8s.io');
   t.same(agent.requests.at(-1)?.path, '/exec/default/web/app?command=cat&command=-n&input=1&output=1&tty=1');
+  t.same(
+    api.asked.slice(-2).map(({ verb, subresource }) => [verb, subresource]),
+    [
+      ['get', 'exec'],
+      ['create', 'exec'],
+    ],
+    'who may only read may not run anything',
+  );
   const big = Buffer.alloc(1_000_000, 7);
   ws.send(big);
   const [data] = await once(ws, 'message');
@@ -191,4 +201,20 @@ t.test('exec: refusals are Status bodies, whoever refuses', async (t) => {
   });
   t.match(await refused(exec('away', 'command=ls')), { code: 503, status: { message: /cannot be reached/ } });
   t.match(await refused(exec('web', 'command=forbidden')), { code: 400, status: { message: 'no way' } });
+});
+
+t.test('port-forward: the ports of the query are for the agent', async (t) => {
+  const url = `${api.url.replace('https', 'wss')}${pods}/web/portforward?ports=80,81&ports=82`;
+  const ws = new WebSocket(url, 'v5.channel.k8s.io', {
+    ca: api.certificates.ca,
+    headers: { authorization: 'Bearer admin-token' },
+  });
+  await once(ws, 'open');
+  t.equal(agent.requests.at(-1)?.path, '/portForward/default/web?port=80%2C81&port=82');
+  ws.close();
+  await once(ws, 'close');
+  t.match((await api.ask('POST', `${pods}/web/portforward`)).json<Status>(), {
+    code: 400,
+    message: 'Upgrade request required',
+  });
 });
