@@ -1,0 +1,104 @@
+/** Who may come in, as whom, and what the authorizer is asked. */
+import t from 'tap';
+import type { Status } from '../../src/api/errors.js';
+import { createTestServer, type TestServer } from './testing.js';
+
+const pods = '/api/v1/namespaces/default/pods';
+let api: TestServer;
+
+t.before(async () => {
+  api = await createTestServer();
+});
+t.teardown(() => api.close());
+
+t.test('says who may come in', async (t) => {
+  const none = await api.ask('GET', pods, { token: null });
+  t.equal(none.code, 401);
+  t.match(none.json(), { kind: 'Status', reason: 'Unauthorized', message: 'Unauthorized', code: 401 });
+  t.equal((await api.ask('GET', pods, { token: 'wrong' })).code, 401);
+  t.equal(
+    (await api.ask('GET', '/healthz', { token: 'wrong' })).code,
+    401,
+    'bad credentials are never anonymous',
+  );
+  for (const path of ['/healthz', '/livez', '/readyz', '/version', '/livez/ping']) {
+    t.equal((await api.ask('GET', path, { token: null })).code, 200, path);
+  }
+  t.equal((await api.ask('GET', '/', { token: null })).code, 401);
+  t.equal((await api.ask('POST', '/version', { token: null })).code, 401);
+  const { client, stranger } = api.certificates;
+  t.equal((await api.ask('GET', pods, { token: null, certificate: client })).code, 200);
+  t.equal((await api.ask('GET', pods, { token: null, certificate: stranger })).code, 401, 'another CA');
+});
+
+t.test('acts as somebody else for whoever may', async (t) => {
+  const as = (headers: Record<string, string>, token = 'admin-token') =>
+    api.ask('GET', pods, { token, headers });
+  const refused = await as({ 'impersonate-user': 'jane', 'impersonate-group': 'dev' });
+  t.equal(refused.code, 403);
+  t.match(refused.json<Status>().message, /User "jane" cannot list resource "pods"/);
+  t.same(api.asked.at(-1)?.user, { name: 'jane', groups: ['dev', 'system:authenticated'] });
+  t.match(api.asked.slice(-3), [
+    { verb: 'impersonate', resource: 'users', name: 'jane' },
+    { verb: 'impersonate', resource: 'groups', name: 'dev' },
+    { verb: 'list', resource: 'pods' },
+  ]);
+  t.equal((await as({ 'impersonate-user': 'x', 'impersonate-group': 'system:masters' })).code, 200);
+  await as({ 'impersonate-user': 'system:serviceaccount:a:b', 'impersonate-extra-scopes%2Fx': 'y' });
+  const { name, groups, extra } = api.asked.at(-1)?.user ?? {};
+  t.equal(name, 'system:serviceaccount:a:b');
+  t.same(groups, ['system:serviceaccounts', 'system:serviceaccounts:a', 'system:authenticated']);
+  t.same(extra, { 'scopes/x': ['y'] });
+  t.equal((await as({ 'impersonate-group': 'dev' })).code, 400);
+  const denied = await as({ 'impersonate-user': 'jane' }, 'nobody-token');
+  t.match(
+    denied.json<Status>().message,
+    /users "jane" is forbidden: User "nobody" cannot impersonate resource "users"/,
+  );
+});
+
+t.test('words refusals as kube-apiserver does', async (t) => {
+  const message = async (method: string, path: string): Promise<string> => {
+    const answer = await api.ask(method, path, { token: 'nobody-token' });
+    t.equal(answer.code, 403);
+    return answer.json<Status>().message ?? '';
+  };
+  const head = 'User "nobody" cannot';
+  t.equal(
+    await message('GET', pods),
+    `pods is forbidden: ${head} list resource "pods" in API group "" in the namespace "default"`,
+  );
+  t.equal(
+    await message('GET', '/apis/apps/v1/deployments'),
+    `deployments.apps is forbidden: ${head} list resource "deployments" in API group "apps" at the cluster scope`,
+  );
+  t.equal(
+    await message('GET', `${pods}/web/log`),
+    `pods "web" is forbidden: ${head} get resource "pods/log" in API group "" in the namespace "default"`,
+  );
+  t.equal(await message('GET', '/openapi/v3'), `forbidden: ${head} get path "/openapi/v3"`);
+});
+
+t.test('tells the authorizer what is asked', async (t) => {
+  const askedFor = async (method: string, path: string): Promise<unknown> => {
+    await api.ask(method, path, { token: 'nobody-token' });
+    return api.asked.at(-1);
+  };
+  t.match(await askedFor('GET', `${pods}?watch=1`), {
+    verb: 'watch',
+    resource: 'pods',
+    namespace: 'default',
+  });
+  t.match(await askedFor('DELETE', pods), { verb: 'deletecollection', name: undefined });
+  t.match(await askedFor('GET', '/api/v1/namespaces/x'), {
+    resource: 'namespaces',
+    namespace: 'x',
+    name: 'x',
+  });
+  t.match(await askedFor('PUT', '/api/v1/namespaces/x/finalize'), {
+    resource: 'namespaces',
+    subresource: 'finalize',
+  });
+  t.match(await askedFor('GET', `${pods}?fieldSelector=metadata.name%3Dweb`), { verb: 'list', name: 'web' });
+  t.match(await askedFor('HEAD', `${pods}/a%20b`), { verb: 'get', name: 'a b' });
+});
