@@ -3,6 +3,7 @@
  * them: objects, owners and errors.
  */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { builtinSchema } from '../schema/table.js';
 import { apply, changesBetween } from './apply.js';
@@ -30,7 +31,9 @@ interface Op {
   want: { error: string; object: object; owners: object[] };
 }
 
-const cases = readFileSync(new URL('./golden.jsonl', import.meta.url), 'utf8')
+// The data is beside the source; the compiled test is elsewhere.
+const file = fileURLToPath(new URL('./golden.jsonl', import.meta.url)).replace('/dist/', '/');
+const cases = readFileSync(file, 'utf8')
   .trimEnd()
   .split('\n')
   .map((line): Case => JSON.parse(line));
