@@ -31,6 +31,15 @@ t.test('says who may come in', async (t) => {
   t.equal((await api.ask('GET', pods, { token: null, certificate: stranger })).code, 401, 'another CA');
 });
 
+t.test('a browser offers its token as a WebSocket subprotocol', async (t) => {
+  const token = `base64url.bearer.authorization.k8s.io.${Buffer.from('admin-token').toString('base64url')}`;
+  const get = (offered: string) =>
+    api.ask('GET', pods, { token: null, headers: { 'sec-websocket-protocol': offered } });
+  t.equal((await get(`v4.channel.k8s.io, ${token}`)).code, 200);
+  t.equal((await get(token)).code, 401, 'a real protocol has to be there');
+  t.equal((await get(`v4.channel.k8s.io, ${token}x`)).code, 401);
+});
+
 t.test('acts as somebody else for whoever may', async (t) => {
   const as = (headers: Record<string, string>, token = 'admin-token') =>
     api.ask('GET', pods, { token, headers });

@@ -81,7 +81,7 @@ export class Identity {
 
   #credentials(raw: IncomingMessage): Credentials {
     return {
-      bearerToken: bearerToken(raw.headers.authorization),
+      bearerToken: bearerToken(raw.headers.authorization) ?? protocolToken(raw),
       certificate: this.#certificate(raw.socket),
     };
   }
@@ -101,6 +101,23 @@ export class Identity {
 function bearerToken(header: string | undefined): string | undefined {
   const match = header === undefined ? null : /^bearer +(\S+) *$/i.exec(header);
   return match?.[1];
+}
+
+const tokenProtocol = 'base64url.bearer.authorization.k8s.io.';
+
+/**
+ * Browsers cannot set headers on a WebSocket: they offer the token as one of its subprotocols, beside a real one. It is taken
+ * out, so that nobody behind us sees it.
+ */
+function protocolToken(raw: IncomingMessage): string | undefined {
+  const offered = raw.headers['sec-websocket-protocol'];
+  if (!offered?.includes(tokenProtocol)) return undefined;
+  const protocols = offered.split(',').map((protocol) => protocol.trim());
+  const token = protocols.find((protocol) => protocol.startsWith(tokenProtocol));
+  const others = protocols.filter((protocol) => protocol !== token);
+  if (!token || others.length === 0) return undefined;
+  raw.headers['sec-websocket-protocol'] = others.join(', ');
+  return Buffer.from(token.slice(tokenProtocol.length), 'base64url').toString();
 }
 
 function readCertificate(socket: TLSSocket): SocketCertificate | 'none' {
