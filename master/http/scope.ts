@@ -3,9 +3,10 @@
  *
  * The abort signal exists only when somebody looks at it, because most requests are over before anyone would.
  */
+import type { DeleteOptions } from '../../src/client/client.js';
 import type { RequestContext, User } from '../registry/registry.js';
 import type { WriteParameters } from './options.js';
-import type { RequestInfo } from './request.js';
+import { isTrue, type RequestInfo } from './request.js';
 
 /** What tells that the client is gone: the response, or the socket of an upgraded connection. */
 export interface Connection {
@@ -40,6 +41,28 @@ export class RequestScope implements RequestContext {
     this.#connection = options.connection;
     this.fieldManager = managerOf(options.userAgent);
     this.mayCreate = options.mayCreate;
+  }
+
+  /** Of a deletion, once they are read. */
+  deletion: DeleteOptions | undefined;
+
+  /** CreateOptions and its like as sent, for admission; made when somebody looks. */
+  get options(): Readonly<Record<string, unknown>> {
+    const { verb, query } = this.info;
+    const dryRun = this.dryRun ? { dryRun: ['All'] } : {};
+    if (this.deletion) {
+      const { dryRun: _dryRun, signal: _signal, ...given } = this.deletion;
+      return { ...given, ...dryRun };
+    }
+    const given = ['fieldManager', 'fieldValidation'].flatMap((name) => {
+      const value = query.get(name);
+      return value ? [[name, value] as const] : [];
+    });
+    return {
+      ...(verb === 'patch' && { kind: 'PatchOptions', ...(isTrue(query, 'force') && { force: true }) }),
+      ...Object.fromEntries(given),
+      ...dryRun,
+    };
   }
 
   /** Aborts when the connection closes before the answer was complete. */

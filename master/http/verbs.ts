@@ -181,6 +181,7 @@ function readDeleteOptions(call: Call): ReturnType<typeof deleteOptions> {
   const decoded = body?.length ? decodeBody(body, contentType, 'DeleteOptions') : undefined;
   const options = deleteOptions(scope.info.query, decoded);
   scope.dryRun = options.dryRun ?? false;
+  scope.deletion = options;
   return options;
 }
 
