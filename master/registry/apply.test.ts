@@ -222,6 +222,9 @@ t.test('apply: what is refused', async (t) => {
     400,
     'metadata.managedFields must be nil',
   );
+  const nameless = { toString: 1, valueOf: 2 };
+  await refuses({ ...deployment(), kind: nameless }, 400, /invalid object type/);
+  await refuses({ ...deployment(), metadata: { namespace: nameless } }, 400, /namespace: expected string/);
   await refuses(deployment({ foo: 1 }), 400, /\.spec\.foo: field not declared in schema/);
   await refuses(
     deployment({ replicas: '1' }),

@@ -14,7 +14,7 @@ import type { KubeObject, Scale } from '../../src/api/types.js';
 import type { Patch } from '../../src/client/client.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
-import { readAs } from './body.js';
+import { nameText, readAs } from './body.js';
 import { copyJson, managedOf } from './codec.js';
 import { create } from './create.js';
 import { type Environment, subjectOf } from './environment.js';
@@ -66,7 +66,7 @@ export async function applyToScale<T extends KubeObject>(
 ): Promise<WriteResult<T>> {
   const { apiVersion, kind, metadata, spec } = asConfig(body) as Scale;
   if (apiVersion !== apiVersionOf(scaleType) || kind !== scaleType.kind)
-    throw badRequest(`invalid object type: ${kindText(String(apiVersion ?? ''), String(kind ?? ''))}`);
+    throw badRequest(`invalid object type: ${kindText(nameText(apiVersion), nameText(kind))}`);
   const empty = { apiVersion: apiVersionOf(requested.type), kind: requested.type.kind, metadata: {} } as T;
   const scale = { apiVersion, kind, metadata: {}, spec } as Scale;
   const config = {
@@ -103,7 +103,7 @@ const kindText = (apiVersion: string, kind: string): string =>
 function checkConfig<T extends KubeObject>({ requested, config }: Request<T>): void {
   const expected = apiVersionOf(requested.type);
   const { apiVersion, kind, metadata } = config;
-  const given = kindText(String(apiVersion ?? ''), String(kind ?? ''));
+  const given = kindText(nameText(apiVersion), nameText(kind));
   if (apiVersion !== expected || kind !== requested.type.kind)
     throw badRequest(`invalid object type: ${given}`);
   if ((metadata?.managedFields ?? undefined) !== undefined)
@@ -111,7 +111,7 @@ function checkConfig<T extends KubeObject>({ requested, config }: Request<T>): v
   const shape = shapeOfRow(requested as Resource<never>);
   const misfits = shape ? misfitsOf(shape, config) : [];
   if (misfits.length === 0) return;
-  const subject = `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}; ${given}`;
+  const subject = `${nameText(metadata?.namespace ?? '')}/${nameText(metadata?.name ?? '')}; ${given}`;
   throw badRequest(`failed to create typed patch object (${subject}): ${misfitsText(misfits)}`);
 }
 

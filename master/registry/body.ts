@@ -32,13 +32,17 @@ export function readAs(type: Shape, body: unknown, context: RequestContext, sche
     );
   }
   const { apiVersion = apiVersionOf(type), kind = type.kind } = object as Partial<KubeObject>;
-  checkType(type, String(apiVersion), String(kind));
+  checkType(type, nameText(apiVersion), nameText(kind));
   const { unknown, errors } = schema ? checkSchema(schema, object) : checkObject(type, object);
   if (errors.length > 0) throw decodeError(type, errors);
   if (unknown.length > 0) refuseOrWarn(type, unknown, context);
   const { metadata = {} } = object as Partial<KubeObject>;
   return { ...object, apiVersion, kind, metadata };
 }
+
+/** A client may send anything for a name; `String` throws for objects that say they are none. */
+export const nameText = (value: unknown): string =>
+  typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 
 function checkType(type: Shape, apiVersion: string, kind: string): void {
   const expected = apiVersionOf(type);
