@@ -18,7 +18,7 @@ import type { Backends } from './backends.js';
 import { type Documents, pageNotFound } from './documents.js';
 import { frameMaker, presentationOf } from './encode.js';
 import { SharedFrames } from './frames.js';
-import { InFlight } from './inflight.js';
+import { InFlight, isUrgent } from './inflight.js';
 import { watchOptions } from './options.js';
 import { isStream, streamLog, tunnel } from './podstreams.js';
 import { isProxy, serveProxy, upgradeProxy } from './proxy.js';
@@ -85,11 +85,13 @@ export class Dispatcher {
     if (isStream(target)) throw badRequest('Upgrade request required');
     if (verb === 'watch') return this.#watch(request, reply, resource, scope);
     if (target.resource === 'pods' && target.subresource === 'log') return this.#log(reply, target, scope);
-    this.#inFlight.enter(scope.user.name);
+    if (isUrgent(scope.user, target)) return this.#serve(request, reply, resource, scope);
+    const turn = this.#inFlight.enter(scope.user);
+    if (turn) await turn;
     try {
       return await this.#serve(request, reply, resource, scope);
     } finally {
-      this.#inFlight.leave(scope.user.name);
+      this.#inFlight.leave(scope.user);
     }
   }
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { InFlight } from './inflight.js';
 import { parseRequest } from './request.js';
 
 t.test('resource paths', async (t) => {
@@ -47,17 +46,4 @@ t.test('any name survives the way through a URL, and none becomes a path', async
       return target?.namespace === namespace && target.name === pod && target.resource === 'pods';
     }),
   );
-});
-
-t.test('too many requests of one user', async (t) => {
-  const inFlight = new InFlight(2);
-  inFlight.enter('a');
-  inFlight.enter('a');
-  t.throws(() => inFlight.enter('a'), {
-    name: 'ApiError',
-    message: 'Too many requests: the user has too many requests under way, please try again later',
-  });
-  inFlight.enter('b');
-  inFlight.leave('a');
-  inFlight.enter('a');
 });
