@@ -1,6 +1,5 @@
 /** The strategy of ReplicationControllers. Pure. */
 import type { FieldError } from '../../../src/api/errors.js';
-import { selectorOfLabels } from '../../../src/api/selectors.js';
 import type { ReplicationController, ReplicationControllerSpec } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
 import { invalidValue, nonNegative, required } from '../validation/field.js';
@@ -33,7 +32,8 @@ function validateSpec({
   errors.push(...nonNegative('spec.replicas', replicas));
   if (!template) return [...errors, required('spec.template')];
   const { labels } = template.metadata ?? {};
-  if (hasSelector && !selectorOfLabels(selector).matches(labels)) {
+  // Compared, not parsed: a selector that no label can match is wrong in this way too.
+  if (hasSelector && Object.entries(selector).some(([key, value]) => labels?.[key] !== value)) {
     const detail = '`selector` does not match template `labels`';
     errors.push(invalidValue('spec.template.metadata.labels', labels ?? {}, detail));
   }
