@@ -182,6 +182,19 @@ t.test('a definition that is not sound is refused with every reason', async (t) 
   ]);
 });
 
+t.test('formats that nobody knows are warned of, once', async (t) => {
+  const { ask } = await start(t);
+  const odd = { type: 'string', format: 'tide-table' };
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec: odd } } };
+  const body = crontab({}, [version('v1', { schema, subresources: {}, selectableFields: [] })]);
+  const created = await ask('POST', definitions, { body });
+  t.equal(created.code, 201);
+  t.equal(created.headers.warning, '299 - "unrecognized format \\"tide-table\\""');
+  const path = `${definitions}/crontabs.stable.example.com`;
+  const labelled = await ask('PATCH', path, { headers: merge, body: { metadata: { labels: { a: 'b' } } } });
+  t.equal(labelled.headers.warning, undefined);
+});
+
 t.test('names that are taken are not given twice, until they are free', async (t) => {
   const server = await start(t);
   const { ask } = server;

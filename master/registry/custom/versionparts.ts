@@ -4,6 +4,7 @@
  */
 import type { FieldError } from '../../../src/api/errors.js';
 import { invalid, required } from '../../../src/api/structural/check.js';
+import { isKnownFormat } from '../../../src/api/structural/formats.js';
 import type {
   CustomResourceColumnDefinition,
   CustomResourceSubresourceScale,
@@ -95,3 +96,18 @@ export function selectableErrors(
   }
   return errors;
 }
+
+/** One warning for every format of the schema that nobody knows. */
+export function formatWarnings(schema: JSONSchemaProps | undefined): string[] {
+  if (!schema) return [];
+  const { type = '', format = '', properties = {}, items, additionalProperties, not } = schema;
+  const nested = [...(schema.allOf ?? []), ...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
+  const below = [...Object.values(properties), ...nested];
+  for (const one of [items, additionalProperties, not]) if (isSchema(one)) below.push(one);
+  const own =
+    format === '' || isKnownFormat(type, format) ? [] : [`unrecognized format ${JSON.stringify(format)}`];
+  return [...own, ...below.flatMap(formatWarnings)];
+}
+
+const isSchema = (value: unknown): value is JSONSchemaProps =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -8,10 +8,12 @@ import type {
   CustomResourceDefinition,
   CustomResourceDefinitionSpec,
   CustomResourceDefinitionStatus,
+  CustomResourceDefinitionVersion,
 } from '../../../src/api/types.js';
 import { toTime } from '../../../src/host/clock.js';
 import { isSameJson } from '../codec.js';
 import { nameErrors, validateDefinition, validateDefinitionUpdate } from '../custom/definition.js';
+import { formatWarnings } from '../custom/versionparts.js';
 import type { Strategy } from '../strategy.js';
 
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
@@ -37,6 +39,11 @@ export const definitionStrategy: Strategy<CustomResourceDefinition> = {
     ...validateDefinitionUpdate(object, old),
   ],
   validateStatusUpdate: ({ status }) => nameErrors(status?.acceptedNames, 'status.acceptedNames'),
+  allowUnconditionalUpdate: false,
+  warnings(object, old) {
+    const known = new Set((old?.spec.versions ?? []).flatMap(warningsOf));
+    return (object.spec.versions ?? []).flatMap(warningsOf).filter((warning) => !known.has(warning));
+  },
   // Instances have to go first; the controller takes the finalizer away when they have.
   hasOwnFinalizers: ({ status }) => !isMarked(status),
   prepareForDelete({ now }, object) {
@@ -56,6 +63,9 @@ export const definitionStrategy: Strategy<CustomResourceDefinition> = {
     };
   },
 };
+
+const warningsOf = ({ schema }: CustomResourceDefinitionVersion): string[] =>
+  formatWarnings(schema?.openAPIV3Schema);
 
 const isMarked = (status: CustomResourceDefinitionStatus | undefined): boolean =>
   status?.conditions?.some(({ type }) => type === 'Terminating') ?? false;

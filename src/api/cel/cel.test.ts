@@ -49,6 +49,7 @@ const results: [string, unknown][] = [
   ["timestamp('2024-01-01T00:00:00Z') < timestamp('2025-01-01T00:00:00Z')", true],
   ['self.spec.ratio > 1.0 && dyn(1) == dyn(1.0)', true],
   ['cel.bind(x, 5, x * x)', 25],
+  ['self.spec.items.sortBy(i, i.n == "a" ? 2 : 1).map(i, i.n)', ['b', 'a']],
   ['lists.range(3).last().value() + [5, 6].first().orValue(0)', 7],
   ["['b', 'a', 'b'].distinct().sort().join() + string([[1], [2]].flatten().slice(1, 2)[0])", 'ab2'],
   ["self.spec.items == [{'n':'a'},{'n':'b'}]", true],

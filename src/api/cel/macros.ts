@@ -98,6 +98,7 @@ export function addMacros(environment: Environment, spend: () => void): void {
       environment.registerFunction(signature, (call: Call) => comprehension(call, fold, type, spend));
     }
   }
+  environment.registerFunction('list.sortBy(ast, ast): list<dyn>', (call: Call) => sortBy(call, spend));
   for (const name of ['optMap', 'optFlatMap'])
     environment.registerFunction(`optional.${name}(ast, ast): dyn`, (call: Call) =>
       optional(call, name === 'optFlatMap'),
@@ -161,6 +162,32 @@ function optional({ args, receiver }: Call, isFlat: boolean): object {
       if (!value.hasValue()) return Optional.none();
       const result = evaluator.run(body, inner.reuse(context).setIterValue(value.value(), evaluator));
       return isFlat ? result : Optional.of(result);
+    },
+  };
+}
+
+/** `sortBy(v, key)`: the items in the order of what the expression makes of each. */
+function sortBy({ args, receiver }: Call, spend: () => void): object {
+  const [name, body] = [nameOf(args[0]), args[1]];
+  if (!body) return fail('sortBy needs a key');
+  let inner: Context;
+  return {
+    async: false,
+    typeCheck(checker: Checker, _macro: object, context: Context) {
+      const { valueType } = checker.check(receiver, context);
+      inner = context.forkWithVariable(name, valueType ?? checker.getType('dyn'));
+      checker.check(body, inner);
+      return checker.getType('list<dyn>');
+    },
+    evaluate(evaluator: Evaluator, _macro: object, context: Context) {
+      const list = evaluator.run(receiver, context);
+      if (!Array.isArray(list)) return fail('no such overload');
+      const keyed = list.map((item: unknown) => {
+        spend();
+        const key = evaluator.run(body, inner.reuse(context).setIterValue(item, evaluator)) as number;
+        return { item, key };
+      });
+      return keyed.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key))).map(({ item }) => item);
     },
   };
 }

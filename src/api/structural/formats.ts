@@ -128,3 +128,14 @@ function isUuidOf(text: string, version: '4' | '5'): boolean {
 /** The check of a format, dashes aside (`date-time`, `k8s-short-name`); undefined for one that nobody knows. */
 export const stringFormat = (format: string): ((text: string) => boolean) | undefined =>
   checks[format.replaceAll('-', '')];
+
+const numberFormats: Readonly<Record<string, readonly string[]>> = {
+  integer: ['int32', 'int64'],
+  number: ['float', 'double'],
+};
+
+/** A format that means something for values of the type; others are ignored. */
+export const isKnownFormat = (type: string, format: string): boolean =>
+  type === '' || type === 'string'
+    ? stringFormat(format) !== undefined
+    : (numberFormats[type]?.includes(format) ?? false);
