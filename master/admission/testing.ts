@@ -128,6 +128,7 @@ export interface TestAdmission extends TestRegistry {
   /** Resolves when the chain has seen what was written so far. */
   settle(isSeen: () => boolean): Promise<void>;
   concerns(resource: string, operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT', sub?: string): boolean;
+  concernsRow(row: Resource, operation: 'CREATE'): boolean;
   close(): Promise<void>;
 }
 
@@ -160,6 +161,7 @@ export async function createTestAdmission(
         await new Promise((resolve) => setImmediate(resolve));
     },
     concerns: (resource, operation, sub = '') => chain.concerns(made.rowOf(resource), operation, sub),
+    concernsRow: (row, operation) => chain.concerns(row, operation, ''),
     close: () => {
       caller.close();
       return chain.stop();

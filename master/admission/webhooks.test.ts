@@ -11,7 +11,6 @@ import {
 } from '../../src/api/kinds.js';
 import type { ConfigMap, KubeObject, MutatingWebhook, ValidatingWebhook } from '../../src/api/types.js';
 import { contextOf } from '../registry/testing.js';
-import { connectOptions } from './connect.js';
 import {
   createTestAdmission,
   createTestTls,
@@ -466,73 +465,6 @@ t.test('a mutation is validated like any write, and a broken one is the webhookâ
     await admission.client.delete(mutatingWebhookConfigurations, { name: 'a' });
     await admission.settle(() => !admission.concerns('deployments', 'CREATE'));
   }
-});
-
-t.test('subresources: scales, bindings and connections are seen as what they are', async (t) => {
-  const admission = await createTestAdmission();
-  const server = await startWebhook(tls, (review) =>
-    review.request['operation'] === 'CONNECT'
-      ? { allowed: false, status: { message: 'no shells' } }
-      : review.request['subResource'] === 'scale'
-        ? { allowed: true, ...patchOf([{ op: 'replace', path: '/spec/replicas', value: 2 }]) }
-        : { allowed: true },
-  );
-  t.teardown(() => Promise.all([admission.close(), server.close()]));
-  const { client, registry, rowOf } = admission;
-  const template = {
-    metadata: { labels: { a: 'b' } },
-    spec: { containers: [{ name: 'c', image: 'i' }] },
-  };
-  const at = { name: 'd', namespace: 'default' };
-  const spec = { selector: { matchLabels: { a: 'b' } }, template };
-  await client.create(deployments, { metadata: at, spec });
-  const pod = { metadata: { name: 'p' }, spec: template.spec };
-  await registry.create(rowOf('pods'), 'default', pod, contextOf({ fieldValidation: 'Ignore' }));
-  const rules = [
-    {
-      operations: ['*'],
-      apiGroups: ['*'],
-      apiVersions: ['*'],
-      resources: ['deployments/scale', 'pods/binding', 'pods/exec'],
-    },
-  ];
-  await client.create(mutatingWebhookConfigurations, {
-    metadata: { name: 'a' },
-    webhooks: [webhook(server, 'sub', { rules })],
-  });
-  await admission.settle(() => admission.concerns('pods', 'CONNECT', 'exec'));
-  t.equal(admission.concerns('deployments', 'UPDATE'), false);
-  const scale = { metadata: at, spec: { replicas: 5 } };
-  await registry.update(rowOf('deployments'), at, scale, contextOf(), 'scale');
-  t.match(server.reviews[0]?.request, {
-    kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
-    resource: { group: 'apps', resource: 'deployments' },
-    subResource: 'scale',
-    object: { kind: 'Scale', spec: { replicas: 5 } },
-    oldObject: { kind: 'Scale', spec: { replicas: 1 } },
-  });
-  t.equal((await client.get(deployments, at)).spec?.replicas, 2);
-  const ref = { namespace: 'default', name: 'p' };
-  const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name: 'p' }, target: { name: 'n' } };
-  await registry.post(rowOf('pods'), ref, 'binding', binding, contextOf());
-  t.match(server.reviews[1]?.request, {
-    operation: 'CREATE',
-    kind: { group: '', version: 'v1', kind: 'Binding' },
-    subResource: 'binding',
-    name: 'p',
-    object: { target: { name: 'n' } },
-  });
-  const query = new URLSearchParams('command=sh&command=-c&stdin=true&container=c');
-  const options = connectOptions({ resource: 'pods', subresource: 'exec', rest: [] }, query);
-  await t.rejects(registry.connect(rowOf('pods'), ref, 'exec', options, contextOf()), {
-    message: 'admission webhook "sub.example.com" denied the request: no shells',
-  });
-  t.match(server.reviews[2]?.request, {
-    operation: 'CONNECT',
-    kind: { kind: 'PodExecOptions' },
-    object: { kind: 'PodExecOptions', command: ['sh', '-c'], stdin: true, container: 'c' },
-    options: null,
-  });
 });
 
 t.test('configurations themselves are seen by nobody', async (t) => {
