@@ -6,6 +6,7 @@
  */
 import { badRequest, type FieldError, invalid } from '../../src/api/errors.js';
 import { apiVersionOf } from '../../src/api/kinds.js';
+import { managedOf, withOwners } from '../registry/codec.js';
 import type { Stored, StoredEvent, StoredList } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import { type Form, negotiate } from './accept.js';
@@ -50,6 +51,10 @@ export function presentationOf(
 const finish = (text: string, pretty: boolean): Buffer =>
   Buffer.from(pretty ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text);
 
+/** The metadata of an object, owners of fields and all; rows of tables go without those. */
+const partialText = ({ bytes, object }: Stored, apiVersion: string): string =>
+  withOwners(metadataText(object, apiVersion), managedOf(bytes));
+
 /** One object. `now` is what ages in tables are counted to. */
 export function encodeObject(resource: Resource, item: Stored, how: Presentation, now: Date): Buffer {
   const { form, include, pretty } = how;
@@ -57,7 +62,7 @@ export function encodeObject(resource: Resource, item: Stored, how: Presentation
     case 'object':
       return pretty ? finish(item.bytes.toString('utf8'), true) : item.bytes;
     case 'metadata':
-      return finish(metadataText(item.object, form.apiVersion), pretty);
+      return finish(partialText(item, form.apiVersion), pretty);
     case 'table': {
       const metadata = { resourceVersion: item.object.metadata.resourceVersion };
       const options = { apiVersion: form.apiVersion, include, now, columns: true };
@@ -92,7 +97,7 @@ export function encodeList(resource: Resource, list: StoredList, how: Presentati
         apiVersion: form.apiVersion,
         metadata,
       }).slice(0, -1);
-      const items = list.items.map((item) => metadataText(item.object, form.apiVersion));
+      const items = list.items.map((item) => partialText(item, form.apiVersion));
       return finish(`${head},"items":[${items.join(',')}]}`, pretty);
     }
     case 'table': {
@@ -144,7 +149,7 @@ export function frameMaker(
       return frame('BOOKMARK', Buffer.from(text));
     }
     const { item } = event;
-    if (form.as === 'metadata') return frame(event.type, Buffer.from(metadataText(item.object, apiVersion)));
+    if (form.as === 'metadata') return frame(event.type, Buffer.from(partialText(item, apiVersion)));
     const metadata = { resourceVersion: item.object.metadata.resourceVersion };
     const text = tableText(resource, [item], metadata, { apiVersion, include, now, columns });
     columns = false;

@@ -38,7 +38,8 @@ export function serialiseShown(object: KubeObject, owners: string | undefined): 
   return Buffer.from(withOwners(JSON.stringify({ apiVersion, kind, metadata, ...rest }), owners));
 }
 
-function withOwners(json: string, owners: string | undefined): string {
+/** The JSON of an object, with its owners. */
+export function withOwners(json: string, owners: string | undefined): string {
   if (owners === undefined) return json;
   const at = json.indexOf(openingText) + openingText.length;
   return `${json.slice(0, at)}${ownersKey}${owners},${json.slice(at)}`;
