@@ -75,7 +75,7 @@ t.test('what does not compile, with the place', async (t) => {
     ['foo == 1', "ERROR: <input>:1:1: undeclared reference to 'foo' (in container '')\n | foo == 1\n | ^"],
     [
       '1 + "a"',
-      "ERROR: <input>:1:1: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + \"a\"\n | ^",
+      "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + \"a\"\n | ..^",
     ],
   ];
   for (const [expression, message] of problems) t.throws(() => evaluate(expression), { message }, expression);

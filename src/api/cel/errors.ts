@@ -44,10 +44,28 @@ export function asCompileError(
   isFunction: (name: string) => boolean,
 ): CelCompileError {
   if (!isCelError(error)) throw error;
-  const position = Math.min(error.range?.start ?? 0, expression.length);
+  const position = Math.min(placeOf(expression, error), expression.length);
   const problem =
     error instanceof ParseError ? `Syntax error: ${error.summary}` : typeProblem(error, isFunction);
   return new CelCompileError(compileErrorText(expression, problem, position), { cause: error });
+}
+
+interface Node {
+  op: string;
+  args: unknown;
+  end?: number;
+}
+
+/** Where CEL points: at the operator, the dot of a field, the parenthesis of a call. */
+function placeOf(expression: string, { node, range }: CelError): number {
+  const start = range?.start ?? 0;
+  const { op = '', args } = (node ?? {}) as Partial<Node>;
+  if (!Array.isArray(args)) return start;
+  const [first, second] = args as Partial<Node>[];
+  const from = (op === 'rcall' ? second?.end : op === 'call' ? start : first?.end) ?? start;
+  const sought = op === 'call' || op === 'rcall' ? '(' : op === '.?' ? '.' : op;
+  const found = sought === '' ? -1 : expression.indexOf(sought, from);
+  return found < 0 ? start : found;
 }
 
 const operators: Readonly<Record<string, string>> = { in: '@in', '!': '!_', '-': '_-_' };
