@@ -12,7 +12,7 @@ type Volume = PersistentVolume;
 type Claim = PersistentVolumeClaim;
 
 export const bindCompleted = 'pv.kubernetes.io/bind-completed';
-export const boundByController = 'pv.kubernetes.io/bound-by-controller';
+const boundByController = 'pv.kubernetes.io/bound-by-controller';
 const isDefaultClass = 'storageclass.kubernetes.io/is-default-class';
 
 /** Undefined while the claim may still get a default class; '' asks for volumes without one. */

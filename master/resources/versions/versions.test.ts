@@ -47,7 +47,7 @@ const newIngress = fc.record({
   spec: some({ defaultBackend: newBackend, rules: rulesOf(newBackend), tls, ingressClassName: name }),
 });
 
-t.test('ingresses, both ways', async (t) => {
+t.test('ingresses, both ways', async () => {
   fc.assert(
     fc.property(oldIngress, (given) =>
       deepStrictEqual(plain(ingressFromStored(beta, ingressToStored(given as KubeObject))), plain(given)),
@@ -97,7 +97,7 @@ const coreEvent = fc
   )
   .map(([must, may]) => ({ ...must, ...may }));
 
-t.test('events, both ways', async (t) => {
+t.test('events, both ways', async () => {
   fc.assert(
     fc.property(newEvent, (given) =>
       deepStrictEqual(
