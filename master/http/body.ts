@@ -5,8 +5,10 @@
  * and no binary, which JSON cannot carry. What comes out is safe to walk and merge: nesting is bounded, numbers are finite,
  * and no object has a `__proto__` key. Every refusal is an `ApiError` of 400 or 415.
  */
+
 import { parseAllDocuments } from 'yaml';
 import { ApiError, badRequest } from '../../src/api/errors.js';
+import { patchTypes } from '../../src/api/patch/patch.js';
 import { decodeProtobuf } from '../../src/api/protobuf/decode.js';
 import type { PatchType } from '../../src/client/client.js';
 
@@ -22,12 +24,9 @@ const scanFromBytes = 16 * 1024;
 const protobufType = 'application/vnd.kubernetes.protobuf';
 const mediaTypes = ['application/json', 'application/yaml', protobufType];
 
-const patchTypes: Readonly<Record<string, PatchType>> = {
-  'application/json-patch+json': 'json',
-  'application/merge-patch+json': 'merge',
-  'application/strategic-merge-patch+json': 'strategic',
-  'application/apply-patch+yaml': 'apply',
-};
+const patchTypesByMedia: ReadonlyMap<string, PatchType> = new Map(
+  Object.entries(patchTypes).map(([type, media]) => [media, type as PatchType]),
+);
 
 const unsupported = (accepted: readonly string[]): ApiError =>
   new ApiError(
@@ -66,8 +65,8 @@ export function decodeBody(bytes: Buffer, contentType: string | undefined, kind:
 
 /** Throws 415 for anything but the four patch types. */
 export function patchTypeOf(contentType: string | undefined): PatchType {
-  const type = contentType === undefined ? undefined : patchTypes[mediaType(contentType)];
-  if (!type) throw unsupported(Object.keys(patchTypes));
+  const type = contentType === undefined ? undefined : patchTypesByMedia.get(mediaType(contentType));
+  if (!type) throw unsupported(Object.values(patchTypes));
   return type;
 }
 

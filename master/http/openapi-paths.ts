@@ -147,10 +147,8 @@ const itemVerbs: Verb[] = [
 ];
 
 /** kubectl sends strategic merge patches where they are listed; custom kinds take none. */
-const patchesOf = ({ schema }: OpenApiRow): string[] => [
-  ...Object.values(patchTypes).filter((type) => !schema || type !== patchTypes.strategic),
-  'application/apply-patch+yaml',
-];
+const patchesOf = ({ schema }: OpenApiRow): string[] =>
+  Object.values(patchTypes).filter((type) => !schema || type !== patchTypes.strategic);
 
 function operation(row: OpenApiRow, verb: Verb, suffix: string, definitions: Definitions): Operation {
   const { group, version, kind, namespaced, listKind = `${kind}List` } = row;

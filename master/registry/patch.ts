@@ -6,7 +6,7 @@ import type { ObjectRef } from '../../src/api/meta.js';
 import { applyPatch, patchTypes } from '../../src/api/patch/patch.js';
 import type { GroupVersionKind, ObjectType } from '../../src/api/schema/table.js';
 import type { KubeObject } from '../../src/api/types.js';
-import type { Patch, PatchType } from '../../src/client/client.js';
+import type { Patch } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
 import { applyToScale, serverSideApply } from './apply.js';
 import { readAs } from './body.js';
@@ -17,8 +17,6 @@ import type { RequestContext, WriteResult } from './registry.js';
 import { scaleType } from './scale.js';
 import { modifyScale, rulesOf } from './update.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
-
-const mediaTypes: Record<PatchType, string> = { ...patchTypes, apply: 'application/apply-patch+yaml' };
 
 /** Rejects like an update, and with `UnsupportedMediaType`, `BadRequest` or `Invalid` for the patch itself. */
 export function patch<T extends KubeObject>(
@@ -39,7 +37,7 @@ export function patch<T extends KubeObject>(
   const apply = (type: GroupVersionKind, current: KubeObject, schema?: ObjectType): KubeObject =>
     readAs(
       type,
-      applyPatch({ type: mediaTypes[change.type], gvk: type, current, patch: change.body }),
+      applyPatch({ type: patchTypes[change.type], gvk: type, current, patch: change.body }),
       once,
       schema,
     );

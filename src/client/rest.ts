@@ -8,8 +8,9 @@
 import type { Dispatcher } from 'undici';
 import { ApiError, type Status } from '../api/errors.js';
 import { apiVersionOf, type ResourceType } from '../api/kinds.js';
+import { patchTypes } from '../api/patch/patch.js';
 import type { KubeObject, List, WatchEvent } from '../api/types.js';
-import type { CallOptions, Client, DeleteOptions, ObjectEvent, PatchType, WatchOptions } from './client.js';
+import type { CallOptions, Client, DeleteOptions, ObjectEvent, WatchOptions } from './client.js';
 import { linesOf } from './lines.js';
 import { listQuery, pathOf, type Query, queryOf, watchQuery, writeQuery } from './paths.js';
 import { type Credentials, createTransport, type Request, type Transport } from './transport.js';
@@ -33,13 +34,6 @@ export interface RestClient extends Client {
 
 /** One event of a watch; objects are at most 3 MB, and a line carries one. */
 const maxLineBytes = 16 * 1024 * 1024;
-
-const patchTypes: Record<PatchType, string> = {
-  json: 'application/json-patch+json',
-  merge: 'application/merge-patch+json',
-  strategic: 'application/strategic-merge-patch+json',
-  apply: 'application/apply-patch+yaml',
-};
 
 export function createRestClient(options: RestClientOptions): RestClient {
   const transport = createTransport({

@@ -16,10 +16,10 @@ export const patchTypes = {
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
   strategic: 'application/strategic-merge-patch+json',
+  /** Server-side apply, which is not done here: see `../apply/`. */
+  apply: 'application/apply-patch+yaml',
 } as const;
 
-/** Of server-side apply, which is not served. */
-const APPLY_TYPE = 'application/apply-patch+yaml';
 /** As kube-apiserver limits them. */
 const MAX_JSON_PATCH_OPERATIONS = 10_000;
 
@@ -44,12 +44,11 @@ function notApplicable(why: string, cause: unknown): ApiError {
 }
 
 function unsupported(type: string): ApiError {
-  const accepted = Object.values(patchTypes).join(', ');
-  const message =
-    type === APPLY_TYPE
-      ? `server-side apply (${APPLY_TYPE}) is not supported by this server - accepted media types include: ${accepted}`
-      : `the body of the request was in an unknown format - accepted media types include: ${accepted}`;
-  return new ApiError('UnsupportedMediaType', message);
+  const accepted = Object.values(patchTypes).filter((known) => known !== type);
+  return new ApiError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
 }
 
 /** RFC 6902. Throws `ApiError`: 400 for what is no JSON patch, 422 for one that does not apply. */
