@@ -94,7 +94,7 @@ const contents: Readonly<Record<string, (n: number) => object>> = {
     spec: { attacher: 'disk.example.com', nodeName: 'n1', source: { persistentVolumeName: 'pv' } },
   }),
   csidrivers: () => ({ spec: { attachRequired: false } }),
-  csinodes: () => ({ spec: { drivers: [] } }),
+  csinodes: () => ({ spec: { drivers: [{ name: 'example.com', nodeID: 'n1' }] } }),
   csistoragecapacities: () => ({ storageClassName: 'fast' }),
   volumeattributesclasses: () => ({ driverName: 'example.com', parameters: { a: 'b' } }),
   priorityclasses: (n) => ({ value: 1000 + n }),

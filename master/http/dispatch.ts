@@ -87,7 +87,7 @@ export class Dispatcher {
     if (target.resource === 'pods' && target.subresource === 'log') return this.#log(reply, target, scope);
     if (isUrgent(scope.user, target)) return this.#serve(request, reply, resource, scope);
     const turn = this.#inFlight.enter(scope.user);
-    if (turn) await turn;
+    if (turn !== undefined) await turn;
     try {
       return await this.#serve(request, reply, resource, scope);
     } finally {

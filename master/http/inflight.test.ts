@@ -11,7 +11,7 @@ function asking(flight: InFlight): { order: string[]; ask(who: User): void; sett
     order,
     ask(who) {
       const wait = flight.enter(who);
-      if (wait) void wait.then(() => order.push(who.name));
+      if (wait !== undefined) void wait.then(() => order.push(who.name));
       else order.push(who.name);
     },
     settled: () => new Promise((resolve) => setImmediate(resolve)),

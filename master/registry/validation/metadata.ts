@@ -38,6 +38,7 @@ export function validateMetadata(meta: ObjectMeta, resource: Resource): FieldErr
     ...validateAnnotations(meta.annotations, 'metadata.annotations'),
     ...validateOwners(meta.ownerReferences, 'metadata.ownerReferences'),
     ...validateFinalizers(meta.finalizers, 'metadata.finalizers'),
+    ...(resource.schema ? [] : validateBuiltInFinalizers(meta.finalizers)),
   ];
 }
 
@@ -99,6 +100,22 @@ function validateFinalizers(finalizers: readonly string[] | undefined, field: st
   }
   return errors;
 }
+
+const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
+
+/** Of built-in kinds only: custom ones may have finalizers without a domain. */
+const validateBuiltInFinalizers = (finalizers: readonly string[] = []): FieldError[] =>
+  finalizers.flatMap((name, index) =>
+    name.includes('/') || standardFinalizers.has(name)
+      ? []
+      : [
+          invalidValue(
+            `metadata.finalizers[${index}]`,
+            name,
+            'name is neither a standard finalizer name nor is it fully qualified',
+          ),
+        ],
+  );
 
 const immutableFields = [
   'name',
