@@ -21,6 +21,7 @@ import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findAdvertiseAddress } from './address.js';
 import { createAdmissionChain } from './admission/chain.js';
+import { inSequence } from './admission/sequence.js';
 import { createAdmissionSlot } from './admission/slot.js';
 import { createTypeCheckController } from './admission/typecheck.js';
 import { createAggregation } from './aggregation/aggregation.js';
@@ -33,6 +34,8 @@ import { createAuthorizer } from './auth/authorizer.js';
 import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { ensurePki, type Pki } from './auth/pki.js';
+import { createRbac } from './auth/rbac.js';
+import { createRbacGuard } from './auth/rbacguard.js';
 import { apiServiceIp, createBootstrapController, ensureBootstrap } from './bootstrap.js';
 import { type Controllers, createControllers } from './controllers/index.js';
 import { AgentLink } from './http/agentlink.js';
@@ -167,7 +170,11 @@ async function startApi(
   const descriptions = await readDescriptions();
   const issuer = await createTokenIssuer({ key: pki.serviceAccountKey, address, clock });
   const authenticator = createAuthenticator({ adminToken: pki.adminToken, client, clock, issuer });
-  const authorizer = createAuthorizer({ nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name) });
+  const rbac = createRbac({ client, clock, log });
+  const authorizer = createAuthorizer({
+    nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name),
+    rbac,
+  });
   const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
   addAll(virtuals, reviews.virtuals);
   addAll(actions, reviews.actions);
@@ -176,7 +183,7 @@ async function startApi(
     authorize: (attributes) => authorizer.authorize(attributes),
   });
   await run(chain);
-  admission.use(chain);
+  admission.use(inSequence([chain, createRbacGuard({ roles: rbac, authorizer })]));
   // Scheduler and controllers are parts of the process that answers; the store can fail on its own.
   const parts = { scheduler: () => healthyNow, 'controller-manager': () => healthyNow };
   virtuals.set('componentstatuses.', componentStatusesOf({ ...parts, 'etcd-0': () => store.healthy() }));
@@ -204,6 +211,7 @@ async function startApi(
     ...{ authenticator, authorizer, requests, documents, aggregator: aggregation.aggregator },
   });
   await run(http);
+  await run(rbac);
   await run(createRenewal({ http, clock, log, renew: () => ensurePki(pkiOptions) }));
 
   const informers = createInformers({ client, clock, log });

@@ -15,6 +15,7 @@ import { createAuthenticator } from './authenticator.js';
 import { createAuthorizer } from './authorizer.js';
 import { writeAdminKubeconfig } from './kubeconfig.js';
 import { ensurePki, type PkiOptions } from './pki.js';
+import { createTestRoles } from './testing.js';
 import { createBootstrapToken } from './token.js';
 
 const dayMs = 24 * 60 * 60_000;
@@ -202,6 +203,7 @@ t.test('join tokens: parsed strictly, never quoted in errors', async (t) => {
 
 t.test('authorizer', async (t) => {
   const authorizer = createAuthorizer({
+    rbac: createTestRoles(),
     nodeOfPod: async (namespace, name) =>
       name === 'gone' ? undefined : `${namespace}-${name}`.startsWith('default-a') ? 'a' : 'b',
   });

@@ -1,25 +1,17 @@
 /**
- * May you: the table of `grants.ts`, until RBAC comes and takes over behind the same interface. Called for every request
- * and by the access reviews.
- *
- * system:masters may everything; agents may what an agent needs, and change only their own Node, Lease and pods;
- * joining hosts may ask for a certificate; everyone known may discover the API. What nothing allows is denied.
+ * May you: system:masters may everything; agents may what the table of nodes says; all else is for the roles of the cluster
+ * to say (`rbac.ts`). Called for every request and by the access reviews. What nothing allows is denied.
  */
 import type { User } from '../registry/registry.js';
 import type { Attributes, Authorizer, Decision, RuleResolver, UserRules } from './auth.js';
-import {
-  type Condition,
-  type GroupGrants,
-  groupGrants,
-  nodeGrants,
-  type PathGrant,
-  type ResourceGrant,
-} from './grants.js';
+import { type Condition, nodeGrants, type ResourceGrant } from './grants.js';
+import type { Rbac } from './rbac.js';
 import { bootstrapSecretName } from './token.js';
 
 export interface AuthorizerOptions {
   /** The node a pod is bound to; `undefined` when there is no such pod. */
   nodeOfPod(namespace: string, name: string): Promise<string | undefined>;
+  rbac: Pick<Rbac, 'decide' | 'rulesFor'>;
 }
 
 type Conditions = Readonly<
@@ -42,37 +34,33 @@ const conditionsOf = ({ nodeOfPod }: AuthorizerOptions): Conditions => ({
 });
 
 const allowed: Decision = { allowed: true, reason: '' };
-const denied: Decision = { allowed: false, reason: '' };
 
 const isMaster = ({ groups }: User): boolean => groups.includes('system:masters');
 
-const grantsOf = ({ groups }: User): GroupGrants[] =>
-  groupGrants.filter(({ group }) => groups.includes(group));
-
 export function createAuthorizer(options: AuthorizerOptions): Authorizer & RuleResolver {
+  const { rbac } = options;
   const conditions = conditionsOf(options);
 
-  async function decide(request: Attributes): Promise<Decision> {
-    const { user, path } = request;
-    const groups = grantsOf(user);
-    if (path !== undefined)
-      return groups.some(({ paths }) => paths.some((grant) => grantsPath(grant, request.verb, path)))
-        ? allowed
-        : denied;
-    if (groups.some(({ resources }) => resources.some((grant) => grantsResource(grant, request))))
-      return allowed;
-    const node = nodeOfUser(user.name, user.groups);
-    if (node === undefined) return denied;
+  async function decideForNode(request: Attributes, node: string): Promise<Decision> {
     for (const grant of nodeGrants) {
       if (!grantsResource(grant, request)) continue;
       if (!grant.when || (await conditions[grant.when](request, node))) return allowed;
     }
-    return denied;
+    return rbac.decide(request);
   }
 
   return {
-    authorize: (request) => (isMaster(request.user) ? allowed : decide(request)),
-    rulesFor,
+    authorize(request) {
+      const { user } = request;
+      if (isMaster(user)) return allowed;
+      const node = request.path === undefined ? nodeOfUser(user.name, user.groups) : undefined;
+      return node === undefined ? rbac.decide(request) : decideForNode(request, node);
+    },
+    async rulesFor(user, namespace) {
+      if (isMaster(user)) return everything;
+      const granted = await rbac.rulesFor(user, namespace);
+      return nodeOfUser(user.name, user.groups) === undefined ? granted : withNodeRules(granted);
+    },
   };
 }
 
@@ -88,31 +76,21 @@ function grantsResource({ verbs, apiGroup, resources }: ResourceGrant, request: 
   return verbs.includes(request.verb) && apiGroup === request.group && resources.includes(asked);
 }
 
-/** HEAD reads no more than GET. */
-const grantsPath = ({ verbs, paths }: PathGrant, verb: string, path: string): boolean =>
-  verbs.includes(verb === 'head' ? 'get' : verb) &&
-  paths.some((allow) => (allow.endsWith('*') ? path.startsWith(allow.slice(0, -1)) : path === allow));
+const everything: UserRules = {
+  resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
+  nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+};
 
-/** Every namespace has the same: the table knows none. Grants with a condition cannot be told as rules. */
-function rulesFor(user: User): UserRules {
-  if (isMaster(user)) {
-    return {
-      resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
-      nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
-    };
-  }
-  const groups = grantsOf(user);
-  const own = nodeOfUser(user.name, user.groups) === undefined ? [] : nodeGrants;
-  const resources = [...groups.flatMap((group) => group.resources), ...own];
+/** Grants with a condition cannot be told as rules. */
+function withNodeRules({ resourceRules, nonResourceRules, incomplete }: UserRules): UserRules {
+  const told = nodeGrants.filter((grant) => !grant.when);
+  const why = 'what a node may do to its own objects is not listed';
   return {
-    resourceRules: resources
-      .filter((grant) => !grant.when)
-      .map(({ verbs, apiGroup, resources }) => ({ verbs, apiGroups: [apiGroup], resources })),
-    nonResourceRules: groups
-      .flatMap((group) => group.paths)
-      .map(({ verbs, paths }) => ({ verbs, nonResourceURLs: paths })),
-    ...(resources.some((grant) => grant.when) && {
-      incomplete: 'what a node may do to its own objects is not listed',
-    }),
+    resourceRules: [
+      ...told.map(({ verbs, apiGroup, resources }) => ({ verbs, apiGroups: [apiGroup], resources })),
+      ...resourceRules,
+    ],
+    nonResourceRules,
+    incomplete: incomplete ? `${why}; ${incomplete}` : why,
   };
 }

@@ -15,6 +15,7 @@ import type { Authority } from '../auth/ca.js';
 import type { CustomKinds } from '../registry/custom/serving.js';
 import { type FollowedTypes, fixedTypes } from '../resources/followed.js';
 import { createCertificatesController } from './certificates.js';
+import { createClusterRoleAggregationController } from './clusterroleaggregation.js';
 import type { ControllerContext } from './context.js';
 import { createDefinitionController } from './crd.js';
 import { createDeploymentController } from './deployment.js';
@@ -111,6 +112,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
   return [
     createServiceAccountController(context),
     createRootCaController(context, options.caPem),
+    createClusterRoleAggregationController(context),
     createNodeIpamController(context, { clusterCidr, nodeCidrMaskSize }),
     ...(signer ? [createSigner(context, signer)] : []),
     createNodeLifecycleController(context, {

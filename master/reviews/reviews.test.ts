@@ -10,6 +10,7 @@ import { createFakeClock } from '../../src/testing/clock.js';
 import { createAuthenticator } from '../auth/authenticator.js';
 import { createAuthorizer } from '../auth/authorizer.js';
 import { createTokenIssuer, defaultIssuer } from '../auth/issuer.js';
+import { createTestRoles } from '../auth/testing.js';
 import { createRegistryClient } from '../registry/client.js';
 import type { User } from '../registry/registry.js';
 import { contextOf, createTestRegistry } from '../registry/testing.js';
@@ -24,7 +25,7 @@ const { registry, rowOf } = await createTestRegistry({ clock, virtuals, actions 
 const client = createRegistryClient(registry, { name: 'test', groups: ['system:masters'] });
 const issuer = await createTokenIssuer({ key, address: 'api.example:6443', clock });
 const authenticator = createAuthenticator({ adminToken: 'root', client, clock, issuer });
-const authorizer = createAuthorizer({ nodeOfPod: async () => undefined });
+const authorizer = createAuthorizer({ nodeOfPod: async () => undefined, rbac: createTestRoles() });
 const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
 for (const [name, virtual] of reviews.virtuals) virtuals.set(name, virtual);
 for (const [name, action] of reviews.actions) actions.set(name, action);
