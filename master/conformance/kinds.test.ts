@@ -219,6 +219,8 @@ async function deletes(t: Tap, row: Resource, list: (query?: string) => Promise<
     kind: 'DeleteOptions',
     apiVersion: 'v1',
     gracePeriodSeconds: 0,
+    // Jobs and replication controllers would wait for their orphans to be let go.
+    propagationPolicy: 'Background',
     preconditions: { uid: first?.metadata.uid },
   };
   t.equal((await server.ask('DELETE', path, { body: now })).code, 200);
@@ -233,7 +235,7 @@ async function deletes(t: Tap, row: Resource, list: (query?: string) => Promise<
     t.equal((await server.ask('GET', path)).code, 404);
     const some = await server.ask(
       'DELETE',
-      `${pathOf(row)}?labelSelector=parity%3Deven&gracePeriodSeconds=0`,
+      `${pathOf(row)}?labelSelector=parity%3Deven&gracePeriodSeconds=0&propagationPolicy=Background`,
     );
     t.equal(some.code, 200);
     const left = mine((await list()).items);
