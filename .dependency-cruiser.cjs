@@ -58,7 +58,7 @@ module.exports = {
     no(
       'only-registry-stores',
       'one way in: nobody but the registry reads the store',
-      '^master/(?!store/|registry/|main\\.ts)(?!.*(?:\\.test|/testing)\\.ts)',
+      '^master/(?!store/|registry/|core\\.ts)(?!.*(?:\\.test|/testing)\\.ts)',
       '^master/store/',
     ),
     {

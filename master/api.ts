@@ -1,0 +1,199 @@
+/**
+ * The API as the outside sees it: ways to agents and pods, who may come in and do what, admission, custom and aggregated
+ * kinds, and the HTTPS server in front. Second of the three steps of `main.ts`.
+ */
+import { randomUUID } from 'node:crypto';
+import { isReason } from '../src/api/errors.js';
+import { pods } from '../src/api/kinds.js';
+import type { Client } from '../src/client/client.js';
+import { type Component, healthyNow } from '../src/host/component.js';
+import { createAdmissionChain } from './admission/chain.js';
+import { inSequence } from './admission/sequence.js';
+import { type Aggregation, createAggregation } from './aggregation/aggregation.js';
+import { type Caller, createCaller } from './aggregation/caller.js';
+import { createPodDial } from './aggregation/poddial.js';
+import type { Authenticator, Authorizer } from './auth/auth.js';
+import { createAuthenticator } from './auth/authenticator.js';
+import { createAuthorizer } from './auth/authorizer.js';
+import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
+import { createRbac, type Rbac } from './auth/rbac.js';
+import { createRbacGuard } from './auth/rbacguard.js';
+import type { Controllers } from './controllers/index.js';
+import { type Core, type Run, self } from './core.js';
+import { AgentLink } from './http/agentlink.js';
+import { Backends } from './http/backends.js';
+import type { MoreDocument, MoreDocuments } from './http/documents.js';
+import { readDescriptions } from './http/openapi-descriptions.js';
+import { HttpServer } from './http/server.js';
+import { summaryFetcher } from './metrics/agents.js';
+import { metricsPage } from './metrics/page.js';
+import { RequestStats } from './metrics/requests.js';
+import { usageMetrics } from './metrics/usage.js';
+import { createConversion } from './registry/custom/review.js';
+import { type CustomKinds, createCustomKinds } from './registry/custom/serving.js';
+import { prefixOf } from './registry/keys.js';
+import { componentStatusesOf } from './registry/kinds/componentstatus.js';
+import { createReviews } from './reviews/reviews.js';
+
+export interface Api {
+  http: HttpServer;
+  customKinds: CustomKinds;
+  aggregation: Aggregation;
+  /** Asked for the figures of work queues from now on. */
+  measure(controllers: Controllers): void;
+}
+
+/** Each part runs before the next one starts; when it resolves, the API answers. */
+export async function startApi(core: Core, run: Run): Promise<Api> {
+  const { registry, client, clock, log, pki } = core;
+  const ways = await openWays(core, run);
+  const customKinds = createCustomKinds({
+    resources: registry.resources,
+    client,
+    conversion: (definition) => createConversion({ caller: ways.caller, newUid: randomUUID }, definition),
+  });
+  await customKinds.load();
+  const access = await createAccess(core);
+  const chain = createAdmissionChain({
+    ...{ client, resources: registry.resources, caller: ways.caller, clock, log },
+    authorize: (attributes) => access.authorizer.authorize(attributes),
+  });
+  await run(chain);
+  core.admission.use(
+    inSequence([chain, createRbacGuard({ roles: access.rbac, authorizer: access.authorizer })]),
+  );
+  answerVirtuals(core, ways.link);
+  const requests = new RequestStats(registry.resources);
+  let controllers: Controllers | undefined;
+  const metrics = metricsPage({
+    requests,
+    revision: () => core.store.revision(),
+    countObjects: () => countObjects(core),
+    queues: () => controllers?.metrics() ?? {},
+  });
+  const aggregation = createAggregation({
+    ...{ client, resources: registry.resources, pki, dial: ways.dial, clock, log },
+  });
+  await run(aggregation);
+  const http = await createHttp(core, access, {
+    requests,
+    documents: new Map([...documentsOf(access.issuer), ['/metrics', metrics]]),
+    aggregator: aggregation.aggregator,
+  });
+  await run(http);
+  await run(access.rbac);
+  return {
+    http,
+    customKinds,
+    aggregation,
+    measure: (given) => {
+      controllers = given;
+    },
+  };
+}
+
+interface Ways {
+  link: AgentLink;
+  dial: ReturnType<typeof createPodDial>;
+  caller: Caller;
+}
+
+/** From the master to agents, to pods through their agents, and to webhooks. */
+async function openWays({ registry, client, clock, pki }: Core, run: Run): Promise<Ways> {
+  const link = new AgentLink(() => ({ ...pki.kubeletClient, ca: pki.ca }));
+  await run(closing('agent-link', () => link.close()));
+  const backends = new Backends({ registry, link });
+  await run(closing('backends', () => backends.close()));
+  const dial = createPodDial(backends, self);
+  const caller = createCaller({ client, clock, dial });
+  await run(closing('caller', () => caller.close()));
+  return { link, dial, caller };
+}
+
+interface Access {
+  issuer: TokenIssuer;
+  authenticator: Authenticator;
+  authorizer: Authorizer;
+  rbac: Rbac;
+}
+
+async function createAccess({ client, clock, log, pki, address, virtuals, actions }: Core): Promise<Access> {
+  const issuer = await createTokenIssuer({ key: pki.serviceAccountKey, address, clock });
+  const authenticator = createAuthenticator({ adminToken: pki.adminToken, client, clock, issuer });
+  const rbac = createRbac({ client, clock, log });
+  const authorizer = createAuthorizer({
+    nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name),
+    rbac,
+  });
+  const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
+  addAll(virtuals, reviews.virtuals);
+  addAll(actions, reviews.actions);
+  return { issuer, authenticator, authorizer, rbac };
+}
+
+/** Scheduler and controllers are parts of the process that answers; the store can fail on its own. */
+function answerVirtuals({ virtuals, store, client, clock, log }: Core, link: AgentLink): void {
+  const parts = { scheduler: () => healthyNow, 'controller-manager': () => healthyNow };
+  virtuals.set('componentstatuses.', componentStatusesOf({ ...parts, 'etcd-0': () => store.healthy() }));
+  addAll(virtuals, usageMetrics({ client, clock, log, fetchSummary: summaryFetcher(link) }));
+}
+
+interface Pages {
+  requests: RequestStats;
+  documents: Map<string, () => MoreDocument | Promise<MoreDocument>>;
+  aggregator: Aggregation['aggregator'];
+}
+
+async function createHttp(core: Core, access: Access, pages: Pages): Promise<HttpServer> {
+  const { options, registry, pki, clock, log, store, address } = core;
+  return new HttpServer({
+    ...{ registry, clock, log: log.child({ component: 'http' }), ...pages },
+    authenticator: access.authenticator,
+    authorizer: access.authorizer,
+    serving: { ...pki.serving, ca: pki.ca },
+    agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
+    bindAddress: options.bindAddress,
+    port: options.securePort,
+    serverAddress: address,
+    descriptions: await readDescriptions(),
+    healthChecks: [{ name: 'store', check: () => store.healthy() }],
+  });
+}
+
+/** Something that only has to be closed at the end. */
+const closing = (name: string, close: () => void): Component => ({
+  name,
+  start: async () => undefined,
+  stop: async () => close(),
+  healthy: () => healthyNow,
+});
+
+const documentsOf = (issuer: TokenIssuer): MoreDocuments =>
+  new Map([...issuer.documents].map(([path, document]) => [path, () => document]));
+
+/** The store knows how many keys lie behind the first one: nothing is read for it. */
+async function countObjects({ registry, store }: Core): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { type } of registry.resources.stored) {
+    const { entries, remaining } = await store.range(prefixOf(type), { limit: 1 });
+    counts.set(
+      type.group === '' ? type.resource : `${type.resource}.${type.group}`,
+      entries.length + remaining,
+    );
+  }
+  return counts;
+}
+
+function addAll<K, V>(target: Map<K, V>, more: ReadonlyMap<K, V>): void {
+  for (const [key, value] of more) target.set(key, value);
+}
+
+async function nodeOfPod(client: Client, namespace: string, name: string): Promise<string | undefined> {
+  try {
+    const pod = await client.get(pods, { namespace, name });
+    return pod.spec?.nodeName ?? '';
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The inside of the master: lock, store, registry, keys, and the objects every cluster has. First of the three steps of
+ * `main.ts`; nobody outside the process can reach anything of it yet.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Client } from '../src/client/client.js';
+import type { Clock } from '../src/host/clock.js';
+import type { Component } from '../src/host/component.js';
+import { createLock, ensureDirectory } from '../src/host/files.js';
+import type { Logger } from '../src/host/log.js';
+import { findAdvertiseAddress } from './address.js';
+import { type AdmissionSlot, createAdmissionSlot } from './admission/slot.js';
+import { writeAdminKubeconfig } from './auth/kubeconfig.js';
+import { ensurePki, type Pki } from './auth/pki.js';
+import { type ApiAddress, apiServiceIp, ensureBootstrap } from './bootstrap.js';
+import type { MasterOptions } from './options.js';
+import { createRegistryClient } from './registry/client.js';
+import { createRegistry, stamp } from './registry/generic.js';
+import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
+import type { Registry, User } from './registry/registry.js';
+import type { Action, Virtual } from './registry/virtual.js';
+import { createResources } from './resources/table.js';
+import { FileStore } from './store/file.js';
+import type { Store } from './store/store.js';
+
+export interface MasterDeps {
+  clock: Clock;
+  log: Logger;
+}
+
+/** Starts a part and remembers to stop it. */
+export type Run = (component: Component) => Promise<void>;
+
+export interface Core extends MasterDeps {
+  options: MasterOptions;
+  store: Store & Component;
+  registry: Registry;
+  /** In process, as the master itself. */
+  client: Client;
+  pki: Pki;
+  /** Made anew where it nears its end. */
+  renewPki(): Promise<Pki>;
+  /** What later steps fill in. */
+  admission: AdmissionSlot;
+  virtuals: Map<string, Virtual>;
+  actions: Map<string, Action>;
+  api: ApiAddress;
+  /** host:port that clients are told to use. */
+  address: string;
+}
+
+/** The master's own parts: they are trusted, and do not go through the authorizer. */
+export const self: User = { name: 'system:wherry-master', groups: ['system:masters'] };
+
+/** Each part runs before the next one starts. */
+export async function startCore(options: MasterOptions, deps: MasterDeps, run: Run): Promise<Core> {
+  const { clock, log } = deps;
+  const directory = join(options.dataDir, 'master');
+  await ensureDirectory(directory, 0o700);
+  await run(createLock(join(directory, 'lock')));
+  const advertise = await advertiseAddress(options);
+  const renewPki = (): Promise<Pki> =>
+    ensurePki({
+      directory,
+      clock,
+      dnsNames: [hostname()],
+      ips: [...new Set([advertise, apiServiceIp(options.serviceCidr), ...specific(options.bindAddress)])],
+    });
+  const pki = await renewPki();
+  const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log });
+  await run(store);
+  const late = {
+    virtuals: new Map<string, Virtual>(),
+    actions: new Map<string, Action>(),
+    admission: createAdmissionSlot(),
+  };
+  const registry = createRegistry({
+    ...{ ...late, store, clock, log, newUid: randomUUID },
+    resources: createResources(options.defaultEvictionSeconds),
+    allocators: new Map([['services.', createServiceAllocator(options)]]),
+  });
+  await run(registry);
+  const client = createRegistryClient(registry, self);
+  const api = { address: advertise, port: options.securePort, serviceCidr: options.serviceCidr };
+  await ensureBootstrap(client, api, new AbortController().signal);
+  const address = `${urlHost(advertise)}:${options.securePort}`;
+  await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
+  return { ...{ options, clock, log, store, registry, client, pki, renewPki, api, address }, ...late };
+}
+
+export const urlHost = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
+
+async function advertiseAddress({ advertiseAddress: given, bindAddress }: MasterOptions): Promise<string> {
+  return given ?? specific(bindAddress)[0] ?? findAdvertiseAddress();
+}
+
+/** The address, unless it means "all". */
+const specific = (bindAddress: string): string[] =>
+  /^(?:0\.0\.0\.0|::)$/.test(bindAddress) ? [] : [bindAddress];
