@@ -53,8 +53,9 @@ export interface Peer {
 /** `url` as `https://host:port`; requests carry the bearer token `admin-token` unless they say otherwise. */
 export function createPeer(url: string, ca: string): Peer {
   const agent = new Agent({ keepAlive: true, maxSockets: 64, ca });
+  const streams = new Agent({ keepAlive: true, ca });
   const { hostname: host, port } = new URL(url);
-  const open = (method: string, path: string, how: Asking): Promise<IncomingMessage> =>
+  const open = (method: string, path: string, how: Asking, over = agent): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
       const body = payloadOf(how.body);
       const headers: Record<string, string> = { authorization: `Bearer ${how.token ?? 'admin-token'}` };
@@ -63,7 +64,7 @@ export function createPeer(url: string, ca: string): Peer {
         headers['content-length'] = String(body.length);
       }
       const outgoing = request({
-        ...{ agent, host, port, method, path },
+        ...{ agent: over, host, port, method, path },
         headers: { ...headers, ...how.headers },
       });
       outgoing.on('response', resolve);
@@ -83,8 +84,11 @@ export function createPeer(url: string, ca: string): Peer {
         },
       };
     },
-    watch: async (path, how = {}) => watching(await open('GET', path, how)),
-    close: () => agent.destroy(),
+    watch: async (path, how = {}) => watching(await open('GET', path, how, streams)),
+    close() {
+      agent.destroy();
+      streams.destroy();
+    },
   };
 }
 
