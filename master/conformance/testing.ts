@@ -6,9 +6,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import type { KubeObject } from '../../src/api/types.js';
 import { createTestServer, type TestServer } from '../http/testing.js';
-import { stamp } from '../registry/generic.js';
 import { createServiceAllocator } from '../registry/kinds/serviceallocator.js';
-import { MemoryStore } from '../store/memory.js';
 
 export interface Told {
   type: string;
@@ -153,7 +151,7 @@ export interface ConformanceServer extends Peer {
 export async function createConformanceServer({ watchLimit = 8192 } = {}): Promise<ConformanceServer> {
   const ranges = { serviceCidr: '10.96.0.0/16', nodePortRange: { from: 30_000, to: 32_767 } };
   const allocators = new Map([['services.', createServiceAllocator(ranges)]]);
-  const api = await createTestServer({}, { allocators, store: new MemoryStore({ stamp, watchLimit }) });
+  const api = await createTestServer({}, { allocators, watchLimit });
   const peer = createPeer(api.url, api.certificates.ca);
   return {
     ...peer,
