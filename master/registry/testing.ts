@@ -38,13 +38,17 @@ export interface TestRegistry {
 }
 
 /** `watchLimit` is how many events may wait for one watcher. */
-export type TestRegistryOptions = Partial<Omit<RegistryOptions, 'store'>> & { watchLimit?: number };
+export type TestRegistryOptions = Partial<Omit<RegistryOptions, 'store'>> & {
+  store?: MemoryStore;
+  watchLimit?: number;
+};
 
 /** With the namespace `default` in place. */
 export async function createTestRegistry(
   more: { clock: Clock } & TestRegistryOptions,
 ): Promise<TestRegistry> {
-  const store = new MemoryStore({ stamp, ...(more.watchLimit && { watchLimit: more.watchLimit }) });
+  const store =
+    more.store ?? new MemoryStore({ stamp, ...(more.watchLimit && { watchLimit: more.watchLimit }) });
   let uids = 0;
   const newUid = (): string => {
     uids += 1;
