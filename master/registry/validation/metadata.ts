@@ -38,7 +38,7 @@ export function validateMetadata(meta: ObjectMeta, resource: Resource): FieldErr
     ...validateAnnotations(meta.annotations, 'metadata.annotations'),
     ...validateOwners(meta.ownerReferences, 'metadata.ownerReferences'),
     ...validateFinalizers(meta.finalizers, 'metadata.finalizers'),
-    ...(resource.schema ? [] : validateBuiltInFinalizers(meta.finalizers)),
+    ...(hasFreeFinalizers(resource) ? [] : validateBuiltInFinalizers(meta.finalizers)),
   ];
 }
 
@@ -103,7 +103,17 @@ function validateFinalizers(finalizers: readonly string[] | undefined, field: st
 
 const standardFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 
-/** Of built-in kinds only: custom ones may have finalizers without a domain. */
+/** Groups that came to Kubernetes as extensions, one of whose own finalizers has no domain path. */
+const extensionGroups: ReadonlySet<string> = new Set([
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+]);
+
+/** Custom kinds and those that extend the API may have finalizers without a domain. */
+const hasFreeFinalizers = ({ schema, type }: Resource): boolean =>
+  schema !== undefined || extensionGroups.has(type.group);
+
 const validateBuiltInFinalizers = (finalizers: readonly string[] = []): FieldError[] =>
   finalizers.flatMap((name, index) =>
     name.includes('/') || standardFinalizers.has(name)
