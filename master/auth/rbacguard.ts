@@ -45,7 +45,7 @@ export function createRbacGuard({ roles, authorizer }: RbacGuardOptions): Admiss
     if (missing.length === 0) return;
     const who = `user ${JSON.stringify(user.name)} (groups=${quotedList(user.groups)})`;
     const told = `${who} is attempting to grant RBAC permissions not currently held:\n${describeRights(missing).join('\n')}`;
-    const problems = errors.length > 0 ? `; resolution errors: ${joinProblems(errors)}` : '';
+    const problems = errors.length > 0 ? `; resolution errors: [${joinProblems(errors)}]` : '';
     throw refusal(request, why ?? told + problems);
   }
 
