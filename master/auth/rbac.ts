@@ -2,7 +2,7 @@
  * May you, by the roles and bindings of the cluster. Part of the authorizer (`authorizer.ts`); its index is followed by
  * informers of its own, so that a decision reads nothing but memory.
  *
- *   start -> lists read -> default roles and bindings there -> open
+ *   start -> lists read -> default roles and bindings there, or five seconds gone -> open
  *
  * `start` returns at once. Until open, questions wait, a few seconds at most; then they are answered with 503. Who is of
  * system:masters is not asked here at all.
@@ -21,13 +21,13 @@ import type { Component } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { User } from '../registry/registry.js';
 import type { Attributes, Decision, RuleResolver, UserRules } from './auth.js';
-import { defaultObjects, ensureDefaults } from './rbacdefaults.js';
+import { type Defaults, defaultObjects, ensureDefaults } from './rbacdefaults.js';
 import { type HeldRules, joinProblems, RbacIndex } from './rbacindex.js';
 
 /** How long a question waits for the roles to be read. */
 const patienceMs = 10_000;
-/** Longest wait for our own writes to come back; only somebody who deletes a default role meanwhile makes it so long. */
-const echoMs = 2_000;
+/** Roles that cannot be written (a webhook may refuse them) keep nobody out who has theirs already. */
+const settleMs = 5_000;
 const retries = { minMs: 100, maxMs: 5_000, jitter: 0.5 };
 
 export interface RbacOptions {
@@ -63,17 +63,22 @@ export function createRbac({ client, clock, log: parent }: RbacOptions): Rbac {
   let opening: Promise<void> = Promise.resolve();
 
   async function open(signal: AbortSignal): Promise<void> {
-    const defaults = defaultObjects();
     await Promise.all([...ofRoles, ...ofBindings].map((source) => source.whenSynced(signal)));
-    await keepTrying(signal, () => ensureDefaults(client, defaults, signal));
-    const written = [
-      present(ofRoles, defaults.roles, signal),
-      present(ofBindings, defaults.bindings, signal),
-    ];
-    await Promise.race([Promise.all(written), clock.sleep(echoMs, signal)]);
+    const settled = settle(defaultObjects(), signal);
+    await Promise.race([settled, clock.sleep(settleMs, signal)]);
     isOpen = true;
     opened.resolve();
     log.debug({}, 'roles are read');
+    await settled;
+  }
+
+  /** Resolves when the default roles and bindings are there, and the index has heard of them. */
+  async function settle(defaults: Defaults, signal: AbortSignal): Promise<void> {
+    await keepTrying(signal, () => ensureDefaults(client, defaults, signal));
+    await Promise.all([
+      present(ofRoles, defaults.roles, signal),
+      present(ofBindings, defaults.bindings, signal),
+    ]);
   }
 
   async function keepTrying(signal: AbortSignal, run: () => Promise<void>): Promise<void> {
