@@ -1,4 +1,5 @@
 /** The API under load, with few objects: writes, reads and watches next to a bare Node TLS server. */
+import { benchFairness } from './fairness.js';
 import { benchFanOut } from './fanout.js';
 import { Connection, load, type RawRequest } from './load.js';
 import type { Row } from './row.js';
@@ -11,6 +12,7 @@ export const benchApi = (): Promise<Row[]> =>
     ...(await benchWrites(servers)),
     ...(await benchReads(servers)),
     ...(await benchFanOut(servers)),
+    ...(await benchFairness(servers)),
   ]);
 
 /** About 1 KB as JSON. */

@@ -7,8 +7,8 @@ import { connect, type TLSSocket } from 'node:tls';
 export interface Target {
   port: number;
   ca: string;
-  cert: string;
-  key: string;
+  cert?: string;
+  key?: string;
 }
 
 export interface RawRequest {
@@ -16,16 +16,20 @@ export interface RawRequest {
   path: string;
   body?: Buffer;
   contentType?: string;
+  /** Instead of the certificate's user. */
+  token?: string;
 }
 
 export interface LoadResult {
   perSecond: number;
   /** Median of all requests. */
   p50Ms: number;
+  p99Ms: number;
 }
 
-const encode = ({ method, path, body, contentType = 'application/json' }: RawRequest): Buffer => {
-  const head = `${method} ${path} HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\n`;
+const encode = ({ method, path, body, contentType = 'application/json', token }: RawRequest): Buffer => {
+  const user = token ? `authorization: Bearer ${token}\r\n` : '';
+  const head = `${method} ${path} HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\n${user}`;
   if (!body) return Buffer.from(`${head}\r\n`);
   return Buffer.concat([
     Buffer.from(`${head}content-type: ${contentType}\r\ncontent-length: ${body.length}\r\n\r\n`),
@@ -108,5 +112,6 @@ export async function load(
   const seconds = (performance.now() - begun) / 1000;
   for (const connection of connections) connection.close();
   times.sort((a, b) => a - b);
-  return { perSecond: count / seconds, p50Ms: times[Math.floor(times.length / 2)] ?? 0 };
+  const at = (part: number): number => times[Math.floor(times.length * part)] ?? 0;
+  return { perSecond: count / seconds, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
