@@ -60,7 +60,7 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   });
   await run(chain);
   core.admission.use(
-    inSequence([chain, createRbacGuard({ roles: access.rbac, authorizer: access.authorizer })]),
+    inSequence([createRbacGuard({ roles: access.rbac, authorizer: access.authorizer }), chain]),
   );
   answerVirtuals(core, ways.link);
   const requests = new RequestStats(registry.resources);
