@@ -91,6 +91,20 @@ t.test('a definition is served, with everything it asks for', async (t) => {
   t.equal((await ask('DELETE', `${crontabs}/c`)).code, 200);
 });
 
+t.test(
+  'what preserves everything names no property in OpenAPI v2, for old clients refuse any other',
+  async (t) => {
+    const open = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+    const server = await start(t);
+    await define(server, crontab({}, [version('v1', { schema: open, selectableFields: undefined })]));
+    const v2 = (await server.ask('GET', '/openapi/v2')).json<{ definitions: Record<string, object> }>();
+    t.same(v2.definitions['com.example.stable.v1.CronTab'], {
+      type: 'object',
+      'x-kubernetes-group-version-kind': [{ group: 'stable.example.com', kind: 'CronTab', version: 'v1' }],
+    });
+  },
+);
+
 t.test('discovery and OpenAPI know the kind, and forget it', async (t) => {
   const server = await start(t);
   const { ask } = server;

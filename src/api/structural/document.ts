@@ -13,7 +13,7 @@ type Reference = (type: ObjectType) => object;
 
 const descriptions = {
   apiVersion:
-    'The group and version of the API that this object follows, such as apps/v1. The server answers in the version asked for.',
+    'APIVersion defines which group and version of the API this object follows, such as apps/v1. The server answers in the version asked for.',
   kind: 'The kind of this object. It cannot be changed.',
   metadata: 'Name, labels, annotations and what else all objects have.',
 };
@@ -44,10 +44,10 @@ const kept = [
 ] as const;
 
 export function documentOf(schema: JSONSchemaProps, version: 2 | 3, reference: Reference): Document {
-  // What preserves everything at its root would make old clients refuse fields they do not find.
+  // What preserves everything at its root names no property at all: old clients refuse what the named ones leave out.
   if (version === 2 && schema['x-kubernetes-preserve-unknown-fields']) {
     const { description } = schema;
-    return { ...(description && { description }), type: 'object', ...objectParts({}, version, reference) };
+    return { ...(description && { description }), type: 'object' };
   }
   const document = nodeOf(schema, version, reference);
   return { ...document, type: 'object', ...objectParts(propertiesOf(document), version, reference) };
