@@ -85,6 +85,9 @@ export function buildSecurity(pod: Pod, spec: Container): SecuritySpec {
     ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup]),
   ];
   const { add = [], drop = [] } = own.capabilities ?? {};
+  const labels = Object.entries(own.seLinuxOptions ?? ofPod.seLinuxOptions ?? {}).map(
+    ([name, value]) => `${name}:${value}`,
+  );
   return {
     ...(own.privileged && { privileged: true }),
     ...(own.readOnlyRootFilesystem && { readOnlyRootFilesystem: true }),
@@ -93,6 +96,7 @@ export function buildSecurity(pod: Pod, spec: Container): SecuritySpec {
     ...(add.length > 0 && { addCapabilities: add }),
     ...(drop.length > 0 && { dropCapabilities: drop }),
     ...(own.allowPrivilegeEscalation === false && { noNewPrivileges: true }),
+    ...(labels.length > 0 && { seLinuxLabels: labels }),
   };
 }
 

@@ -88,7 +88,7 @@ t.test('what the runtime is asked for', async (t) => {
       containers: [spec],
       hostNetwork: true,
       shareProcessNamespace: true,
-      securityContext: { runAsGroup: 7, fsGroup: 9 },
+      securityContext: { runAsGroup: 7, fsGroup: 9, seLinuxOptions: { level: 's0' } },
     },
   });
   t.same(buildSecurity(pod, spec), {
@@ -96,6 +96,7 @@ t.test('what the runtime is asked for', async (t) => {
     supplementalGroups: [9],
     dropCapabilities: ['ALL'],
     noNewPrivileges: true,
+    seLinuxLabels: ['level:s0'],
   });
   t.match(buildSandbox(pod, { attempt: 2, nodeName: 'n', cgroupParent: '/p' }), {
     name: 'wherry_POD_web_default_u_2',

@@ -116,13 +116,17 @@ function resources(limits: LinuxResources, oomFloor: number): HostConfig {
 }
 
 function security(spec: SecuritySpec): HostConfig {
+  const options = [
+    ...(spec.noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(spec.seLinuxLabels ?? []).map((label) => `label=${label}`),
+  ];
   return {
     Privileged: spec.privileged ?? false,
     ReadonlyRootfs: spec.readOnlyRootFilesystem ?? false,
     ...(spec.supplementalGroups && { GroupAdd: spec.supplementalGroups.map(String) }),
     ...(spec.addCapabilities && { CapAdd: [...spec.addCapabilities] }),
     ...(spec.dropCapabilities && { CapDrop: [...spec.dropCapabilities] }),
-    ...(spec.noNewPrivileges && { SecurityOpt: ['no-new-privileges'] }),
+    ...(options.length > 0 && { SecurityOpt: options }),
   };
 }
 

@@ -63,6 +63,8 @@ export interface SecuritySpec {
   addCapabilities?: readonly string[];
   dropCapabilities?: readonly string[];
   noNewPrivileges?: boolean;
+  /** `user:x`, `role:x`, `type:x`, `level:x`; hosts without SELinux take no notice. */
+  seLinuxLabels?: readonly string[];
 }
 
 export interface SandboxSpec {
