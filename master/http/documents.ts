@@ -160,7 +160,8 @@ const versionInfo = {
   major,
   minor,
   gitVersion,
-  gitCommit: '',
+  // Unknown, in the form that clients check for.
+  gitCommit: '0'.repeat(40),
   gitTreeState: 'clean',
   buildDate: '1970-01-01T00:00:00Z',
   goVersion: '',
