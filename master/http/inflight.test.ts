@@ -33,6 +33,32 @@ t.test('one user waits behind itself, nobody else does', async (t) => {
   t.doesNotThrow(() => ask(flood), 'there is room again');
 });
 
+t.test('who keeps the thread busy waits for the next turn, others do not', async (t) => {
+  const flight = new InFlight({ sliceMs: 4 });
+  const heavy = user('heavy');
+  let served = 0;
+  const work = (): void => {
+    const until = performance.now() + 3;
+    while (performance.now() < until);
+    served += 1;
+    flight.leave(heavy);
+  };
+  for (let n = 0; n < 20; n++) {
+    const wait = flight.enter(heavy);
+    if (wait === undefined) work();
+    else void wait.then(work);
+  }
+  t.equal(served, 2, 'a slice is used up');
+  t.equal(flight.enter(user('light')), undefined);
+  for (let turn = 1; turn <= 3; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    t.equal(flight.enter(user('light')), undefined);
+    t.ok(served <= 2 + turn, `turn ${turn}: ${served}`);
+  }
+  for (let turn = 0; turn < 40 && served < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(served, 20);
+});
+
 t.test('beyond the total, users take turns', async (t) => {
   const flight = new InFlight({ perUser: 2, total: 2, queued: 100 });
   const { order, ask, settled } = asking(flight);
