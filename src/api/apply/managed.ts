@@ -38,9 +38,21 @@ export const isOwner = (entry: Owner, owner: Owner): boolean =>
   entry.subresource === owner.subresource &&
   (entry.operation === 'Apply' || entry.apiVersion === owner.apiVersion);
 
+/** What was read last: objects that one manager made in one second have the same text. Shared, as nobody changes entries. */
+const recent = new Map<string, readonly Entry[]>();
+const maxRecent = 256;
+
 /** The entries of stored text. */
-export const readManaged = (text: string | undefined): Entry[] =>
-  text === undefined ? [] : (JSON.parse(text) as StoredEntry[]).map(fromStored);
+export function readManaged(text: string | undefined): readonly Entry[] {
+  if (text === undefined) return [];
+  let entries = recent.get(text);
+  if (!entries) {
+    entries = (JSON.parse(text) as StoredEntry[]).map(fromStored);
+    if (recent.size >= maxRecent) recent.clear();
+    recent.set(text, entries);
+  }
+  return entries;
+}
 
 interface StoredEntry {
   manager?: string;
