@@ -1,13 +1,16 @@
 /**
  * 1. Content negotiation: the Accept header -> how an answer looks. Pure.
  *
- * We answer JSON: plain, as a Table, or as PartialObjectMetadata, whichever acceptable form the client prefers. A
- * client that lists protobuf first and JSON after it gets JSON; one that takes no JSON at all gets 406.
+ * We answer JSON: plain, as a Table, or as PartialObjectMetadata, or plain objects in YAML, whichever acceptable form
+ * the client prefers. One that lists protobuf first and JSON after it gets JSON; one that takes neither JSON nor YAML
+ * gets 406.
  */
 import { ApiError } from '../../src/api/errors.js';
 
 export type Form =
   | { as: 'object' }
+  /** Plain objects and lists, written as YAML; there are no watches of it. */
+  | { as: 'yaml' }
   | { as: 'table'; apiVersion: string }
   | { as: 'metadata'; apiVersion: string }
   /** Aggregated discovery. */
@@ -21,8 +24,8 @@ interface MediaRange {
 
 const plain: Form = { as: 'object' };
 
-const notAcceptable = (): ApiError =>
-  new ApiError('NotAcceptable', 'only the following media types are accepted: application/json');
+export const notAcceptable = (...accepted: readonly string[]): ApiError =>
+  new ApiError('NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`);
 
 /** Answers the preferred form among those we can make. Throws 406 when there is none. */
 export function negotiate(accept: string | undefined): Form {
@@ -32,7 +35,7 @@ export function negotiate(accept: string | undefined): Form {
     const form = formOf(range);
     if (form) return form;
   }
-  throw notAcceptable();
+  throw notAcceptable('application/json', 'application/yaml');
 }
 
 /** True when one of the ranges takes `type`; for documents that exist in several encodings. */
@@ -58,8 +61,9 @@ function parseAccept(accept: string): MediaRange[] {
 
 function formOf({ type, parameters }: MediaRange): Form | undefined {
   if (type === '*/*' || type === 'application/*') return plain;
-  if (type !== 'application/json') return undefined;
   const as = parameters.get('as');
+  if (type === 'application/yaml' && as === undefined) return { as: 'yaml' };
+  if (type !== 'application/json') return undefined;
   if (as === undefined) return plain;
   const group = parameters.get('g');
   const version = parameters.get('v') ?? '';

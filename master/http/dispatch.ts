@@ -16,7 +16,7 @@ import type { Resource } from '../resources/resource.js';
 import type { AgentLink } from './agentlink.js';
 import type { Backends } from './backends.js';
 import { type Documents, pageNotFound } from './documents.js';
-import { frameMaker, presentationOf } from './encode.js';
+import { contentTypeOf, frameMaker, presentationOf } from './encode.js';
 import { SharedFrames } from './frames.js';
 import { InFlight, isUrgent } from './inflight.js';
 import { watchOptions } from './options.js';
@@ -105,6 +105,7 @@ export class Dispatcher {
     const { headers } = request.raw;
     const { target } = scope.info;
     if (!target) throw noSuchResource();
+    const how = presentationOf(headers.accept, scope.info.query, headers['user-agent']);
     const answer = await serveVerb({
       registry,
       resource,
@@ -112,13 +113,13 @@ export class Dispatcher {
       scope,
       body: request.body as Buffer | undefined,
       contentType: headers['content-type'],
-      how: presentationOf(headers.accept, scope.info.query, headers['user-agent']),
+      how,
       now: clock.now(),
     });
     if (resource.deprecation !== undefined) scope.warn(resource.deprecation);
     const warnings = scope.warningHeaders();
     if (warnings.length > 0) void reply.header('warning', warnings);
-    void reply.code(answer.code).header('content-type', 'application/json');
+    void reply.code(answer.code).header('content-type', contentTypeOf(how));
     return this.#sendBody(request, reply, answer.body);
   }
 

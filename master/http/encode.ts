@@ -2,14 +2,16 @@
  * 1. What the registry answers -> the bytes that go out. Pure.
  *
  * Plain JSON is never serialised here: GET sends the stored bytes, LIST joins them, WATCH frames them. Only tables,
- * metadata-only and pretty answers are made on the way out.
+ * metadata-only, pretty and YAML answers are made on the way out.
  */
+
+import { stringify } from 'yaml';
 import { badRequest, type FieldError, invalid } from '../../src/api/errors.js';
 import { apiVersionOf } from '../../src/api/kinds.js';
 import { managedOf, withOwners } from '../registry/codec.js';
 import type { Stored, StoredEvent, StoredList } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
-import { type Form, negotiate } from './accept.js';
+import { type Form, negotiate, notAcceptable } from './accept.js';
 import { isTrue } from './request.js';
 import { bookmarkTable, type IncludeObject, metadataText, tableText } from './table.js';
 
@@ -51,9 +53,30 @@ export function presentationOf(
 const finish = (text: string, pretty: boolean): Buffer =>
   Buffer.from(pretty ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text);
 
+/** As sigs.k8s.io/yaml writes it, which goes by the JSON form: keys in order, nothing folded, no anchors. */
+const yamlOf = (json: string): Buffer =>
+  Buffer.from(
+    stringify(JSON.parse(json), {
+      // Texts are quoted that older readers would take for something else.
+      compat: 'yaml-1.1',
+      lineWidth: 0,
+      aliasDuplicateObjects: false,
+      sortMapEntries: true,
+      indentSeq: false,
+    }),
+  );
+
+/** What is no stored object: a Status, the answer of a subresource. */
+export const encodeText = (json: string, { form, pretty }: Presentation): Buffer =>
+  form.as === 'yaml' ? yamlOf(json) : finish(json, pretty);
+
 /** The metadata of an object, owners of fields and all; rows of tables go without those. */
 const partialText = ({ bytes, object }: Stored, apiVersion: string): string =>
   withOwners(metadataText(object, apiVersion), managedOf(bytes));
+
+/** What an answer with these bytes is called. */
+export const contentTypeOf = ({ form }: Presentation): string =>
+  form.as === 'yaml' ? 'application/yaml' : 'application/json';
 
 /** One object. `now` is what ages in tables are counted to. */
 export function encodeObject(resource: Resource, item: Stored, how: Presentation, now: Date): Buffer {
@@ -61,6 +84,8 @@ export function encodeObject(resource: Resource, item: Stored, how: Presentation
   switch (form.as) {
     case 'object':
       return pretty ? finish(item.bytes.toString('utf8'), true) : item.bytes;
+    case 'yaml':
+      return yamlOf(item.bytes.toString('utf8'));
     case 'metadata':
       return finish(partialText(item, form.apiVersion), pretty);
     case 'table': {
@@ -82,6 +107,7 @@ export function encodeList(resource: Resource, list: StoredList, how: Presentati
     ...(list.remainingItemCount !== undefined && { remainingItemCount: list.remainingItemCount }),
   };
   switch (form.as) {
+    case 'yaml':
     case 'object': {
       const joined = joinItems(
         resource.listKind ?? `${resource.type.kind}List`,
@@ -89,6 +115,7 @@ export function encodeList(resource: Resource, list: StoredList, how: Presentati
         metadata,
         list.items,
       );
+      if (form.as === 'yaml') return yamlOf(joined.toString('utf8'));
       return pretty ? finish(joined.toString('utf8'), true) : joined;
     }
     case 'metadata': {
@@ -130,13 +157,14 @@ const frameEnd = Buffer.from('}\n');
 export const frame = (type: keyof typeof frameHeads, object: Buffer): Buffer =>
   Buffer.concat([frameHeads[type], object, frameEnd]);
 
-/** Makes the frames of one watch, in its form. `plainFrame` is shared by all watchers that want plain JSON. */
+/** Makes the frames of one watch, in its form; throws 406 for YAML. `plainFrame` is shared by all watchers that want plain JSON. */
 export function frameMaker(
   resource: Resource,
   { form, include }: Presentation,
   plainFrame: (event: StoredEvent) => Buffer,
 ): (event: StoredEvent, now: Date) => Buffer {
   if (form.as === 'object') return plainFrame;
+  if (form.as === 'yaml') throw notAcceptable('application/json');
   const { apiVersion } = form;
   let columns = true;
   return (event, now) => {

@@ -327,6 +327,27 @@ t.test('negotiates tables, metadata and pretty printing', async (t) => {
   t.match((await api.ask('GET', `${pods}/table?pretty=true`)).text, /^\{\n {2}"/);
 });
 
+t.test('writes YAML for those who take that alone', async (t) => {
+  await api.ask('POST', pods, { body: pod('as-yaml') });
+  const accept = (value: string): Asked => ({ headers: { accept: value } });
+  const one = await api.ask('GET', `${pods}/as-yaml`, accept('application/yaml'));
+  t.equal(one.headers['content-type'], 'application/yaml');
+  t.match(one.text, /^apiVersion: v1\nkind: Pod\nmetadata:\n {2}creationTimestamp: "?20.*\n/);
+  t.match(
+    one.text,
+    /\n {2}containers:\n {2}- /,
+    'items of lists stand below their field, as kubectl writes them',
+  );
+  const list = await api.ask('GET', pods, accept('application/yaml'));
+  t.match(list.text, /^apiVersion: v1\nitems:\n- apiVersion: v1\n/);
+  const both = await api.ask('GET', pods, accept('application/yaml;q=0.5, application/json'));
+  t.equal(both.headers['content-type'], 'application/json');
+  const watch = await api.ask('GET', `${pods}?watch=1`, accept('application/yaml'));
+  t.match(watch, { code: 406, text: /only the following media types are accepted: application\/json"/ });
+  const gone = await api.ask('DELETE', `${pods}/as-yaml?gracePeriodSeconds=0`, accept('application/yaml'));
+  t.match(gone.text, /^apiVersion: v1\n(.*\n)*kind: (Status|Pod)\n/);
+});
+
 t.test('compresses only what is large and only when asked', async (t) => {
   const data = { big: 'x'.repeat(200_000) };
   const maps = '/api/v1/namespaces/default/configmaps';

@@ -11,12 +11,12 @@ import type { Registry, Stored, WriteResult } from '../registry/registry.js';
 import type { Resource } from '../resources/resource.js';
 import { decodeBody, decodePatch, isJson, patchTypeOf } from './body.js';
 import { subresourceKind, subresourceVerbs } from './discovery.js';
-import { encodeList, encodeObject, type Presentation } from './encode.js';
+import { encodeList, encodeObject, encodeText, type Presentation } from './encode.js';
 import { deleteOptions, listOptions, writeParameters } from './options.js';
 import type { ResourceTarget } from './request.js';
 import { scaleView } from './scale.js';
 import type { RequestScope } from './scope.js';
-import { deletedStatus, noSuchMethod, noSuchResource, statusBytes } from './status.js';
+import { deletedStatus, noSuchMethod, noSuchResource } from './status.js';
 
 export interface Answer {
   code: number;
@@ -136,7 +136,7 @@ async function create(call: Call): Promise<Answer> {
   const body = readObject(call, bodyShape(call));
   if (target.subresource !== '') {
     const result = await registry.post(resource, refOf(call), target.subresource, body, scope);
-    return { code: 201, body: Buffer.from(JSON.stringify(result)) };
+    return { code: 201, body: encodeText(JSON.stringify(result), call.how) };
   }
   return written(call, await registry.create(resource, namespaceOf(resource, target), body, scope));
 }
@@ -165,7 +165,7 @@ async function remove(call: Call): Promise<Answer> {
   if (!result.gone) return answer(call, 200, result);
   const { uid, name = '' } = result.object.metadata;
   const status = deletedStatus({ name, group: resource.type.group, kind: resource.type.resource, uid });
-  return { code: 200, body: statusBytes(status) };
+  return { code: 200, body: encodeText(JSON.stringify(status), call.how) };
 }
 
 async function removeAll(call: Call): Promise<Answer> {

@@ -32,13 +32,14 @@ export interface PatchRequest {
   patch: unknown;
 }
 
-/** 422 with the generic message kube-apiserver gives for a patch that does not apply; the cause says why. */
+/** 422 with the generic message kube-apiserver gives for a patch that does not apply; the cause says why, of a field that
+ * clients can print. */
 function notApplicable(why: string, cause: unknown): ApiError {
   const message = 'the server rejected our request due to an error in our request';
   return new ApiError(
     'Invalid',
     message,
-    { causes: [{ reason: 'UnexpectedServerResponse', message: why }] },
+    { causes: [{ reason: 'UnexpectedServerResponse', message: why, field: 'patch' }] },
     { cause },
   );
 }
@@ -49,6 +50,23 @@ function unsupported(type: string): ApiError {
     'UnsupportedMediaType',
     `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
   );
+}
+
+/** Why the operation cannot be done, as kube-apiserver words it where the library says less. */
+function explain(error: InstanceType<typeof jsonPatchLibrary.JsonPatchError>): string {
+  const operation: unknown = error.operation;
+  const [why = ''] = error.message.split('\n');
+  if (!isMap(operation)) return why;
+  const { op, path } = operation;
+  switch (error.name) {
+    case 'OPERATION_PATH_UNRESOLVABLE':
+    case 'OPERATION_PATH_CANNOT_ADD':
+      return `${String(op)} operation does not apply: doc is missing path: "${String(path)}"`;
+    case 'TEST_OPERATION_FAILED':
+      return `testing value ${String(path)} failed`;
+    default:
+      return why;
+  }
 }
 
 /** RFC 6902. Throws `ApiError`: 400 for what is no JSON patch, 422 for one that does not apply. */
@@ -68,8 +86,8 @@ export function jsonPatch(current: object, patch: unknown): unknown {
     return jsonPatchLibrary.applyPatch<unknown>(copyOf(current), copyOf<Operation[]>(patch), true, true)
       .newDocument;
   } catch (error) {
-    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    throw notApplicable(why, error);
+    if (error instanceof jsonPatchLibrary.JsonPatchError) throw notApplicable(explain(error), error);
+    throw notApplicable(error instanceof Error ? error.message : String(error), error);
   }
 }
 
