@@ -27,7 +27,11 @@ export const csrStrategy: Strategy<Request> = {
   prepareForStatusUpdate: (_context, request, old) => {
     const kept = conditionsOf(old).filter(({ type }) => decisions.includes(type));
     const added = conditionsOf(request).filter(({ type }) => !decisions.includes(type));
-    return { ...old, status: { ...request.status, conditions: orNone([...kept, ...added]) } };
+    return {
+      ...request,
+      spec: old.spec,
+      status: { ...request.status, conditions: orNone([...kept, ...added]) },
+    };
   },
   prepareForSubresourceUpdate: (subresource, { now }, request, old) => {
     if (subresource !== 'approval') return undefined;
@@ -37,7 +41,7 @@ export const csrStrategy: Strategy<Request> = {
       lastUpdateTime: one.lastUpdateTime ?? at,
       lastTransitionTime: one.lastTransitionTime ?? at,
     }));
-    return { ...old, status: { ...old.status, conditions: orNone(conditions) } };
+    return { ...request, spec: old.spec, status: { ...old.status, conditions: orNone(conditions) } };
   },
   validate: ({ spec }) => {
     const errors: FieldError[] = [];

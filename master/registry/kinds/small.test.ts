@@ -263,8 +263,12 @@ t.test('certificate requests: each writer has its part', async (t) => {
     undefined,
     'status does not decide',
   );
-  const decided = await merge(kind, { status: { certificate: 'eA==', conditions: [approved] } }, 'approval');
+  const decision = { certificate: 'eA==', conditions: [approved] };
+  const noted = { annotations: { who: 'me' } };
+  const decided = await merge(kind, { metadata: noted, spec: { usages: [] }, status: decision }, 'approval');
   t.match(decided.object as CertificateSigningRequest, {
+    metadata: noted,
+    spec: { usages: csr.usages },
     status: { certificate, conditions: [{ type: 'Approved', lastUpdateTime: /^2026/ }] },
   });
   t.same(await causesOf(merge(kind, { status: { certificate: 'eA==' } }, 'status')), [
