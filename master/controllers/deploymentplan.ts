@@ -163,7 +163,7 @@ function cleanUp(deployment: Deployment, old: readonly ReplicaSet[]): Step[] {
   const limit = deployment.spec?.revisionHistoryLimit ?? 10;
   const alive = old.filter((one) => !one.metadata.deletionTimestamp);
   const surplus = alive
-    .toSorted((a, b) => revisionOf(a) - revisionOf(b))
+    .toSorted((a, b) => Number(revisionOf(a) - revisionOf(b)))
     .slice(0, Math.max(0, alive.length - limit));
   return surplus.filter(isEmptySet).map((replicaSet) => ({ do: 'delete', replicaSet }));
 }

@@ -66,8 +66,11 @@ export const byAge = (a: ReplicaSet, b: ReplicaSet): number =>
 
 const compareText = (a = '', b = ''): number => (a < b ? -1 : a > b ? 1 : 0);
 
-export const revisionOf = (object: ReplicaSet | Deployment): number =>
-  Number(object.metadata.annotations?.[revisionAnnotation] ?? 0) || 0;
+/** Revisions are int64, more than a number holds; 0 when there is none that one can read. */
+export const revisionOf = (object: ReplicaSet | Deployment): bigint => {
+  const text = object.metadata.annotations?.[revisionAnnotation] ?? '';
+  return /^\d+$/.test(text) ? BigInt(text) : 0n;
+};
 
 /** The replica set for the present template, with `replicas` to begin with. */
 export function newReplicaSet(
@@ -114,7 +117,7 @@ export function annotationsOfNew(
     ([name]) => !ownAnnotations.has(name),
   );
   const before = current?.metadata.annotations ?? {};
-  const next = Math.max(0, ...old.map(revisionOf)) + 1;
+  const next = old.map(revisionOf).reduce((most, one) => (one > most ? one : most), 0n) + 1n;
   const had = before[revisionAnnotation];
   if (current && had !== undefined && revisionOf(current) >= next)
     return { ...before, ...Object.fromEntries(inherited) };

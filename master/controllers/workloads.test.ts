@@ -7,7 +7,7 @@ import { planClaims } from './claims.js';
 import { plan, type Step } from './deploymentplan.js';
 import { limitsOf, replicasOf, scaledSizes, sum } from './deploymentscale.js';
 import { isComplete, planStatus, stuckInMs } from './deploymentstatus.js';
-import { findNew, newReplicaSet, templateHash } from './deploymenttemplate.js';
+import { annotationsOfNew, findNew, newReplicaSet, templateHash } from './deploymenttemplate.js';
 import { deletionOrder, planStatus as planReplicaStatus, plan as planReplicas } from './replicasetplan.js';
 
 const now = new Date('2026-01-01T01:00:00Z');
@@ -246,6 +246,14 @@ void t.test('Recreate waits for every old pod; pause freezes the template; histo
     moves(plan(paused, [setOf(paused, 'old', 3)], () => []).steps),
     ['old 3->5'],
     'scales, but does not roll',
+  );
+
+  const huge = setOf(paused, 'huge', 1);
+  huge.metadata.annotations = { 'deployment.kubernetes.io/revision': '3546343826724305832' };
+  t.match(
+    annotationsOfNew(paused, undefined, [huge]),
+    { 'deployment.kubernetes.io/revision': '3546343826724305833' },
+    'revisions are int64',
   );
 
   const keep = deployment('web', { replicas: 1, spec: { revisionHistoryLimit: 2 } });
