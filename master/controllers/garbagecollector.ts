@@ -51,8 +51,10 @@ export function createGarbageCollector(context: ControllerContext, types: Follow
     const owners = await Promise.all(
       references.map(async (reference) => ({ reference, state: await stateOf({ type, object }, reference) })),
     );
-    const decision = plan(object, owners, graph.dependentsOf(object.metadata.uid ?? '').length > 0);
+    const dependents = graph.dependentsOf(object.metadata.uid ?? '').map((dependent) => dependent.object);
+    const decision = plan(object, owners, dependents);
     if (decision.do === 'disown') await disown({ type, object }, decision.uids);
+    if (decision.do === 'unblock') await unblock({ type, object });
     if (decision.do !== 'delete') return;
     const { uid = '', resourceVersion = '' } = object.metadata;
     const { propagationPolicy } = decision;
@@ -102,6 +104,13 @@ export function createGarbageCollector(context: ControllerContext, types: Follow
   async function disown({ type, object }: GraphNode, uids: readonly string[]): Promise<void> {
     const kept = (object.metadata.ownerReferences ?? []).filter((reference) => !uids.includes(reference.uid));
     await patchMetadata(type, object, { ownerReferences: kept.length > 0 ? kept : null });
+  }
+
+  /** The change wakes the object again, and whoever waits for it. */
+  async function unblock({ type, object }: GraphNode): Promise<void> {
+    const references = object.metadata.ownerReferences ?? [];
+    const ownerReferences = references.map((reference) => ({ ...reference, blockOwnerDeletion: false }));
+    await patchMetadata(type, object, { ownerReferences });
   }
 
   async function removeFinalizer({ type, object }: GraphNode, name: string): Promise<void> {

@@ -13,6 +13,8 @@ export type Decision =
   | { do: 'nothing' }
   /** Other owners keep it: only the references to those that are gone or going are dropped. */
   | { do: 'disown'; uids: string[] }
+  /** First its references must block no owner any more; then one looks again. */
+  | { do: 'unblock' }
   | { do: 'delete'; propagationPolicy: 'Background' | 'Foreground' | 'Orphan' };
 
 export const foregroundFinalizer = 'foregroundDeletion';
@@ -25,11 +27,11 @@ export const hasFinalizer = (object: KubeObject, name: string): boolean =>
 export const isWaiting = (object: KubeObject): boolean =>
   object.metadata.deletionTimestamp !== undefined && hasFinalizer(object, foregroundFinalizer);
 
-/** `hasDependents` says whether others in turn name the object as their owner. */
+/** `dependents` name the object as their owner. One that itself waits for its own may close a circle, so nobody waits for it. */
 export function plan(
   object: KubeObject,
   owners: readonly { reference: OwnerReference; state: OwnerState }[],
-  hasDependents: boolean,
+  dependents: readonly KubeObject[],
 ): Decision {
   if (owners.length === 0 || object.metadata.deletionTimestamp) return { do: 'nothing' };
   const going = owners.filter(({ state }) => state === 'absent' || state === 'waiting');
@@ -37,7 +39,9 @@ export function plan(
   if (going.length < owners.length)
     return { do: 'disown', uids: going.map(({ reference }) => reference.uid) };
   // Whoever waits for this object must also wait for what depends on it.
-  if (going.some(({ state }) => state === 'waiting') && hasDependents) {
+  if (going.some(({ state }) => state === 'waiting') && dependents.length > 0) {
+    if (dependents.some(isWaiting) && owners.some(({ reference }) => reference.blockOwnerDeletion))
+      return { do: 'unblock' };
     return { do: 'delete', propagationPolicy: 'Foreground' };
   }
   if (hasFinalizer(object, orphanFinalizer)) return { do: 'delete', propagationPolicy: 'Orphan' };

@@ -181,8 +181,17 @@ void t.test('garbage: what becomes of an object by the state of its owners', (t)
   ];
   for (const [why, one, states, hasDependents, expected] of cases) {
     const owners = states.map((state, i) => ({ reference: reference(String(i)), state }));
-    t.strictSame(planGarbage(one, owners, hasDependents), expected, why);
+    t.strictSame(planGarbage(one, owners, hasDependents ? [object()] : []), expected, why);
   }
+  const going: KubeObject = { metadata: { deletionTimestamp: 'x', finalizers: ['foregroundDeletion'] } };
+  const inCircle = (blockOwnerDeletion: boolean): object =>
+    planGarbage(
+      object(),
+      [{ reference: { ...reference('o'), blockOwnerDeletion }, state: 'waiting' }],
+      [going],
+    );
+  t.strictSame(inCircle(true), { do: 'unblock' }, 'a circle is opened');
+  t.strictSame(inCircle(false), { do: 'delete', propagationPolicy: 'Foreground' }, 'once');
   const dependent = (block: boolean): KubeObject => ({
     metadata: { ownerReferences: [{ ...reference('o'), blockOwnerDeletion: block }] },
   });
