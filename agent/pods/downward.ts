@@ -2,6 +2,7 @@
  * The downward API: fields of the pod and resources of its containers, as environment variables and files see them.
  * Pure. Throws `ConfigError` for a path that does not exist.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { toBytes, toMilli } from '../../src/api/quantity.js';
 import type { Container, Pod, ResourceFieldSelector } from '../../src/api/types.js';
 import { ConfigError } from './needs.js';
@@ -11,6 +12,18 @@ export interface FieldFacts {
   ips: readonly string[];
   hostIPs: readonly string[];
   nodeName: string;
+}
+
+/** Whether files of the pod show labels or annotations, and those have changed. */
+export function showsChange(before: Pod, { metadata, spec }: Pod): boolean {
+  const { labels, annotations } = before.metadata;
+  const isShown = spec?.volumes?.some(
+    ({ downwardAPI, projected }) =>
+      downwardAPI !== undefined || projected?.sources?.some((source) => source.downwardAPI !== undefined),
+  );
+  return (
+    isShown === true && !isDeepStrictEqual([labels, annotations], [metadata.labels, metadata.annotations])
+  );
 }
 
 export function fieldOf(pod: Pod, path: string, facts: FieldFacts): string {

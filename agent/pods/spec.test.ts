@@ -2,6 +2,7 @@ import t from 'tap';
 import type { Container } from '../../src/api/types.js';
 import { pod as build, service } from '../../src/testing/builders.js';
 import { buildContainer, buildSandbox, buildSecurity } from './containerspec.js';
+import { showsChange } from './downward.js';
 import { buildEnvironment, expand } from './environment.js';
 import { renderHosts, renderResolvConf } from './etcfiles.js';
 import { createGate } from './gate.js';
@@ -125,6 +126,22 @@ t.test('what the runtime is asked for', async (t) => {
     },
   });
   t.same(portMappingsOf(ports), [{ hostPort: 8080, containerPort: 80, protocol: 'TCP', hostIP: '' }]);
+});
+
+t.test('labels that files show have changed', async (t) => {
+  const labels = { path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } };
+  const shown = (value: string, volumes: object[]) =>
+    build('web', {
+      meta: { labels: { a: value } },
+      spec: { volumes: volumes.map((v) => ({ name: 'v', ...v })) },
+    });
+  const own = [{ downwardAPI: { items: [labels] } }];
+  const among = [{ emptyDir: {} }, { projected: { sources: [{ downwardAPI: { items: [labels] } }] } }];
+  for (const volumes of [own, among]) {
+    t.equal(showsChange(shown('1', volumes), shown('2', volumes)), true);
+    t.equal(showsChange(shown('1', volumes), shown('1', volumes)), false);
+  }
+  t.equal(showsChange(shown('1', [{ emptyDir: {} }]), shown('2', [{ emptyDir: {} }])), false);
 });
 
 t.test('the managed files', async (t) => {

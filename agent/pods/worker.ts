@@ -15,6 +15,7 @@ import { type ContainerState, type Runtime, RuntimeError, type SandboxState } fr
 import { computeActions, type Step } from './actions.js';
 import { adoptHealth } from './adoption.js';
 import { newlyBackedOff } from './containerstatus.js';
+import { showsChange } from './downward.js';
 import type { Execute } from './executors.js';
 import { podFromLabels } from './names.js';
 import { finishedAtOf, hasEnded } from './observed.js';
@@ -122,6 +123,7 @@ export function createWorker(options: WorkerOptions) {
     const pod = options.podOf(record.uid);
     if (pod) {
       if (record.isAdopted) adoptHealth(pod, record);
+      if (record.pod && showsChange(record.pod, pod)) record.areVolumesStale = true;
       record.pod = pod;
       return withStatus(pod, record);
     }
