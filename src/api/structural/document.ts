@@ -15,7 +15,7 @@ const descriptions = {
   apiVersion:
     'APIVersion defines which group and version of the API this object follows, such as apps/v1. The server answers in the version asked for.',
   kind: 'The kind of this object. It cannot be changed.',
-  metadata: 'Name, labels, annotations and what else all objects have.',
+  metadata: "Standard object's metadata: name, labels, annotations and what else all objects have.",
 };
 
 /** Keywords that are published as they are given. */
