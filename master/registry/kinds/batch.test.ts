@@ -35,6 +35,7 @@ t.test('a job gets its selector, its labels and its defaults', async (t) => {
     'controller-uid': metadata.uid,
     'job-name': 'd',
   };
+  t.same(metadata.labels, labels, 'a Job without labels of its own has those of its pods');
   const { template: made, ...rest } = spec as NonNullable<Job['spec']>;
   t.same(rest, {
     parallelism: 1,

@@ -27,7 +27,7 @@ const generatedLabels = ({ name = '', uid = '' }: ObjectMeta): Record<string, st
 
 export const jobStrategy: Strategy<Job> = {
   orphansByDefault: true,
-  prepareForCreate: (_context, job) => ({ ...job, spec: withSelector(job), status: {} }),
+  prepareForCreate: (_context, job) => withLabels({ ...job, spec: withSelector(job), status: {} }),
   prepareForUpdate: (_context, job, old) => ({ ...job, status: old.status }),
   validate: (job) => {
     if (!job.spec) return [required('spec.template.spec.containers')];
@@ -62,6 +62,13 @@ function withSelector({ metadata, spec }: Job): JobSpec | undefined {
     selector: { ...selector, matchLabels },
     template: { ...template, metadata: { ...template.metadata, labels } },
   };
+}
+
+/** A Job without labels of its own has those of its pods, as it would have when Kubernetes reads it back. */
+function withLabels(job: Job): Job {
+  const labels = job.spec?.template.metadata?.labels;
+  if (!labels || Object.keys(job.metadata.labels ?? {}).length > 0) return job;
+  return { ...job, metadata: { ...job.metadata, labels } };
 }
 
 /** What was given may stand in the way of what would have been generated. */
