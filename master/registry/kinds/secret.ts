@@ -21,16 +21,16 @@ export const secretStrategy: Strategy<Secret> = {
 };
 
 /** Keys that a type of secret must have. */
-const keysOf: Record<string, readonly string[]> = {
-  'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-  'kubernetes.io/dockercfg': ['.dockercfg'],
-  'kubernetes.io/dockerconfigjson': ['.dockerconfigjson'],
-};
+const keysOf: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kubernetes.io/tls', ['tls.crt', 'tls.key']],
+  ['kubernetes.io/dockercfg', ['.dockercfg']],
+  ['kubernetes.io/dockerconfigjson', ['.dockerconfigjson']],
+]);
 
 const serviceAccountName = 'kubernetes.io/service-account.name';
 
 function validateType({ type = '', data = {}, metadata }: Secret): FieldError[] {
-  const errors = (keysOf[type] ?? [])
+  const errors = (keysOf.get(type) ?? [])
     .filter((key) => !Object.hasOwn(data, key))
     .map((key) => required(`data[${key}]`));
   if (type === 'kubernetes.io/ssh-auth' && !data['ssh-privatekey'])
@@ -43,7 +43,7 @@ function validateType({ type = '', data = {}, metadata }: Secret): FieldError[] 
     errors.push(required(`metadata.annotations[${serviceAccountName}]`));
   }
   if (type.startsWith('kubernetes.io/dockerc')) {
-    for (const key of keysOf[type] ?? [])
+    for (const key of keysOf.get(type) ?? [])
       if (!isJson(data[key]))
         errors.push(invalidValue(`data[${key}]`, '<secret contents redacted>', 'invalid JSON'));
   }
