@@ -78,7 +78,7 @@ const partialText = ({ bytes, object }: Stored, apiVersion: string): string =>
 export const contentTypeOf = ({ form }: Presentation): string =>
   form.as === 'yaml' ? 'application/yaml' : 'application/json';
 
-/** One object. `now` is what ages in tables are counted to. */
+/** One object. `now` is what ages in tables are counted to. Throws 406 for a table of what is only created: a review has no rows. */
 export function encodeObject(resource: Resource, item: Stored, how: Presentation, now: Date): Buffer {
   const { form, include, pretty } = how;
   switch (form.as) {
@@ -89,6 +89,8 @@ export function encodeObject(resource: Resource, item: Stored, how: Presentation
     case 'metadata':
       return finish(partialText(item, form.apiVersion), pretty);
     case 'table': {
+      if (resource.verbs && !resource.verbs.includes('get'))
+        throw notAcceptable('application/json', 'application/yaml');
       const metadata = { resourceVersion: item.object.metadata.resourceVersion };
       const options = { apiVersion: form.apiVersion, include, now, columns: true };
       return finish(tableText(resource, [item], metadata, options), pretty);

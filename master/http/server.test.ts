@@ -3,6 +3,7 @@ import { request } from 'node:https';
 import { connect } from 'node:tls';
 import t from 'tap';
 import type { Status } from '../../src/api/errors.js';
+import { encodeObject } from './encode.js';
 import type { Asked, TestServer } from './testing.js';
 import { createTestServer } from './testing.js';
 
@@ -21,6 +22,16 @@ t.before(async () => {
   api = await createTestServer();
 });
 t.teardown(() => api.close());
+
+t.test('what is answered only, a review, has no table', async (t) => {
+  const { rows } = api.registry.resources;
+  const reviews = rows.find(({ type }) => type.resource === 'selfsubjectaccessreviews');
+  if (!reviews) return t.fail('not served');
+  const form = { as: 'table', apiVersion: 'meta.k8s.io/v1' } as const;
+  const item = { bytes: Buffer.from('{}'), object: { metadata: {} } };
+  const encode = () => encodeObject(reviews, item, { form, include: 'Metadata', pretty: false }, new Date(0));
+  t.throws(encode, { reason: 'NotAcceptable', code: 406 });
+});
 
 t.test('creates, reads, lists, changes and deletes', async (t) => {
   const created = await api.ask('POST', pods, { body: pod('web') });
