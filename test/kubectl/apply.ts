@@ -127,4 +127,17 @@ export const apply: Case[] = [
   },
   { run: 'get configmap old', exit: 1, complains: /not found/ },
   { run: 'delete configmap m', prints: /deleted/ },
+  { run: 'create configmap own --from-literal=a=1', prints: /created/ },
+  {
+    run: 'patch configmap own --type json -p \'[{"op":"replace","path":"/data/b/c","value":"2"}]\'',
+    exit: 1,
+    complains: /replace operation does not apply: doc is missing path: "\/data\/b\/c"/,
+  },
+  { run: 'patch configmap own -p {"immutable":true}', prints: /patched/ },
+  {
+    run: 'patch configmap own -p {"data":{"a":"2"}}',
+    exit: 1,
+    complains: /data: Forbidden: field is immutable when `immutable` is set/,
+  },
+  { run: 'delete configmap own', prints: /deleted/ },
 ];
