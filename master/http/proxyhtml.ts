@@ -109,7 +109,7 @@ export class HtmlLinks extends Transform {
   #tag(tag: string): string {
     const name = /^<([a-z][^\s/>]*)/i.exec(tag)?.[1]?.toLowerCase() ?? '';
     if (rawElements.has(name) && !tag.endsWith('/>')) this.#until = `</${name}`;
-    const links = linkAttributes[name];
+    const links = Object.hasOwn(linkAttributes, name) ? linkAttributes[name] : undefined;
     if (!links) return tag;
     return tag.replace(
       attribute,

@@ -88,7 +88,7 @@ export function storedOptions<O extends ListOptions>({ view }: Resource, options
     .split(',')
     .map((term) => {
       const [, label = '', rest = ''] = /^\s*([^=!]+?)\s*(!?=.*)$/.exec(term) ?? [];
-      return label in labels ? `${labels[label]}${rest}` : term;
+      return Object.hasOwn(labels, label) ? `${labels[label]}${rest}` : term;
     })
     .join(',');
   return { ...options, fieldSelector };

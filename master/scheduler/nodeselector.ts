@@ -24,7 +24,7 @@ const never: NodePredicate = () => false;
 function labelPredicate(expressions: readonly NodeSelectorRequirement[]): NodePredicate {
   const requirements: Requirement[] = [];
   for (const { key, operator, values = [] } of expressions) {
-    const known = operators[operator];
+    const known = Object.hasOwn(operators, operator) ? operators[operator] : undefined;
     if (!known) return never;
     requirements.push({ key, operator: known, values });
   }

@@ -137,7 +137,7 @@ export function selectorOf(selector: LabelSelector | undefined): Selector {
   return Selector.of([
     ...labels.map(([key, value]): Requirement => ({ key, operator: '=', values: [value] })),
     ...(selector.matchExpressions ?? []).map(({ key, operator, values }): Requirement => {
-      const known = objectOperators[operator];
+      const known = Object.hasOwn(objectOperators, operator) ? objectOperators[operator] : undefined;
       if (!known)
         throw new SelectorError(`${JSON.stringify(operator)} is not a valid label selector operator`);
       return { key, operator: known, values: values ?? [] };

@@ -21,16 +21,18 @@ const removedAnnotations: Readonly<Record<string, string>> = {
   'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
 
-const deprecatedLabels: Readonly<Record<string, string>> = {
-  'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-  'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
-  'failure-domain.beta.kubernetes.io/region':
-    'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-  'failure-domain.beta.kubernetes.io/zone':
-    'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-  'beta.kubernetes.io/instance-type':
-    'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
-};
+const deprecatedLabels: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
+    'beta.kubernetes.io/os': 'deprecated since v1.14; use "kubernetes.io/os" instead',
+    'failure-domain.beta.kubernetes.io/region':
+      'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
+    'failure-domain.beta.kubernetes.io/zone':
+      'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
+    'beta.kubernetes.io/instance-type':
+      'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
+  }),
+);
 
 const deprecatedVolumes: Partial<Record<keyof Volume, string>> = {
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
@@ -93,7 +95,7 @@ const containersOf = (at: string, spec: PodSpec): Placed[] => [
 
 function placementWarnings(at: string, spec: PodSpec): string[] {
   const warnings = Object.keys(spec.nodeSelector ?? {}).flatMap((key) =>
-    deprecatedLabels[key] ? [`${at}.nodeSelector[${key}]: ${deprecatedLabels[key]}`] : [],
+    deprecatedLabels.has(key) ? [`${at}.nodeSelector[${key}]: ${deprecatedLabels.get(key)}`] : [],
   );
   const {
     requiredDuringSchedulingIgnoredDuringExecution: hard,
@@ -112,13 +114,13 @@ function placementWarnings(at: string, spec: PodSpec): string[] {
   ];
   for (const [path, term] of terms) {
     for (const [index, { key }] of (term?.matchExpressions ?? []).entries()) {
-      const text = deprecatedLabels[key];
+      const text = deprecatedLabels.get(key);
       if (text) warnings.push(`${path}.matchExpressions[${index}].key: ${key} is ${text}`);
     }
   }
   for (const [index, { topologyKey, labelSelector }] of (spec.topologySpreadConstraints ?? []).entries()) {
     const path = `${at}.topologySpreadConstraints[${index}]`;
-    const text = deprecatedLabels[topologyKey];
+    const text = deprecatedLabels.get(topologyKey);
     if (text) warnings.push(`${path}.topologyKey: ${topologyKey} is ${text}`);
     if (!labelSelector) warnings.push(`${path}.labelSelector: ${noPod}`);
   }

@@ -126,8 +126,10 @@ function isUuidOf(text: string, version: '4' | '5'): boolean {
 }
 
 /** The check of a format, dashes aside (`date-time`, `k8s-short-name`); undefined for one that nobody knows. */
-export const stringFormat = (format: string): ((text: string) => boolean) | undefined =>
-  checks[format.replaceAll('-', '')];
+export function stringFormat(format: string): ((text: string) => boolean) | undefined {
+  const name = format.replaceAll('-', '');
+  return Object.hasOwn(checks, name) ? checks[name] : undefined;
+}
 
 const numberFormats: Readonly<Record<string, readonly string[]>> = {
   integer: ['int32', 'int64'],
