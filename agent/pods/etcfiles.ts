@@ -18,7 +18,9 @@ export function renderHosts(pod: Pod, ips: readonly string[], hostText: string |
   const aliases = (pod.spec?.hostAliases ?? []).map(
     ({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}\n`,
   );
-  const head = '# Kept by the node agent for this pod; changes made here are lost.\n';
+  // Programs and tests know the file by its first line.
+  const kind = hostText === undefined ? '' : ' (host network)';
+  const head = `# Kubernetes-managed hosts file${kind}.\n`;
   return `${head}${own}${aliases.length > 0 ? `\n# From spec.hostAliases.\n${aliases.join('')}` : ''}`;
 }
 

@@ -150,7 +150,7 @@ t.test('the managed files', async (t) => {
   });
   t.match(
     renderHosts(pod, ['10.0.0.1'], undefined),
-    /10\.0\.0\.1\tweb\.sub\.default\.svc\.cluster\.local\tweb\n[\s\S]*1\.2\.3\.4\tx\ty\n/,
+    /^# Kubernetes-managed hosts file\.\n[\s\S]*10\.0\.0\.1\tweb\.sub\.default\.svc\.cluster\.local\tweb\n[\s\S]*1\.2\.3\.4\tx\ty\n/,
   );
   const dns = build('web', {
     spec: {
