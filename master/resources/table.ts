@@ -1,6 +1,7 @@
 /**
  * Every built-in kind the API serves, one row each; discovery, routes, tables and the registry read nothing else. Pure data.
  */
+import { withDeprecation } from './deprecations.js';
 import type { Resource } from './resource.js';
 import { accessRows } from './rows/access.js';
 import { clusterRows } from './rows/cluster.js';
@@ -14,12 +15,13 @@ import { workloadRows } from './rows/workloads.js';
  * The rows, in the order in which discovery lists them; of a group with several versions the preferred one comes first.
  * Pods that say nothing of it tolerate a node that is not ready for `evictionSeconds`.
  */
-export const createResources = (evictionSeconds = 300): readonly Resource[] => [
-  ...coreRows(evictionSeconds),
-  ...workloadRows,
-  ...networkRows,
-  ...clusterRows,
-  ...accessRows,
-  ...extensionRows,
-  ...metricsRows,
-];
+export const createResources = (evictionSeconds = 300): readonly Resource[] =>
+  [
+    ...coreRows(evictionSeconds),
+    ...workloadRows,
+    ...networkRows,
+    ...clusterRows,
+    ...accessRows,
+    ...extensionRows,
+    ...metricsRows,
+  ].map(withDeprecation);

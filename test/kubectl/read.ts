@@ -39,6 +39,11 @@ export const read: Case[] = [
   { run: 'cluster-info', prints: /control plane.* is running at/ },
   { run: 'version', prints: /v1\.36/ },
   { run: 'explain deployment --recursive', prints: /FIELDS:[\s\S]*strategy[\s\S]*template/ },
+  {
+    run: 'get ingresses.v1beta1.extensions',
+    complains:
+      /Warning: extensions\/v1beta1 Ingress is deprecated in v1\.14\+, unavailable in v1\.22\+; use networking/,
+  },
   { run: 'explain ingress.spec.rules', prints: /http/ },
   { run: 'explain cronjob --api-version=batch/v1beta1', prints: /VERSION: +(batch\/)?v1beta1/ },
   {
