@@ -54,7 +54,11 @@ export const noSuchResource = (): ApiError =>
 export const noSuchMethod = (): ApiError =>
   new ApiError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
-export const statusBytes = (status: Status): Buffer => Buffer.from(`${JSON.stringify(status)}\n`);
+/** Of a success; its code is that of the answer. */
+export type SuccessStatus = Omit<Status, 'code'>;
+
+export const statusBytes = (status: Status): Buffer =>
+  Buffer.from(`${JSON.stringify(status)}\n`);
 
 /** What a deletion that left nothing behind answers. */
 export const deletedStatus = (subject: {
@@ -62,7 +66,7 @@ export const deletedStatus = (subject: {
   group: string;
   kind: string;
   uid: string | undefined;
-}): Status => ({
+}): SuccessStatus => ({
   kind: 'Status',
   apiVersion: 'v1',
   metadata: {},
@@ -73,7 +77,6 @@ export const deletedStatus = (subject: {
     kind: subject.kind,
     ...(subject.uid && { uid: subject.uid }),
   },
-  code: 200,
 });
 
 const connectionErrors: Readonly<Record<string, { line: string; message: string }>> = {
