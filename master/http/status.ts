@@ -57,8 +57,7 @@ export const noSuchMethod = (): ApiError =>
 /** Of a success; its code is that of the answer. */
 export type SuccessStatus = Omit<Status, 'code'>;
 
-export const statusBytes = (status: Status): Buffer =>
-  Buffer.from(`${JSON.stringify(status)}\n`);
+export const statusBytes = (status: Status): Buffer => Buffer.from(`${JSON.stringify(status)}\n`);
 
 /** What a deletion that left nothing behind answers. */
 export const deletedStatus = (subject: {
