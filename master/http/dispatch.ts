@@ -22,11 +22,18 @@ import { InFlight, isUrgent } from './inflight.js';
 import { watchOptions } from './options.js';
 import { isStream, streamLog, tunnel } from './podstreams.js';
 import { isProxy, serveProxy, upgradeProxy } from './proxy.js';
-import type { ResourceTarget } from './request.js';
+import type { RequestInfo, ResourceTarget } from './request.js';
 import type { RequestScope } from './scope.js';
 import { noSuchResource } from './status.js';
 import { checkRoute, namespaceOf, serveVerb } from './verbs.js';
 import { streamWatch } from './watch.js';
+import { type StreamResponse, WebSocketResponse, wantsWebSocket } from './websocket.js';
+
+interface WatchRequest {
+  request: IncomingMessage;
+  response: StreamResponse;
+  headers: Record<string, string>;
+}
 
 export interface DispatcherOptions {
   registry: Registry;
@@ -152,23 +159,50 @@ export class Dispatcher {
     resource: Resource,
     scope: RequestScope,
   ): Promise<FastifyReply> {
+    const headers = { ...plainHeaders(reply), 'content-type': 'application/json' };
+    await this.#stream(reply, scope, () =>
+      this.#streamWatch({ request: request.raw, response: reply.raw, headers }, resource, scope),
+    );
+    return reply;
+  }
+
+  #streamWatch(
+    { request, response, headers }: WatchRequest,
+    resource: Resource,
+    scope: RequestScope,
+  ): Promise<void> {
     const { registry, clock } = this.#options;
     const { info } = scope;
     const how = presentationOf(request.headers.accept, info.query, undefined);
     const options = watchOptions(info.query, info.target && namespaceOf(resource, info.target));
     const { least, spread } = watchLimitSeconds;
     options.timeoutSeconds ??= least + Math.floor(Math.random() * spread);
-    await this.#stream(reply, scope, () =>
-      streamWatch({
-        response: reply.raw,
-        headers: { ...plainHeaders(reply), 'content-type': 'application/json' },
-        events: registry.watch(resource, options, scope),
-        makeFrame: frameMaker(resource, how, (event) => this.#frames.of(resource, event)),
-        toApiError: (error) => this.#options.toApiError(error, request.raw),
-        clock,
-      }),
-    );
-    return reply;
+    return streamWatch({
+      ...{ response, headers, clock },
+      events: registry.watch(resource, options, scope),
+      makeFrame: frameMaker(resource, how, (event) => this.#frames.of(resource, event)),
+      toApiError: (error) => this.#options.toApiError(error, request),
+    });
+  }
+
+  /** A log or a watch for a client that asked for a WebSocket. */
+  async #overWebSocket(
+    scope: RequestScope,
+    raw: IncomingMessage,
+    client: { socket: Duplex; head: Buffer },
+  ): Promise<void> {
+    const { target, verb } = scope.info;
+    const resource = target && this.#rowOf(target);
+    if (!target || !resource) throw noSuchResource();
+    checkRoute(resource, target, verb);
+    const response = new WebSocketResponse(raw, client, verb === 'watch' ? 'events' : 'bytes');
+    this.#streams.add(scope);
+    try {
+      if (verb === 'watch') await this.#streamWatch({ request: raw, response, headers: {} }, resource, scope);
+      else await streamLog(this.#options, target, scope, response);
+    } finally {
+      this.#streams.delete(scope);
+    }
   }
 
   async #log(reply: FastifyReply, target: ResourceTarget, scope: RequestScope): Promise<FastifyReply> {
@@ -228,6 +262,8 @@ export class Dispatcher {
     const { target } = scope.info;
     const isRemote = aggregator?.serves(scope.info) ?? false;
     const resource = target && this.#rowOf(target);
+    if (!isRemote && target && resource && wantsWebSocket(raw) && isOneWay(scope.info))
+      return this.#overWebSocket(scope, raw, client);
     if (!isRemote && (!target || !resource?.subresources.includes(target.subresource)))
       throw noSuchResource();
     this.#streams.add(scope);
@@ -245,6 +281,11 @@ export class Dispatcher {
     }
   }
 }
+
+/** What a WebSocket may carry besides the two-way streams. */
+const isOneWay = ({ target, verb }: RequestInfo): boolean =>
+  verb === 'watch' ||
+  (verb === 'get' && target?.group === '' && target.resource === 'pods' && target.subresource === 'log');
 
 const plainHeaders = (reply: FastifyReply): Record<string, string> =>
   Object.fromEntries(Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)]));

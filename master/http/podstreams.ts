@@ -3,7 +3,7 @@
  *
  * Called by `server.ts` after authorization. Nothing is buffered beyond what the slower side leaves unread.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, isReason, notFound } from '../../src/api/errors.js';
@@ -16,6 +16,7 @@ import type { AgentLink } from './agentlink.js';
 import { logPath, type StreamVerb, streamPath } from './podtarget.js';
 import { isTrue, type ResourceTarget } from './request.js';
 import type { RequestScope } from './scope.js';
+import type { StreamResponse } from './websocket.js';
 
 export interface PodStreams {
   registry: Registry;
@@ -27,13 +28,14 @@ export async function streamLog(
   streams: PodStreams,
   target: ResourceTarget,
   scope: RequestScope,
-  response: ServerResponse,
+  response: StreamResponse,
 ): Promise<void> {
   const pod = await readPod(streams.registry, target, scope);
   const path = logPath(pod, scope.info.query);
   const headers = { 'content-type': 'text/plain' };
   if (!pod.spec?.nodeName) {
-    response.writeHead(200, headers).end();
+    response.writeHead(200, headers);
+    response.end();
     return;
   }
   const node = await readNode(streams.registry, pod.spec.nodeName, scope);

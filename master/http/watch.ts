@@ -6,12 +6,12 @@
  * cut off; the registry itself cuts off one that falls too far behind.
  */
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { type ApiError, isReason } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { StoredEvent } from '../registry/registry.js';
 import { frame } from './encode.js';
+import type { StreamResponse } from './websocket.js';
 
 const stalledMs = 60_000;
 
@@ -19,7 +19,7 @@ const stalledMs = 60_000;
 const chunkBytes = 64 * 1024;
 
 export interface WatchStream {
-  response: ServerResponse;
+  response: StreamResponse;
   headers: Record<string, string>;
   events: AsyncIterable<readonly StoredEvent[]>;
   makeFrame(event: StoredEvent, now: Date): Buffer;
