@@ -8,7 +8,7 @@ import type { Shape } from '../../src/api/apply/shape.js';
 import { toCel } from '../../src/api/cel/program.js';
 import { ApiError, type Reason } from '../../src/api/errors.js';
 import { isMap } from '../../src/api/patch/json.js';
-import { jsonPatch } from '../../src/api/patch/patch.js';
+import { isFailedTest, jsonPatch } from '../../src/api/patch/patch.js';
 import type {
   KubeObject,
   MutatingAdmissionPolicy,
@@ -166,8 +166,8 @@ function patched(object: KubeObject, patch: unknown): KubeObject {
   try {
     return jsonPatch(object, patch) as KubeObject;
   } catch (error) {
+    if (isFailedTest(error)) return object;
     const why = error instanceof ApiError ? (error.details?.causes?.[0]?.message ?? '') : '';
-    if (/test operation failed/i.test(why)) return object;
     throw new Error(`JSON Patch: ${why || (error as Error).message}`, { cause: error });
   }
 }

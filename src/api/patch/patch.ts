@@ -69,6 +69,12 @@ function explain(error: InstanceType<typeof jsonPatchLibrary.JsonPatchError>): s
   }
 }
 
+/** Whether a patch was refused by a `test` operation of its own: it was not meant for this object. */
+export const isFailedTest = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  error.cause instanceof jsonPatchLibrary.JsonPatchError &&
+  error.cause.name === 'TEST_OPERATION_FAILED';
+
 /** RFC 6902. Throws `ApiError`: 400 for what is no JSON patch, 422 for one that does not apply. */
 export function jsonPatch(current: object, patch: unknown): unknown {
   if (!Array.isArray(patch)) {
