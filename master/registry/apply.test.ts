@@ -350,3 +350,17 @@ t.test('who may patch but not create, does not create by applying', async (t) =>
   await apply(map({ a: '1' }), 'somebody');
   await t.resolves(registry.patch(row, ref, change, contextOf({ mayCreate })), 'what is there is patched');
 });
+
+t.test('an apply that changes nothing leaves the stored object alone', async (t) => {
+  const { registry, rowOf } = await createTestRegistry({ clock: createFakeClock() });
+  const pods = rowOf('pods');
+  const spec = { containers: [{ name: 'app', image: 'nginx' }], serviceAccountName: 'a' };
+  await registry.create(pods, 'default', { metadata: { name: 'p' }, spec }, contextOf());
+  const ref = { namespace: 'default', name: 'p' };
+  const body = { apiVersion: 'v1', kind: 'Pod', spec: { containers: [{ name: 'app', image: 'nginx' }] } };
+  const apply = () => registry.patch(pods, ref, { type: 'apply', body }, contextOf());
+  await apply();
+  const before = (await registry.get(pods, ref, contextOf())).object.metadata.resourceVersion;
+  await apply();
+  t.equal((await registry.get(pods, ref, contextOf())).object.metadata.resourceVersion, before);
+});

@@ -44,7 +44,8 @@ export async function serverSideApply<T extends KubeObject>(
         produce: async (old, stored) => {
           const result = await applied(request, await fromStoredVersion(requested, old), stored);
           owners = result.owners;
-          return result.object ? toStoredVersion(requested, result.object) : old;
+          // Defaults are filled in in place: what is stored must not be touched.
+          return result.object ? toStoredVersion(requested, result.object) : (copyJson(old) as T);
         },
         owners: () => owners,
       });
