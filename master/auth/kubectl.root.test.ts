@@ -1,49 +1,10 @@
 /** kubectl and access: roles are made, bound, asked about and reconciled. */
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
-import { systemClock } from '../../src/host/clock.js';
-import { silentLogger } from '../../src/host/log.js';
-import { createMaster } from '../main.js';
-import { parseMasterOptions } from '../options.js';
+import { kubectls, type Ran, startMaster } from '../../test/kubectl/runner.js';
 
-/** Every kubectl there is: the distribution's, and others that the environment names, separated by colons. */
-const kubectls = ['kubectl', ...(process.env['WHERRY_TEST_KUBECTLS'] ?? '').split(':')].filter(
-  (path) => path !== '',
-);
-
-const directory = await mkdtemp(join(tmpdir(), 'wherry-kubectl-access-'));
-const kubeconfig = join(directory, 'admin.kubeconfig');
-const probe = createServer().listen(0, '127.0.0.1');
-await once(probe, 'listening');
-const { port } = probe.address() as AddressInfo;
-probe.close();
-const flags = { dataDir: directory, bindAddress: '127.0.0.1', adminKubeconfig: kubeconfig };
-const master = createMaster(
-  { ...parseMasterOptions(flags), securePort: port },
-  { clock: systemClock, log: silentLogger },
-);
-
-interface Ran {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Not `host/exec`: kubectl's stdin must be given, and its exit code is part of what is tested. */
-function run(kubectl: string, line: string, input = ''): Promise<Ran> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: directory };
-    const child = execFile(kubectl, line.split(' '), { env, timeout: 30_000 }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
-    });
-    child.stdin?.end(input);
-  });
-}
+const { run: runIn, stop } = await startMaster();
+const run = (kubectl: string, line: string, input?: string): Promise<Ran> =>
+  runIn(kubectl, line.split(' '), input);
 
 /** What it prints, once it prints something. */
 async function eventually(kubectl: string, line: string): Promise<string> {
@@ -55,11 +16,7 @@ async function eventually(kubectl: string, line: string): Promise<string> {
 }
 
 t.setTimeout(180_000);
-t.before(() => master.start(new AbortController().signal));
-t.teardown(async () => {
-  await master.stop();
-  await rm(directory, { recursive: true });
-});
+t.teardown(stop);
 
 const group = 'rbac.authorization.k8s.io';
 const role = {

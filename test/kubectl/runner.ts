@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMaster } from '../../master/main.js';
+import { createMaster, type Master } from '../../master/main.js';
 import { parseMasterOptions } from '../../master/options.js';
 import { systemClock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
@@ -27,6 +27,8 @@ export interface Bench {
   kubeconfig: string;
   /** Not `host/exec`: kubectl's stdin must be given, and its exit code is part of what is tested. */
   run(kubectl: string, args: readonly string[], input?: string): Promise<Ran>;
+  /** Ends the master and starts another one on its data. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -38,12 +40,18 @@ export async function startMaster(): Promise<Bench> {
     bindAddress: '127.0.0.1',
     adminKubeconfig: kubeconfig,
   });
-  const master = createMaster(
+  const given = {
+    ...options,
+    securePort: await freePort(),
     // The node of these tests has no heartbeat.
-    { ...options, securePort: await freePort(), nodeMonitorGracePeriodMs: 3_600_000 },
-    { clock: systemClock, log: silentLogger },
-  );
-  await master.start(new AbortController().signal);
+    nodeMonitorGracePeriodMs: 3_600_000,
+  };
+  const start = async (): Promise<Master> => {
+    const made = createMaster(given, { clock: systemClock, log: silentLogger });
+    await made.start(new AbortController().signal);
+    return made;
+  };
+  let master = await start();
   const env = {
     ...process.env,
     KUBECONFIG: kubeconfig,
@@ -59,6 +67,10 @@ export async function startMaster(): Promise<Bench> {
         });
         child.stdin?.end(input);
       }),
+    async restart() {
+      await master.stop();
+      master = await start();
+    },
     async stop() {
       await master.stop();
       await rm(directory, { recursive: true });

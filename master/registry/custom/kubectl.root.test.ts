@@ -1,48 +1,10 @@
 /** Custom kinds as a user of kubectl meets them: against a whole master, over its restart too. */
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
-import { systemClock } from '../../../src/host/clock.js';
-import { silentLogger } from '../../../src/host/log.js';
-import { createMaster, type Master } from '../../main.js';
-import { parseMasterOptions } from '../../options.js';
+import { kubectls, type Ran, startMaster } from '../../../test/kubectl/runner.js';
 
-const kubectls = ['kubectl', ...(process.env['WHERRY_TEST_KUBECTLS'] ?? '').split(':')].filter(Boolean);
-const directory = await mkdtemp(join(tmpdir(), 'wherry-custom-'));
-const kubeconfig = join(directory, 'admin.kubeconfig');
-const probe = createServer().listen(0, '127.0.0.1');
-await once(probe, 'listening');
-const { port } = probe.address() as AddressInfo;
-probe.close();
-
-const makeMaster = (): Master =>
-  createMaster(
-    {
-      ...parseMasterOptions({ dataDir: directory, bindAddress: '127.0.0.1', adminKubeconfig: kubeconfig }),
-      securePort: port,
-    },
-    { clock: systemClock, log: silentLogger },
-  );
-
-interface Ran {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-function run(kubectl: string, line: string, input = ''): Promise<Ran> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: directory };
-    const child = execFile(kubectl, line.split(' '), { env, timeout: 30_000 }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
-    });
-    child.stdin?.end(input);
-  });
-}
+const { restart, run: runIn, stop } = await startMaster();
+const run = (kubectl: string, line: string, input?: string): Promise<Ran> =>
+  runIn(kubectl, line.split(' '), input);
 
 const definition = `
 apiVersion: apiextensions.k8s.io/v1
@@ -89,12 +51,7 @@ spec: {length: ${length}, cargo: [{name: coal, tons: 1.5}]}
 `;
 
 t.setTimeout(180_000);
-let master = makeMaster();
-t.before(() => master.start(new AbortController().signal));
-t.teardown(async () => {
-  await master.stop();
-  await rm(directory, { recursive: true });
-});
+t.teardown(stop);
 
 for (const kubectl of kubectls) {
   t.test(`custom kinds with ${kubectl}`, async (t) => {
@@ -132,9 +89,7 @@ for (const kubectl of kubectls) {
     await ok('apply --server-side --force-conflicts -f -', /serverside-applied/, served);
     await ok('get boat wherry -o jsonpath={.spec.length}/{.spec.crew}', /^25\/4$/);
 
-    await master.stop();
-    master = makeMaster();
-    await master.start(new AbortController().signal);
+    await restart();
     await ok('get bo wherry -o jsonpath={.spec.crew}', /^4$/);
     await ok('create -f -', /punt created/, boat('punt', 9));
     await ok('delete boats --all', /"punt" deleted[\s\S]*"wherry" deleted/);
