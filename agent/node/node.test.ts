@@ -10,6 +10,7 @@ import { createInformer } from '../../src/client/informer.js';
 import { silentLogger } from '../../src/host/log.js';
 import { createFakeClock } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
+import { FakeRuntime } from '../runtime/fake.js';
 import type { ImageState } from '../runtime/runtime.js';
 import { conditionsOf, pressuresOf } from './conditions.js';
 import {
@@ -178,7 +179,14 @@ async function startNode(existing?: Node) {
     runtime: {
       async version() {
         if (state.runtimeError !== '') throw new Error(state.runtimeError);
-        return { name: 'docker', version: '20.10', apiVersion: '1.41', cgroupDriver: 'cgroupfs' as const };
+        const { features } = new FakeRuntime();
+        return {
+          name: 'docker',
+          version: '20.10',
+          apiVersion: '1.41',
+          cgroupDriver: 'cgroupfs' as const,
+          features,
+        };
       },
       listImages: async () => [],
     },

@@ -43,6 +43,23 @@ export interface PodEvents {
   record(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
 }
 
+/** The node's own end for a pod: eviction, shutdown, refusal. Its containers are stopped, it stays as `Failed`. */
+export interface PodEnd {
+  /** `Evicted`, `OutOfcpu`, `NodeShutdown`... */
+  reason: string;
+  message: string;
+  /** At most this long, and never longer than the pod's own grace period. */
+  graceSeconds: number;
+  /** Set on the pod as condition DisruptionTarget=True. */
+  disruption?: { reason: string; message: string };
+}
+
+/**
+ * Whether this node takes the pod ("Node admission" of kubelet); asked once, before anything of it is made. `active`: the
+ * pods that were taken and have not ended.
+ */
+export type AdmitPod = (pod: Pod, active: readonly Pod[]) => Pick<PodEnd, 'reason' | 'message'> | undefined;
+
 /** A spec that this node cannot run as it stands: the container waits with this reason until something changes. */
 export class ConfigError extends Error {
   override readonly name: string = 'ConfigError';

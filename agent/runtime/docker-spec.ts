@@ -101,6 +101,11 @@ function bind(mount: ContainerSpec['mounts'][number]): string {
   return `${mount.hostPath}:${mount.containerPath}:${options.join(',')}`;
 }
 
+/** Limits of a container that runs. Docker takes no new oom_score_adj. */
+export function updateBody({ oomScoreAdj, ...limits }: LinuxResources): HostConfig {
+  return resources(limits, 0);
+}
+
 function resources(limits: LinuxResources, oomFloor: number): HostConfig {
   return {
     ...(limits.cpuShares !== undefined && { CpuShares: limits.cpuShares }),
@@ -110,6 +115,7 @@ function resources(limits: LinuxResources, oomFloor: number): HostConfig {
     }),
     // Memory and swap the same: no swap beyond the limit, as kubelet sets it.
     ...(limits.memoryBytes !== undefined && { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
+    ...(limits.memoryReservationBytes !== undefined && { MemoryReservation: limits.memoryReservationBytes }),
     ...(limits.pidsLimit !== undefined && { PidsLimit: limits.pidsLimit }),
     ...(limits.oomScoreAdj !== undefined && { OomScoreAdj: Math.max(limits.oomScoreAdj, oomFloor) }),
   };

@@ -23,6 +23,7 @@ import {
   sandboxIdLabel,
   sandboxState,
   sharingOf,
+  updateBody,
 } from './docker-spec.js';
 import { dockerStats } from './docker-stats.js';
 import {
@@ -31,6 +32,7 @@ import {
   type ContainerStats,
   type ExecSpec,
   type ImageState,
+  type LinuxResources,
   type LogLine,
   type LogOptions,
   type PullAuth,
@@ -52,7 +54,16 @@ export interface DockerRuntimeOptions {
   oomScoreFloor?: number;
 }
 
+/** What Docker says of itself in `/info`, as far as it matters here. */
+interface DockerInfo {
+  CgroupDriver: string;
+  DockerRootDir: string;
+  SecurityOptions: readonly string[] | null;
+  Runtimes: Readonly<Record<string, unknown>> | null;
+}
+
 export class DockerRuntime implements Runtime {
+  readonly networkedBy = 'agent';
   readonly #client: DockerClient;
   readonly #node: string;
   readonly #log: Logger;
@@ -75,14 +86,25 @@ export class DockerRuntime implements Runtime {
     const [version, info] = await this.#client.call(deadlines.quick, async (_docker, abortSignal) =>
       Promise.all([
         this.#client.get<{ Version: string; ApiVersion: string }>('/version', {}, abortSignal),
-        this.#client.get<{ CgroupDriver: string }>('/info', {}, abortSignal),
+        this.#client.get<DockerInfo>('/info', {}, abortSignal),
       ]),
     );
+    const has = (option: string): boolean =>
+      (info.SecurityOptions ?? []).some((text) => text.startsWith(`name=${option}`));
     return {
       name: 'docker',
       version: version.Version,
       apiVersion: version.ApiVersion,
       cgroupDriver: info.CgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
+      features: {
+        imageVolumes: false,
+        recursiveReadOnly: false,
+        userNamespaces: false,
+        strictSupplementalGroups: false,
+        runtimeHandlers: Object.keys(info.Runtimes ?? {}),
+        seccomp: has('seccomp'),
+        appArmor: has('apparmor'),
+      },
     };
   }
 
@@ -161,6 +183,12 @@ export class DockerRuntime implements Runtime {
     });
   }
 
+  async updateContainer(id: string, limits: LinuxResources): Promise<void> {
+    await this.#client.call(deadlines.slow, (docker, abortSignal) =>
+      unless([404], docker.getContainer(id).update({ ...updateBody(limits), abortSignal })),
+    );
+  }
+
   async listContainers(filter: { podUid?: string } = {}): Promise<ContainerState[]> {
     return (await this.#list('container', filter.podUid)).map(containerState);
   }
@@ -184,6 +212,22 @@ export class DockerRuntime implements Runtime {
 
   stats(id: string): Promise<ContainerStats | undefined> {
     return dockerStats(this.#client, id);
+  }
+
+  async writableLayerBytes(): Promise<ReadonlyMap<string, number>> {
+    const filters = listFilters('container', this.#node);
+    const found = await this.#client.call(deadlines.slow, (docker, abortSignal) =>
+      docker.listContainers({ all: true, size: true, filters, abortSignal }),
+    );
+    // dockerode's types leave out what `size` adds.
+    return new Map(found.map((info) => [info.Id, (info as { SizeRw?: number }).SizeRw ?? 0]));
+  }
+
+  async imageDirectory(): Promise<string> {
+    const info = await this.#client.call(deadlines.quick, (_docker, abortSignal) =>
+      this.#client.get<DockerInfo>('/info', {}, abortSignal),
+    );
+    return info.DockerRootDir;
   }
 
   pullImage(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string> {

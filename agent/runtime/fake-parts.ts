@@ -17,7 +17,7 @@ import {
   type SandboxState,
 } from './runtime.js';
 
-export type RuntimeCall = keyof Runtime;
+export type RuntimeCall = Exclude<keyof Runtime, 'networkedBy'>;
 
 export interface Sandbox {
   spec: SandboxSpec;
@@ -108,6 +108,8 @@ export const readOnly: ReadonlySet<RuntimeCall> = new Set<RuntimeCall>([
   'inspectContainer',
   'logs',
   'stats',
+  'writableLayerBytes',
+  'imageDirectory',
   'inspectImage',
   'listImages',
   'events',

@@ -27,6 +27,7 @@ import {
   type ContainerStats,
   type ExecSpec,
   type ImageState,
+  type LinuxResources,
   type LogLine,
   type LogOptions,
   labels,
@@ -34,11 +35,25 @@ import {
   type Runtime,
   RuntimeError,
   type RuntimeEvent,
+  type RuntimeFeatures,
   type SandboxSpec,
   type SandboxState,
 } from './runtime.js';
 
 export class FakeRuntime implements Runtime {
+  readonly networkedBy = 'agent';
+  /** What it says it can; tests change it. */
+  features: RuntimeFeatures = {
+    imageVolumes: false,
+    recursiveReadOnly: false,
+    userNamespaces: false,
+    strictSupplementalGroups: false,
+    runtimeHandlers: [],
+    seccomp: true,
+    appArmor: false,
+  };
+  /** What `writableLayerBytes` answers, by container id. */
+  readonly layerBytes = new Map<string, number>();
   readonly images = new FakeImages();
   readonly programs = new Map<string, Program>(Object.entries(builtinPrograms));
   /** What a command that is no program does: `fails` to start like on Docker (default), or `serves` until stopped. */
@@ -86,7 +101,8 @@ export class FakeRuntime implements Runtime {
 
   async version(): ReturnType<Runtime['version']> {
     await this.#enter('version', '');
-    return { name: 'fake', version: '1.0.0', apiVersion: '1.0', cgroupDriver: 'cgroupfs' };
+    const { features } = this;
+    return { name: 'fake', version: '1.0.0', apiVersion: '1.0', cgroupDriver: 'cgroupfs', features };
   }
 
   async ensureSandboxImage(): Promise<void> {
@@ -201,6 +217,12 @@ export class FakeRuntime implements Runtime {
     if (container) this.#removed(container);
   }
 
+  async updateContainer(id: string, resources: LinuxResources): Promise<void> {
+    const container = await this.#enterContainer('updateContainer', id);
+    if (container)
+      container.spec = { ...container.spec, resources: { ...container.spec.resources, ...resources } };
+  }
+
   async listContainers(filter: { podUid?: string } = {}): Promise<ContainerState[]> {
     await this.#enter('listContainers', filter.podUid ?? '');
     return [...this.#containers.values()].map(({ state }) => ({ ...state })).filter(ofPod(filter.podUid));
@@ -266,6 +288,16 @@ export class FakeRuntime implements Runtime {
   async listImages(): Promise<ImageState[]> {
     await this.#enter('listImages', '');
     return this.images.list();
+  }
+
+  async writableLayerBytes(): Promise<ReadonlyMap<string, number>> {
+    await this.#enter('writableLayerBytes', '');
+    return new Map([...this.#containers.keys()].map((id) => [id, this.layerBytes.get(id) ?? 0]));
+  }
+
+  async imageDirectory(): Promise<string> {
+    await this.#enter('imageDirectory', '');
+    return '/';
   }
 
   async removeImage(id: string): Promise<void> {

@@ -1,12 +1,13 @@
 /**
  * 8. Contract: what the agent asks of a container runtime; shaped like CRI. Implementations: `docker` (dockerode),
- * `cri` (containerd, later) and `fake`; all pass `contract.ts`.
+ * `cri` (containerd over gRPC) and `fake`; all pass `contract.ts`.
  *
  * Idempotent: stopping what is stopped, removing what is gone and starting what runs succeed; "not found" is an
  * outcome (`undefined`), not an error. State lives in labels: `list` after a restart of the agent tells everything.
  * Every method rejects with `RuntimeError`; `unavailable` says that the runtime itself does not answer.
  */
 import type { Readable, Writable } from 'node:stream';
+import type { PortMapping } from '../network/network.js';
 
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError';
@@ -39,6 +40,20 @@ export interface Mount {
   containerPath: string;
   readOnly: boolean;
   propagation?: 'private' | 'rslave' | 'rshared';
+  /** Everything mounted below it is read-only too; only with `features.recursiveReadOnly`. */
+  recursiveReadOnly?: boolean;
+  /** Shows this image (id or reference that is present) instead of `hostPath`; only with `features.imageVolumes`. */
+  image?: string;
+  /** A directory of that image. */
+  imageSubPath?: string;
+}
+
+/** A device of the host inside the container. */
+export interface Device {
+  hostPath: string;
+  containerPath: string;
+  /** Letters of `rwm`. */
+  permissions: string;
 }
 
 /** cgroup limits of one container; absent fields are unlimited. */
@@ -50,9 +65,19 @@ export interface LinuxResources {
   /** Microseconds; 100000 by default. */
   cpuPeriod?: number;
   memoryBytes?: number;
+  /** What the kernel reclaims last (`memory.low` of cgroup v2, the soft limit of v1). */
+  memoryReservationBytes?: number;
   pidsLimit?: number;
   oomScoreAdj?: number;
+  /** Bytes by page size as the kernel names it (`2MB`); runtimes that have no such limit leave it to the pod's cgroup. */
+  hugePageBytes?: Readonly<Record<string, number>>;
 }
+
+/** A profile of seccomp or AppArmor: a path of the host for seccomp, a loaded profile's name for AppArmor. */
+export type SecurityProfile =
+  | { type: 'RuntimeDefault' }
+  | { type: 'Unconfined' }
+  | { type: 'Localhost'; profile: string };
 
 export interface SecuritySpec {
   privileged?: boolean;
@@ -65,6 +90,13 @@ export interface SecuritySpec {
   noNewPrivileges?: boolean;
   /** `user:x`, `role:x`, `type:x`, `level:x`; hosts without SELinux take no notice. */
   seLinuxLabels?: readonly string[];
+  /** The runtime's own when absent. */
+  seccomp?: SecurityProfile;
+  appArmor?: SecurityProfile;
+  /** `procMount: Unmasked`: nothing of /proc is hidden or read-only. */
+  unmaskedProc?: boolean;
+  /** Only the groups named here, none of the image's; only with `features.strictSupplementalGroups`. */
+  strictSupplementalGroups?: boolean;
 }
 
 export interface SandboxSpec {
@@ -78,6 +110,14 @@ export interface SandboxSpec {
   /** As the runtime's cgroup driver wants it: a path (`/kubepods/burstable/pod...`) or a slice name. */
   cgroupParent: string;
   sysctls: Record<string, string>;
+  /** For runtimes that run CNI themselves (`networkedBy: 'runtime'`). */
+  portMappings?: readonly PortMapping[];
+  /** `handler` of a RuntimeClass, one of `features.runtimeHandlers`; the runtime's default when absent. */
+  runtimeHandler?: string;
+  /** User and group ids of its own (`hostUsers: false`); only with `features.userNamespaces`. */
+  userNamespace?: boolean;
+  /** Pod-level security that the sandbox's own process shares. */
+  security?: Pick<SecuritySpec, 'seccomp' | 'seLinuxLabels' | 'privileged'>;
 }
 
 export interface ContainerSpec {
@@ -102,6 +142,7 @@ export interface ContainerSpec {
   pidOf?: string;
   /** Signal name that stops it; the image's or SIGTERM when absent. */
   stopSignal?: string;
+  devices?: readonly Device[];
 }
 
 export interface SandboxState {
@@ -114,6 +155,8 @@ export interface SandboxState {
   pid: number;
   /** `/proc/<pid>/ns/net`, or where the runtime keeps it; '' for host network or when not running. */
   networkNamespace: string;
+  /** Its addresses, the primary first, where the runtime runs CNI (`networkedBy: 'runtime'`). */
+  ips?: readonly string[];
 }
 
 export interface ContainerState {
@@ -191,13 +234,36 @@ export interface ContainerStats {
   memoryWorkingSetBytes: number;
 }
 
+/** What not every runtime can. A pod that asks for what is missing is refused with the field's name. */
+export interface RuntimeFeatures {
+  imageVolumes: boolean;
+  recursiveReadOnly: boolean;
+  userNamespaces: boolean;
+  strictSupplementalGroups: boolean;
+  /** Names for `SandboxSpec.runtimeHandler`. */
+  runtimeHandlers: readonly string[];
+  /** Of the host as the runtime sees it. */
+  seccomp: boolean;
+  appArmor: boolean;
+}
+
+export interface RuntimeVersion {
+  name: string;
+  version: string;
+  apiVersion: string;
+  cgroupDriver: 'cgroupfs' | 'systemd';
+  features: RuntimeFeatures;
+}
+
 export interface Runtime {
-  version(): Promise<{
-    name: string;
-    version: string;
-    apiVersion: string;
-    cgroupDriver: 'cgroupfs' | 'systemd';
-  }>;
+  /**
+   * Who runs CNI. `agent`: sandboxes start without network and `agent/network` sets it up. `runtime`: sandboxes come
+   * with it, `SandboxState.ips` tells the addresses.
+   */
+  readonly networkedBy: 'agent' | 'runtime';
+
+  /** Asks the runtime each time: it fails with `unavailable` when the runtime does not answer in time. */
+  version(): Promise<RuntimeVersion>;
 
   /** Makes the built-in sandbox image present; nothing is pulled for it. */
   ensureSandboxImage(): Promise<void>;
@@ -214,6 +280,8 @@ export interface Runtime {
   /** Sends the stop signal, then SIGKILL after `graceMs`; resolves when it has exited. */
   stopContainer(id: string, graceMs: number): Promise<void>;
   removeContainer(id: string): Promise<void>;
+  /** New limits for a container that runs; absent fields stay as they are. Not found is no error. */
+  updateContainer(id: string, resources: LinuxResources): Promise<void>;
   listContainers(filter?: { podUid?: string }): Promise<ContainerState[]>;
   inspectContainer(id: string): Promise<ContainerState | undefined>;
 
@@ -222,12 +290,16 @@ export interface Runtime {
   attach(id: string, spec: Omit<ExecSpec, 'command'>, signal: AbortSignal): Promise<void>;
   logs(id: string, options: LogOptions): AsyncIterable<LogLine>;
   stats(id: string): Promise<ContainerStats | undefined>;
+  /** Bytes that each of our containers wrote into its own layer, by container id. Costs disk reads: not often. */
+  writableLayerBytes(): Promise<ReadonlyMap<string, number>>;
 
   /** Resolves with the image id. */
   pullImage(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string>;
   inspectImage(reference: string): Promise<ImageState | undefined>;
   listImages(): Promise<ImageState[]>;
   removeImage(id: string): Promise<void>;
+  /** A directory on the file system that holds images and writable layers. */
+  imageDirectory(): Promise<string>;
 
   /** Never ends before `signal` aborts; reconnects by itself and yields `resync` after each connect. */
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent>;
