@@ -2,12 +2,12 @@
  * Topology spread constraints of a pod, compiled and counted: how many matching pods each domain has. Pure.
  * Called by both halves of the plugin, which filter (`DoNotSchedule`) and score (`ScheduleAnyway`).
  */
+import { compileNodeSelector } from '../../src/api/nodeselector.js';
 import { selectorOf } from '../../src/api/selectors.js';
+import { tolerates } from '../../src/api/tolerations.js';
 import type { TopologySpreadConstraint } from '../../src/api/types.js';
 import type { NodeCounts, PodQuery } from './matchindex.js';
 import { labelOf, type NodeInfo } from './nodeinfo.js';
-import { compileNodeSelector } from './nodeselector.js';
-import { tolerates } from './plugins/tolerations.js';
 import type { PodInfo } from './podinfo.js';
 import type { Snapshot } from './snapshot.js';
 import { narrow, requirementsOf } from './terms.js';

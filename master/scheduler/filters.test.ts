@@ -1,7 +1,7 @@
 import t from 'tap';
+import { podRequests } from '../../src/api/podresources.js';
 import type { NodeSelectorRequirement, PodAffinityTerm, PodSpec } from '../../src/api/types.js';
 import { toPodInfo } from './podinfo.js';
-import { podRequests } from './resources.js';
 import { cluster, decide, guest, host, outcome } from './testing.js';
 
 const none = (why: string): string => `0/1 nodes are available: 1 ${why}.`;

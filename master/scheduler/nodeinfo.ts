@@ -2,9 +2,10 @@
  * A node with the sums of what runs on it, kept up by additions and removals. Called by the snapshot only; filters and
  * scores read. Invariant: `requested`, `scored` and `ports` are the sums over `pods`.
  */
+import { portKey } from '../../src/api/hostports.js';
+import { type Allocatable, type Resources, toAllocatable } from '../../src/api/podresources.js';
 import type { Node, Taint } from '../../src/api/types.js';
-import type { HostPort, PodInfo } from './podinfo.js';
-import { type Allocatable, type Resources, toAllocatable } from './resources.js';
+import type { PodInfo } from './podinfo.js';
 import type { Labels } from './terms.js';
 
 export interface NodeInfo {
@@ -93,8 +94,6 @@ function count({ requested, scored }: NodeInfo, { requests, scoreRequests }: Pod
   scored.milliCpu += sign * scoreRequests.milliCpu;
   scored.memory += sign * scoreRequests.memory;
 }
-
-export const portKey = ({ protocol, port }: HostPort): string => `${protocol}/${port}`;
 
 export const labelOf = (labels: Labels, key: string): string | undefined =>
   Object.hasOwn(labels, key) ? labels[key] : undefined;

@@ -3,17 +3,11 @@
  *
  * Called by the scheduler for a pending pod before its cycle, and by the snapshot's owner for every pod on a node.
  */
+import { type HostPort, hostPorts } from '../../src/api/hostports.js';
 import { controllerOf, keyOf } from '../../src/api/meta.js';
+import { podRequests, podRequestsForScore, type Resources } from '../../src/api/podresources.js';
 import type { Pod, PodSpec } from '../../src/api/types.js';
-import { podRequests, podRequestsForScore, type Resources } from './resources.js';
 import { compileTerms, type PodTerms } from './terms.js';
-
-export interface HostPort {
-  /** `0.0.0.0` stands for all. */
-  ip: string;
-  protocol: string;
-  port: number;
-}
 
 export interface PodInfo {
   key: string;
@@ -49,17 +43,6 @@ export function toPodInfo(pod: Pod): PodInfo {
     ports: hostPorts(spec),
     terms: compileTerms(pod),
   };
-}
-
-/** Ports of containers that run for as long as the pod does. */
-function hostPorts(spec: PodSpec): HostPort[] {
-  const sidecars = (spec.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
-  return [...spec.containers, ...sidecars].flatMap(({ ports = [] }) =>
-    ports.flatMap(({ hostIP, protocol, hostPort, containerPort }) => {
-      const port = hostPort || (spec.hostNetwork ? containerPort : 0);
-      return port ? [{ ip: hostIP || '0.0.0.0', protocol: protocol || 'TCP', port }] : [];
-    }),
-  );
 }
 
 /** Terminal pods hold nothing of their node any more. */

@@ -1,5 +1,5 @@
 /** Node selectors: required ones filter, preferred ones score by the sum of the weights that hold. Pure. */
-import { compileNodeSelector, compileNodeTerm } from '../nodeselector.js';
+import { compileNodeSelector, compileNodeTerm } from '../../../src/api/nodeselector.js';
 import { type Filter, type Score, scaleToMax } from '../plugin.js';
 
 const reasons = ["node(s) didn't match Pod's node affinity/selector"];

@@ -1,14 +1,13 @@
 /** Host ports: one pod of a node has a port, unless they are bound to different IPs. Pure. */
-import { type NodeInfo, portKey } from '../nodeinfo.js';
+import { anyIp, type HostPort, portKey } from '../../../src/api/hostports.js';
+import type { NodeInfo } from '../nodeinfo.js';
 import type { Filter } from '../plugin.js';
-import type { HostPort } from '../podinfo.js';
 
-const all = '0.0.0.0';
 const reasons = ["node(s) didn't have free ports for the requested pod ports"];
 
 function isTaken(node: NodeInfo, port: HostPort): boolean {
   const ips = node.ports.get(portKey(port)) ?? [];
-  return ips.some((ip) => ip === all || port.ip === all || ip === port.ip);
+  return ips.some((ip) => ip === anyIp || port.ip === anyIp || ip === port.ip);
 }
 
 export const hostPorts: Filter = {

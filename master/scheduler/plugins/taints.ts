@@ -1,6 +1,7 @@
 /** Taints: NoSchedule and NoExecute keep pods away that do not tolerate them, PreferNoSchedule counts against. Pure. */
+
+import { tolerates } from '../../../src/api/tolerations.js';
 import { type Filter, type Score, scaleToMax } from '../plugin.js';
-import { tolerates } from './tolerations.js';
 
 export const taintFilter: Filter = {
   name: 'TaintToleration',

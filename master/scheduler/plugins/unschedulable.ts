@@ -1,6 +1,7 @@
 /** Cordoned nodes take no pods but those that tolerate it (those of daemon sets do). Pure. */
+
+import { tolerates } from '../../../src/api/tolerations.js';
 import type { Filter } from '../plugin.js';
-import { tolerates } from './tolerations.js';
 
 const cordoned = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 const reasons = ['node(s) were unschedulable'];

@@ -1,5 +1,5 @@
 /** Whether a toleration covers a taint, as the Kubernetes API documents the fields. Pure. */
-import type { Taint, Toleration } from '../../../src/api/types.js';
+import type { Taint, Toleration } from './types.js';
 
 function covers({ key, operator, value, effect }: Toleration, taint: Taint): boolean {
   if (effect && effect !== taint.effect) return false;

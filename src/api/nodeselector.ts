@@ -1,14 +1,20 @@
 /**
  * Node selectors of pods, compiled: `nodeSelector`, required node affinity and preferred terms. Pure.
+ * Called by the scheduler, and by the node's admission.
  *
  * Terms are alternatives; within a term everything must hold. A term without any requirement, or with one that does
  * not parse, selects no node (as Kubernetes documents the first and does with the second).
  */
-import { type Requirement, Selector, SelectorError, selectorOfLabels } from '../../src/api/selectors.js';
-import type { NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from '../../src/api/types.js';
-import type { NodeInfo } from './nodeinfo.js';
+import { type Requirement, Selector, SelectorError, selectorOfLabels } from './selectors.js';
+import type { NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from './types.js';
 
-export type NodePredicate = (node: NodeInfo) => boolean;
+/** What of a node a selector asks for. */
+export interface SelectableNode {
+  name: string;
+  labels: Readonly<Record<string, string>>;
+}
+
+export type NodePredicate = (node: SelectableNode) => boolean;
 
 const operators: Record<string, Requirement['operator']> = {
   In: 'in',

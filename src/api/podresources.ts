@@ -1,12 +1,12 @@
 /**
  * What a pod asks for and what a node has, as plain numbers: CPU in thousandths, everything else in whole units. Pure.
  *
- * Called when a pod or node comes into the snapshot, so that filters and scores compare numbers only. The sum of a pod
- * is the one Kubernetes documents: containers together, or the most that its init containers need at a time, whichever
- * is more; sidecars (init containers with `restartPolicy: Always`) run along with everything after them.
+ * Called by the scheduler when a pod or node comes into its snapshot, and by the admission and eviction of the node. The
+ * sum of a pod is the one Kubernetes documents: containers together, or the most that its init containers need at a
+ * time, whichever is more; sidecars (init containers with `restartPolicy: Always`) run along with everything after them.
  */
-import { toBytes, toMilli } from '../../src/api/quantity.js';
-import type { Container, PodSpec } from '../../src/api/types.js';
+import { toBytes, toMilli } from './quantity.js';
+import type { Container, PodSpec } from './types.js';
 
 export interface Resources {
   milliCpu: number;
@@ -41,23 +41,25 @@ function raise(sum: Amounts, floor: Amounts): void {
   for (const [name, amount] of floor) sum.set(name, Math.max(sum.get(name) ?? 0, amount));
 }
 
-function sumOf(spec: PodSpec, requestsOf: (container: Container) => Quantities | undefined): Amounts {
+function sumOf(
+  spec: PodSpec,
+  amountsOf: (container: Container) => Quantities | undefined,
+  ofPod: Quantities | undefined,
+): Amounts {
   const total: Amounts = new Map();
-  for (const container of spec.containers) add(total, requestsOf(container));
+  for (const container of spec.containers) add(total, amountsOf(container));
   const sidecars: Amounts = new Map();
   const peak: Amounts = new Map();
   for (const container of spec.initContainers ?? []) {
     const running = new Map(sidecars);
-    add(running, requestsOf(container));
+    add(running, amountsOf(container));
     raise(peak, running);
     if (container.restartPolicy !== 'Always') continue;
-    add(sidecars, requestsOf(container));
+    add(sidecars, amountsOf(container));
   }
   addAll(total, sidecars);
   raise(total, peak);
-  for (const [name, quantity] of Object.entries(spec.resources?.requests ?? {}))
-    total.set(name, amountOf(name, quantity));
-  add(total, spec.overhead);
+  for (const [name, quantity] of Object.entries(ofPod ?? {})) total.set(name, amountOf(name, quantity));
   return total;
 }
 
@@ -73,11 +75,29 @@ function toResources(amounts: Amounts): Resources {
 
 /** What the pod reserves on a node. */
 export const podRequests = (spec: PodSpec): Resources =>
-  toResources(sumOf(spec, (container) => container.resources?.requests));
+  withOverhead(spec, (container) => container.resources?.requests);
+
+/** What the pod may use at most; 0 where nothing of it has a limit. */
+export function podLimits(spec: PodSpec): Resources {
+  const limits = sumOf(spec, (container) => container.resources?.limits, spec.resources?.limits);
+  for (const [name, amount] of Object.entries(spec.overhead ?? {})) {
+    if (limits.has(name)) add(limits, { [name]: amount });
+  }
+  return toResources(limits);
+}
 
 /** The same for scores: 100m CPU and 200 Mi for each container that does not say. */
 export const podRequestsForScore = (spec: PodSpec): Resources =>
-  toResources(sumOf(spec, (container) => ({ ...assumedRequests, ...container.resources?.requests })));
+  withOverhead(spec, (container) => ({ ...assumedRequests, ...container.resources?.requests }));
+
+function withOverhead(
+  spec: PodSpec,
+  requestsOf: (container: Container) => Quantities | undefined,
+): Resources {
+  const total = sumOf(spec, requestsOf, spec.resources?.requests);
+  add(total, spec.overhead);
+  return toResources(total);
+}
 
 export interface Allocatable extends Resources {
   pods: number;
