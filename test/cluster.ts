@@ -29,6 +29,7 @@ export interface Cluster {
   kubeconfig: string;
   nodeName: string;
   nodeIp: string;
+  cgroupRoot: string;
   /** Runs kubectl as the administrator; rejects when it fails. */
   kubectl(...args: string[]): Promise<string>;
   /** The same, for calls that are expected to fail. */
@@ -45,6 +46,8 @@ export interface ClusterOptions {
   name: string;
   master?: Record<string, string>;
   agent?: Record<string, string>;
+  /** Added to the environment of the processes. */
+  env?: Partial<Record<Role, Record<string, string>>>;
   kubectl?: string;
 }
 
@@ -54,6 +57,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const kubeconfig = join(dir, 'admin.kubeconfig');
   const nodeIp = await ownAddress();
   const nodeName = `${options.name}-node`;
+  const cgroupRoot = options.agent?.['cgroup-root'] ?? `/wherry-${options.name}`;
   const children = new Map<Role, ChildProcess>();
   const config: Record<Role, Record<string, string>> = {
     master: {
@@ -67,7 +71,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       'data-dir': dir,
       'node-name': nodeName,
       'node-ip': nodeIp,
-      'cgroup-root': `/wherry-${options.name}`,
+      'cgroup-root': cgroupRoot,
       'cni-conf-dir': join(dir, 'net.d'),
       ...options.agent,
     },
@@ -82,6 +86,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       [...nodeFlagsOf(role), cli, role, '--config', join(dir, `${role}.yaml`)],
       {
         stdio: ['ignore', log, log],
+        env: { ...process.env, ...options.env?.[role] },
       },
     );
     closeSync(log);
@@ -137,6 +142,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     kubeconfig,
     nodeName,
     nodeIp,
+    cgroupRoot,
     start,
     pid: (role) => children.get(role)?.pid ?? 0,
     kill: (role) => end(role, 'SIGKILL'),
