@@ -404,7 +404,11 @@ t.test('status', async (t) => {
     },
   );
   const late = podOf({ activeDeadlineSeconds: 10 }, {}, { startTime: '2026-01-01T00:59:30Z' });
-  t.match(status(late, seen([container()])), { phase: 'Failed', reason: 'DeadlineExceeded' });
+  t.match(status(late, seen([container()])), {
+    phase: 'Running',
+    conditions: [{}, {}, { reason: 'PodFailed' }],
+  });
+  t.match(status(late, seen([container({ exit: 137 })])), { phase: 'Failed', reason: 'DeadlineExceeded' });
   t.equal(status(podOf({}, deleted), seen([container({ exit: 0 })])).phase, 'Succeeded');
   const steady = podOf();
   const first = status(steady, seen([container()]));

@@ -8,10 +8,14 @@ import type { Pod } from '../../src/api/types.js';
 import type { ContainerState, Runtime, SandboxState } from '../runtime/runtime.js';
 import { uidOf } from './names.js';
 import { isRunning } from './observed.js';
-import { PodRecord } from './record.js';
+import type { PodRecord } from './record.js';
 
 /** Adds a record for every pod the runtime has something of. Returns the uids found. */
-export async function adopt(runtime: Runtime, records: Map<string, PodRecord>): Promise<string[]> {
+export async function adopt(
+  runtime: Runtime,
+  records: Map<string, PodRecord>,
+  makeRecord: (uid: string) => PodRecord,
+): Promise<string[]> {
   const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
   const found = new Map<string, { sandboxes: SandboxState[]; containers: ContainerState[] }>();
   const of = (state: SandboxState | ContainerState) => {
@@ -23,9 +27,9 @@ export async function adopt(runtime: Runtime, records: Map<string, PodRecord>): 
   for (const container of containers) of(container).containers.push(container);
   for (const [uid, states] of found) {
     if (records.has(uid)) continue;
-    const record = new PodRecord(uid);
+    const record = makeRecord(uid);
     record.mirror(states.sandboxes, states.containers);
-    record.isAdopted = true;
+    record.isAdopted = record.isTaken = true;
     records.set(uid, record);
   }
   return [...found.keys()];

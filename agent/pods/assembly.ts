@@ -24,7 +24,7 @@ import { createHooks } from './hooks.js';
 import { createHostFiles } from './hostfiles.js';
 import { createKill } from './kill.js';
 import { createLastWords, type LastWords } from './lastwords.js';
-import type { PodCgroups, PodEvents, PodImages, PodVolumes } from './needs.js';
+import type { AdmitPod, PodCgroups, PodEvents, PodImages, PodVolumes } from './needs.js';
 import { createPostStart } from './poststart.js';
 import { createPreparation } from './preparation.js';
 import { onProbeFailure, onProbeVerdict } from './probing.js';
@@ -52,6 +52,8 @@ export interface PodsOptions {
   allocatable(): Readonly<Record<string, string>>;
   /** `<data-dir>/agent/pods`. */
   podsDirectory: string;
+  /** Whether this node takes a pod; every pod when absent. */
+  admit?: AdmitPod;
   /** Calls to the runtime under way at a time. */
   maxRuntimeCalls?: number;
 }

@@ -6,6 +6,7 @@
  */
 import type { Container, Pod } from '../../src/api/types.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
+import type { NodeEnd } from './checkpoint.js';
 import { attemptOf, containerNameOf } from './names.js';
 
 /** What probes found out about one container; absent means: nothing yet. */
@@ -43,6 +44,8 @@ export interface Observed {
   killing: ReadonlyMap<string, Date>;
   /** Termination messages by container id. */
   messages: ReadonlyMap<string, string>;
+  /** The node itself ends the pod (eviction, shutdown, refusal); checkpointed. */
+  end: NodeEnd | undefined;
 }
 
 export const nothingObserved: Observed = {
@@ -54,6 +57,7 @@ export const nothingObserved: Observed = {
   pulling: new Set(),
   killing: new Map(),
   messages: new Map(),
+  end: undefined,
 };
 
 const byAttempt = <T extends ContainerState | SandboxState>(states: readonly T[]): T[] =>

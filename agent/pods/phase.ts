@@ -21,19 +21,26 @@ import { shouldRestart } from './restart.js';
 export type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
 /** The pod is over: nothing of it may be started any more. */
-export interface PodEnd {
+export interface Ending {
   /** Its object goes too, so nothing is kept for logs. */
   isDeleted: boolean;
   phase: 'Succeeded' | 'Failed' | undefined;
   reason?: string | undefined;
   message?: string | undefined;
+  /** Containers get at most this long, if that is less than what the pod grants them. */
+  graceSeconds?: number | undefined;
 }
 
 /** Why the pod is over, or undefined while it lives. A phase that the API already calls terminal stays. */
-export function endOf(pod: Pod, observed: Observed, now: Date): PodEnd | undefined {
+export function endOf(pod: Pod, observed: Observed, now: Date): Ending | undefined {
   const isDeleted = pod.metadata.deletionTimestamp !== undefined;
   const { phase, reason, message } = pod.status ?? {};
-  if (phase === 'Succeeded' || phase === 'Failed') return { isDeleted, phase, reason, message };
+  const graceSeconds = observed.end?.graceSeconds;
+  if (phase === 'Succeeded' || phase === 'Failed') return { isDeleted, phase, reason, message, graceSeconds };
+  if (observed.end) {
+    const { reason, message } = observed.end;
+    return { isDeleted, phase: 'Failed', reason, message, graceSeconds };
+  }
   const deadline = deadlineOf(pod);
   if (deadline && deadline <= now) {
     const text = 'Pod was active on the node longer than the specified deadline';
@@ -75,7 +82,7 @@ function hasInitFailed(pod: Pod, observed: Observed): boolean {
 }
 
 /** `Running` once all containers were made and one runs or will run again; `Pending` before that. */
-export function phaseOf(pod: Pod, observed: Observed, end: PodEnd | undefined): Phase {
+export function phaseOf(pod: Pod, observed: Observed, end: Ending | undefined): Phase {
   if (end?.phase) return end.phase;
   const states = appContainersOf(pod).map((spec) => latestOf(observed, spec.name));
   const hasAllBegun = states.length > 0 && states.every((state) => state !== undefined && !isHalfMade(state));

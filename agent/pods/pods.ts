@@ -15,9 +15,11 @@ import { type Component, healthyNow } from '../../src/host/component.js';
 import type { ProbeResult } from '../probes/manager.js';
 import { adopt } from './adoption.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
+import { type Checkpoint, createCheckpoints } from './checkpoint.js';
 import { collectGarbage } from './garbage.js';
 import { findContainer, type LookupTarget } from './lookup.js';
 import { containerNameOf, podName, podNamespace, podUid } from './names.js';
+import type { PodEnd } from './needs.js';
 import { appContainersOf, hasEnded, initContainersOf, isRunning, isStarted, specOf } from './observed.js';
 import { PodRecord } from './record.js';
 import { createWorker } from './worker.js';
@@ -36,6 +38,11 @@ export interface Pods extends Component {
   /** The runtime's id of a started container; see `findContainer`. */
   containerId(target: LookupTarget, options: { previous: boolean }): string | undefined;
   probeResults(): ProbeResult[];
+  /**
+   * The node ends the pod: its containers are stopped, it stays as `Failed`. Returns at once; a pod that is unknown or
+   * over is left as it is, and the first reason stays. Holds across a restart of the agent.
+   */
+  end(uid: string, end: PodEnd): void;
 }
 
 export function createPods(options: PodsOptions): Pods {
@@ -55,6 +62,28 @@ export function createPods(options: PodsOptions): Pods {
     signal: stopping.signal,
     log,
   });
+  const checkpoints = createCheckpoints(options.podsDirectory, log);
+  /** What an earlier life of the agent wrote down, until the pod is met. */
+  let written = new Map<string, Checkpoint>();
+
+  function makeRecord(uid: string): PodRecord {
+    const record = new PodRecord(uid);
+    const checkpoint = written.get(uid);
+    if (checkpoint) record.restore(checkpoint);
+    written.delete(uid);
+    return record;
+  }
+
+  /** A full disk is no reason not to end a pod. */
+  async function checkpoint(record: PodRecord): Promise<void> {
+    record.isCheckpointDue = false;
+    try {
+      await checkpoints.write(record.uid, record.checkpoint());
+    } catch (error) {
+      log.warn({ err: error, podUid: record.uid }, 'cannot write the checkpoint of a pod');
+    }
+  }
+
   const worker = createWorker({
     podOf,
     records,
@@ -65,7 +94,10 @@ export function createPods(options: PodsOptions): Pods {
     publish: (pod, status) => parts.statuses.publish(pod, status),
     onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
     onRefresh: (pod, record) => readMessages(pod, record, parts),
-    makeRecord: (uid) => new PodRecord(uid),
+    makeRecord,
+    checkpoint,
+    admit: options.admit,
+    onRefused: (pod, { reason, message }) => parts.events.record(pod, 'Warning', reason, message),
     onBackOff: (pod, container) => {
       const where = `${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
       const message = `Back-off restarting failed container ${container} in pod ${where}`;
@@ -124,7 +156,7 @@ export function createPods(options: PodsOptions): Pods {
   /** Events may have been missed: look at every pod, and for pods nobody knew of. */
   async function resync(): Promise<void> {
     try {
-      for (const uid of await adopt(runtime, records)) enqueue(uid);
+      for (const uid of await adopt(runtime, records, makeRecord)) enqueue(uid);
     } catch (error) {
       log.warn({ err: error }, 'cannot list the containers of the runtime');
     }
@@ -171,7 +203,8 @@ export function createPods(options: PodsOptions): Pods {
     name: 'pods',
     async start(signal) {
       await runtime.ensureSandboxImage();
-      const found = await adopt(runtime, records);
+      written = await checkpoints.readAll();
+      const found = await adopt(runtime, records, makeRecord);
       log.info({ pods: found.length }, 'found pods of an earlier life');
       for (const record of records.values()) await readMessages(undefined, record, parts);
       stopping.follow(signal);
@@ -192,6 +225,15 @@ export function createPods(options: PodsOptions): Pods {
       await Promise.all(background);
     },
     healthy: () => healthyNow,
+    end(uid, end) {
+      const pod = podOf(uid);
+      const record = records.get(uid) ?? (pod && makeRecord(uid));
+      const phase = record?.status?.phase ?? pod?.status?.phase;
+      if (!record || phase === 'Succeeded' || phase === 'Failed') return;
+      records.set(uid, record);
+      record.endBy(end);
+      enqueue(uid);
+    },
     probeResults: () => parts.probes.results(),
     containerId: (target, how) =>
       findContainer(target, how, { podOf: (ref) => source.get(ref), recordOf: (uid) => records.get(uid) }),

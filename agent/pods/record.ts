@@ -7,6 +7,7 @@
  */
 import type { Pod, PodStatus } from '../../src/api/types.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
+import type { Checkpoint, NodeEnd } from './checkpoint.js';
 import type { ContainerHealth, Observed, Obstacle } from './observed.js';
 
 /** An event that has not come after this time is lost. */
@@ -33,6 +34,13 @@ export class PodRecord {
   /** `finish` was done: what remains is to forget the pod when its object is gone. */
   isFinished = false;
 
+  /** The node took it (`admit` was asked). */
+  isTaken = false;
+  /** Checkpointed: the node ends the pod. */
+  end: NodeEnd | undefined;
+  /** The checkpoint is not yet what it should be. */
+  isCheckpointDue = false;
+
   readonly sandboxes = new Map<string, SandboxState>();
   readonly containers = new Map<string, ContainerState>();
   network: Observed['network'];
@@ -58,6 +66,7 @@ export class PodRecord {
       pulling: this.pulling,
       killing: this.killing,
       messages: this.messages,
+      end: this.end,
     };
   }
 
@@ -82,6 +91,23 @@ export class PodRecord {
   takeEcho(nowMs: number): boolean {
     while (this.#echoes[0] !== undefined && this.#echoes[0] < nowMs) this.#echoes.shift();
     return this.#echoes.shift() !== undefined;
+  }
+
+  /** The node ends the pod; the first reason stays. */
+  endBy(end: NodeEnd): void {
+    if (this.end) return;
+    this.end = end;
+    this.isCheckpointDue = true;
+  }
+
+  /** Takes over what an earlier life wrote down. */
+  restore({ end }: Checkpoint): void {
+    this.end = end;
+  }
+
+  /** What has to survive this process and is in no label; undefined when there is nothing. */
+  checkpoint(): Checkpoint {
+    return { ...(this.end && { end: this.end }) };
   }
 
   get isEmpty(): boolean {

@@ -9,7 +9,14 @@ import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '.
 import { toTime } from '../../src/host/clock.js';
 import { type StatusContext, toContainerStatus } from './containerstatus.js';
 import { ephemeralContainersOf, toEphemeralStatus } from './ephemeral.js';
-import { appContainersOf, currentSandbox, initContainersOf, isSidecar, type Observed } from './observed.js';
+import {
+  appContainersOf,
+  currentSandbox,
+  initContainersOf,
+  isRunning,
+  isSidecar,
+  type Observed,
+} from './observed.js';
 import { endOf, phaseOf } from './phase.js';
 
 export interface NodeFacts {
@@ -29,26 +36,50 @@ export function toPodStatus(pod: Pod, observed: Observed, node: NodeFacts, now: 
   const inits = statusesOf(initContainersOf(pod));
   const apps = statusesOf(appContainersOf(pod));
   const ephemeral = statusesOf(ephemeralContainersOf(pod)).map((status) => toEphemeralStatus(pod, status));
-  const phase = phaseOf(pod, observed, end);
-  const ips = addressesOf(pod, observed, node);
   const was = pod.status ?? {};
-  const reason = end?.reason ?? was.reason;
-  const message = end?.message ?? was.message;
+  const isTerminal = was.phase === 'Succeeded' || was.phase === 'Failed';
+  // A pod is not called over while it may still use what it holds: that is told once its containers have ended.
+  const isWindingDown = end !== undefined && !isTerminal && observed.containers.some(isRunning);
+  const phase = phaseOf(pod, observed, isWindingDown ? undefined : end);
+  const ips = addressesOf(pod, observed, node);
+  const reason = (isWindingDown ? undefined : end?.reason) ?? was.reason;
+  const message = (isWindingDown ? undefined : end?.message) ?? was.message;
+  // What is over and cleared away stays as it was told.
+  const isGone = end !== undefined && observed.containers.length === 0 && observed.sandboxes.length === 0;
   return {
     phase,
-    conditions: conditionsOf(pod, observed, { phase, inits, apps }, now),
+    conditions: conditionsOf(pod, observed, { phase: end?.phase ?? phase, inits, apps }, now),
     ...(reason && { reason }),
     ...(message && { message }),
     ...(node.hostIPs[0] && { hostIP: node.hostIPs[0], hostIPs: node.hostIPs.map((ip) => ({ ip })) }),
     ...(ips[0] && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
     startTime: was.startTime ?? toTime(now),
-    ...(inits.length > 0 && { initContainerStatuses: inits }),
-    containerStatuses: apps,
-    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
+    ...(isGone ? reportedContainers(was) : containersOf(inits, apps, ephemeral)),
     qosClass: was.qosClass ?? node.qosClassOf(pod),
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
   };
 }
+
+type ContainerStatuses = Pick<
+  PodStatus,
+  'initContainerStatuses' | 'containerStatuses' | 'ephemeralContainerStatuses'
+>;
+
+const containersOf = (
+  inits: ContainerStatus[],
+  apps: ContainerStatus[],
+  ephemeral: ContainerStatus[],
+): ContainerStatuses => ({
+  ...(inits.length > 0 && { initContainerStatuses: inits }),
+  containerStatuses: apps,
+  ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
+});
+
+const reportedContainers = (was: PodStatus): ContainerStatuses => ({
+  ...(was.initContainerStatuses && { initContainerStatuses: was.initContainerStatuses }),
+  ...(was.containerStatuses && { containerStatuses: was.containerStatuses }),
+  ...(was.ephemeralContainerStatuses && { ephemeralContainerStatuses: was.ephemeralContainerStatuses }),
+});
 
 /** A pod keeps the address it had last while its sandbox is down; on the host's network it has the host's. */
 function addressesOf(pod: Pod, observed: Observed, node: NodeFacts): readonly string[] {
@@ -68,7 +99,13 @@ interface Statuses {
 function conditionsOf(pod: Pod, observed: Observed, statuses: Statuses, now: Date): PodCondition[] {
   let conditions: PodCondition[] = pod.status?.conditions ?? [];
   const set = (type: string, verdict: Verdict): void => {
-    const condition = { type, ...verdict, lastProbeTime: undefined, lastTransitionTime: toTime(now) };
+    const condition = {
+      type,
+      ...verdict,
+      observedGeneration: pod.metadata.generation,
+      lastProbeTime: undefined,
+      lastTransitionTime: toTime(now),
+    };
     conditions = withCondition(conditions, withoutUndefined(condition));
   };
   const ready = containersReady(pod, statuses);
@@ -77,6 +114,8 @@ function conditionsOf(pod: Pod, observed: Observed, statuses: Statuses, now: Dat
   set('Ready', ready.status === 'True' ? gatesReady(pod) : ready);
   set('ContainersReady', ready);
   if (!conditions.some(({ type }) => type === 'PodScheduled')) set('PodScheduled', yes);
+  const { disruption } = observed.end ?? {};
+  if (disruption) set('DisruptionTarget', { status: 'True', ...disruption });
   return conditions;
 }
 

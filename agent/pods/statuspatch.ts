@@ -7,6 +7,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PodCondition, PodStatus } from '../../src/api/types.js';
 
+/** Conditions that only the agent sets, and takes away again. */
+const ownConditions = [
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodResizePending',
+  'PodResizeInProgress',
+  'AllContainersRestarting',
+];
+
+export const isOwnCondition = (type: string): boolean => ownConditions.includes(type);
+
 /** The fields the agent owns. */
 const owned = [
   'phase',
@@ -52,14 +65,16 @@ function fieldPatch(field: (typeof owned)[number], old: PodStatus | undefined, n
 
 /** The conditions that changed; what a condition no longer says has to be taken away by name. */
 function conditionsPatch(old: readonly PodCondition[], next: readonly PodCondition[]): unknown[] {
-  return next.flatMap((condition) => {
+  const gone = old.filter(({ type }) => isOwnCondition(type) && !next.some((kept) => kept.type === type));
+  const changed = next.flatMap((condition) => {
     const before = old.find(({ type }) => type === condition.type);
     if (before && isDeepStrictEqual(normal(before), normal(condition))) return [];
-    const gone = Object.keys(before ?? {}).filter(
+    const unsaid = Object.keys(before ?? {}).filter(
       (name) => condition[name as keyof PodCondition] === undefined,
     );
-    return [{ ...condition, ...Object.fromEntries(gone.map((name) => [name, null])) }];
+    return [{ ...condition, ...Object.fromEntries(unsaid.map((name) => [name, null])) }];
   });
+  return [...changed, ...gone.map(({ type }) => ({ $patch: 'delete', type }))];
 }
 
 /** As it looks after a trip over the wire: absent and undefined are the same. */

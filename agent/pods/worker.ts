@@ -8,7 +8,7 @@
  * queue comes back with back-off.
  */
 
-import type { Pod, PodStatus } from '../../src/api/types.js';
+import type { Pod, PodCondition, PodStatus } from '../../src/api/types.js';
 import type { ReconcileContext, ReconcileResult } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
@@ -18,9 +18,11 @@ import { newlyBackedOff } from './containerstatus.js';
 import { showsChange } from './downward.js';
 import type { Execute } from './executors.js';
 import { podFromLabels } from './names.js';
+import type { AdmitPod, PodEnd } from './needs.js';
 import { finishedAtOf, hasEnded } from './observed.js';
 import type { PodRecord } from './record.js';
 import { type NodeFacts, toPodStatus } from './status.js';
+import { isOwnCondition } from './statuspatch.js';
 
 export interface WorkerOptions {
   /** The object, or undefined when it is gone. */
@@ -31,6 +33,11 @@ export interface WorkerOptions {
   node(): NodeFacts;
   /** Publishes a computed status; only for pods that have an object. */
   publish(pod: Pod, status: PodStatus): void;
+  /** Whether the node takes a pod; see `AdmitPod`. */
+  admit?: AdmitPod | undefined;
+  onRefused(pod: Pod, refusal: Pick<PodEnd, 'reason' | 'message'>): void;
+  /** Makes what was decided survive this process. */
+  checkpoint(record: PodRecord): Promise<void>;
   /** Called after each round: what runs is what gets probed, and volumes follow their objects. */
   onRound(pod: Pod, record: PodRecord, signal: AbortSignal): Promise<void>;
   /** Called after each look at the runtime. */
@@ -67,6 +74,8 @@ export function createWorker(options: WorkerOptions) {
         if (!options.podOf(uid)) records.delete(uid);
         return undefined;
       }
+      if (!record.isTaken) admit(pod, record);
+      if (record.isCheckpointDue) await options.checkpoint(record);
       const steps = computeActions(pod, record.observed(), clock.now());
       const work = steps.filter((step) => step.do !== 'wakeAt');
       if (work.length === 0 && !record.isStale) {
@@ -76,6 +85,28 @@ export function createWorker(options: WorkerOptions) {
       await runSteps(pod, record, work, context);
     }
     return { requeueAfterMs: 1000 };
+  }
+
+  /** Asked once, before anything of the pod is made. What runs already was taken by an earlier life of ours. */
+  function admit(pod: Pod, record: PodRecord): void {
+    if (pod.metadata.deletionTimestamp !== undefined || record.end || isTerminal(pod)) return;
+    const active = [...records.values()].flatMap((other) =>
+      other !== record && other.isTaken && other.pod && !(other.status && isTerminal(other))
+        ? [other.pod]
+        : [],
+    );
+    const refusal = record.isEmpty ? options.admit?.(pod, active) : undefined;
+    if (!refusal) {
+      record.isTaken = true;
+      return;
+    }
+    record.endBy({
+      ...refusal,
+      message: `Pod was rejected: ${refusal.message}`,
+      graceSeconds: 0,
+      isRefused: true,
+    });
+    options.onRefused(pod, refusal);
   }
 
   async function runSteps(
@@ -188,17 +219,21 @@ export function createWorker(options: WorkerOptions) {
 const isRace = (error: unknown): boolean =>
   error instanceof RuntimeError && (error.kind === 'conflict' || error.kind === 'notFound');
 
+const isTerminal = ({ status }: { status?: PodStatus | undefined }): boolean =>
+  status?.phase === 'Succeeded' || status?.phase === 'Failed';
+
 /** Our own last status is newer than the object's; conditions of others and a terminal phase are the object's. */
 function withStatus(pod: Pod, record: PodRecord): Pod {
   const ours = record.status;
   if (!ours) return pod;
   const theirs = pod.status;
-  const owned = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady'];
+  const isOurs = ({ type }: PodCondition): boolean =>
+    isOwnCondition(type) || (type === 'DisruptionTarget' && record.end?.disruption !== undefined);
   const conditions = [
-    ...(theirs?.conditions ?? []).filter(({ type }) => !owned.includes(type)),
-    ...(ours.conditions ?? []).filter(({ type }) => owned.includes(type)),
+    ...(theirs?.conditions ?? []).filter((condition) => !isOurs(condition)),
+    ...(ours.conditions ?? []).filter(isOurs),
   ];
-  const isOver = theirs?.phase === 'Succeeded' || theirs?.phase === 'Failed';
-  const verdict = isOver ? { phase: theirs.phase, reason: theirs.reason, message: theirs.message } : {};
+  const verdict =
+    theirs && isTerminal(pod) ? { phase: theirs.phase, reason: theirs.reason, message: theirs.message } : {};
   return { ...pod, status: { ...ours, ...verdict, conditions } };
 }

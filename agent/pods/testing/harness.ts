@@ -36,6 +36,8 @@ export interface Harness {
   stop(): Promise<void>;
   /** A new process of the agent: memory is lost, the world stays. */
   restart(): Promise<void>;
+  /** The component of the present life. */
+  pods(): Pods;
   create(pod: Pod): Promise<Pod>;
   pod(name?: string): Promise<Pod | undefined>;
   remove(name: string, gracePeriodSeconds?: number): Promise<void>;
@@ -152,6 +154,10 @@ export async function createHarness(t: Test, given: HarnessOptions = {}): Promis
     async restart() {
       await harness.stop();
       await harness.start();
+    },
+    pods() {
+      if (!life) throw new Error('the agent does not run');
+      return life.pods;
     },
     create: (pod) => client.create(podType, pod),
     pod: async (name = 'web') => {
