@@ -42,6 +42,7 @@ import { createNodeComponent } from './node/node.js';
 import type { AgentOptions } from './options.js';
 import { createPods, uidIndexers } from './pods/pods.js';
 import { DockerRuntime } from './runtime/docker.js';
+import { createAccess } from './server/access.js';
 import { metricsPages } from './server/metrics-pages.js';
 import { createAgentServer } from './server/server.js';
 import { createStats } from './server/stats.js';
@@ -207,6 +208,8 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
       cert: () => credentials.serving.cert,
       clientCa: () => credentials.ca,
     },
+    access: createAccess({ nodeName, client, clock, log }),
+    syncLoop: () => pods.healthy(),
     lookup: { containerId: (target, how) => pods.containerId(target, how), pods: () => ownPods.list() },
     runtime,
     pages: metricsPages({

@@ -7,7 +7,7 @@ import { containerSpec, sandboxSpec } from '../runtime/contract.js';
 import { DockerRuntime } from '../runtime/docker.js';
 import { removeLeftovers, testImage } from '../runtime/docker-testing.js';
 import { createAgentServer } from './server.js';
-import { type Access, createTestAuthority, open } from './testing.js';
+import { type Access, createTestAuthority, open, testAccess } from './testing.js';
 
 const unique = `t${randomUUID().slice(0, 8)}`;
 const runtime = new DockerRuntime({
@@ -29,6 +29,7 @@ const server = createAgentServer({
   port: 0,
   address: '127.0.0.1',
   tls: { key: () => serving.key, cert: () => serving.cert, clientCa: () => authority.ca },
+  access: testAccess(),
   lookup: { containerId: () => id, pods: () => [] },
   runtime,
   log: silentLogger,

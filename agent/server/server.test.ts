@@ -1,12 +1,18 @@
 /** The agent's API over real TLS, in front of the fake runtime: who is let in, logs, exec in all protocol versions. */
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 import { badRequest } from '../../src/api/errors.js';
+import type { ContainerStatus } from '../../src/api/types.js';
+import { type Health, healthyNow } from '../../src/host/component.js';
+import { runChecked } from '../../src/host/exec.js';
 import { silentLogger } from '../../src/host/log.js';
 import { containerSpec, sandboxSpec } from '../runtime/contract.js';
 import { FakeRuntime } from '../runtime/fake.js';
 import { parseRoute } from './routes.js';
 import { type AgentServer, createAgentServer } from './server.js';
-import { type Access, createTestAuthority, get, open } from './testing.js';
+import { type Access, createTestAuthority, get, open, testAccess } from './testing.js';
 
 const authority = await createTestAuthority();
 const master = await authority.issue('kube-apiserver-kubelet-client');
@@ -26,20 +32,53 @@ runtime.programs.set('hello', async ({ write, signal }) => {
 const id = await runtime.createContainer(sandbox, containerSpec(subject, 'web', ['hello']));
 await runtime.startContainer(id);
 
+let health: Health = healthyNow;
+const containerStatus = (name: string): ContainerStatus => ({
+  name,
+  image: 'busy:1',
+  imageID: '',
+  ready: true,
+  restartCount: 0,
+});
+const directory = await mkdtemp(join(tmpdir(), 'wherry-server-'));
+t.teardown(() => rm(directory, { recursive: true }));
+await mkdir(join(directory, 'log/sub'), { recursive: true });
+await writeFile(join(directory, 'log/a.log'), 'hello\n');
+await writeFile(join(directory, 'log/sub/b.log'), '');
+await writeFile(join(directory, 'secret'), 'no');
+await symlink('..', join(directory, 'log/out'));
+await symlink('a.log', join(directory, 'log/inside'));
+await runChecked('mkfifo', [join(directory, 'log/pipe')]);
+
 const server: AgentServer = createAgentServer({
   port: 0,
   address: '127.0.0.1',
   tls: { key: () => serving.key, cert: () => serving.cert, clientCa: () => authority.ca },
+  access: testAccess(),
   lookup: {
     containerId: ({ pod, container }, { previous }) => {
       if (pod === 'waiting')
         throw badRequest('container "main" in pod "waiting" is waiting to start: ContainerCreating');
       return pod === 'web' && container === 'main' && !previous ? id : undefined;
     },
-    pods: () => [{ metadata: { name: 'web' } }],
+    pods: () => [
+      {
+        metadata: { name: 'web', namespace: 'default', uid: 'u' },
+        status: {
+          phase: 'Running',
+          containerStatuses: [
+            { ...containerStatus('main'), state: { running: {} } },
+            { ...containerStatus('side'), state: { waiting: {} } },
+          ],
+        },
+      },
+      { metadata: { name: 'waiting' } },
+    ],
   },
   runtime,
   log: silentLogger,
+  syncLoop: () => health,
+  logDirectory: join(directory, 'log'),
 });
 t.equal(server.healthy().ok, false);
 await server.start(new AbortController().signal);
@@ -57,15 +96,17 @@ t.test('only the master and administrators are let in', async (t) => {
     t.equal(code, 401);
     t.match(JSON.parse(body), { kind: 'Status', reason: 'Unauthorized', code: 401 });
   }
+  // Without the master, who is not known beforehand gets no further.
   const node = await get({ ...access, identity: serving }, '/containerLogs/default/web/main');
-  t.match(JSON.parse(node.body), { reason: 'Forbidden', message: /user=system:node:n1.*subresource=proxy/ });
+  t.match(JSON.parse(node.body), {
+    code: 500,
+    message: 'Authorization error (user=system:node:n1, verb=get, resource=nodes, subresource(s)=[proxy])',
+  });
   await t.rejects(
     open({ ...access, identity: serving }, '/exec/default/web/main?command=env&output=1', [
       'v4.channel.k8s.io',
     ]),
-    {
-      code: 403,
-    },
+    { code: 500 },
   );
 });
 
@@ -87,6 +128,47 @@ t.test('paths', async (t) => {
   }
   t.equal((await get(access, '/exec/default/web/main?command=env&output=1')).code, 400);
   t.match(parseRoute('/exec/a/b%2Fc/d?command=x&command=y'), { to: 'exec', target: { pod: 'b/c' } });
+});
+
+t.test('methods, health, what runs, profiling', async (t) => {
+  t.equal((await get(access, '/pods', 'POST')).code, 405);
+  t.equal((await get(access, '/run/default/web/main?cmd=env')).code, 405);
+  t.equal((await get(access, '/debug/pprof/profile')).code, 405);
+  t.equal((await get(access, '/healthz/syncloop')).code, 200);
+  health = { ok: false, reason: 'stuck' };
+  t.strictSame(await get(access, '/healthz'), {
+    code: 500,
+    body: '[+]ping ok\n[+]log ok\n[-]syncloop failed: stuck\nhealthz check failed\n',
+  });
+  health = healthyNow;
+  t.strictSame(JSON.parse((await get(access, '/runningpods/')).body).items, [
+    {
+      metadata: { name: 'web', namespace: 'default', uid: 'u' },
+      spec: { containers: [{ name: 'main', image: 'busy:1', resources: {} }] },
+      status: {},
+    },
+  ]);
+});
+
+t.test('run', async (t) => {
+  const run = (query: string) => get(access, `/run/default/web/main${query}`, 'POST');
+  t.strictSame(await run('?cmd=echo a b'.replaceAll(' ', '+')), { code: 200, body: 'a b\n' });
+  t.equal((await run('')).code, 400);
+  const failed = await run('?cmd=exit+3');
+  t.match(JSON.parse(failed.body), { code: 500, message: /^command 'exit 3' exited with 3/ });
+});
+
+t.test('log files of the node, and nothing else', async (t) => {
+  t.strictSame(await get(access, '/logs/a.log'), { code: 200, body: 'hello\n' });
+  const list = await get(access, '/logs/');
+  t.match(list.body, /<a href=".\/a.log">a.log<\/a>\n<a[^]*out/);
+  t.match((await get(access, '/logs/sub')).body, /b.log/);
+  t.equal((await get(access, '/logs/inside')).body, 'hello\n', 'a link may lead within');
+  for (const path of ['/logs/out/secret', '/logs/out', '/logs/..%2fsecret', '/logs/sub%2f..%2f..%2fsecret'])
+    t.equal((await get(access, path)).code, 403, path);
+  for (const path of ['/logs/none', '/logs/a.log/x', '/logs/pipe', '/logs/%00'])
+    t.equal((await get(access, path)).code, 404, path);
+  t.equal((await get(access, '/logs/../logs/a.log')).code, 200);
 });
 
 t.test('logs', async (t) => {

@@ -1,6 +1,6 @@
 /**
- * The agent's HTTPS API, as kubelet serves it: health, pods, metrics, logs, exec, attach and port-forward. Called by the
- * API server, which shows a client certificate; nobody else is let in.
+ * The agent's HTTPS API, as kubelet serves it: health, pods, metrics, logs, exec, attach, run and port-forward. Called by
+ * the API server, which shows a client certificate, and by monitoring; `access` says who else may do what.
  *
  * It does not terminate what is under way unless it is stopped; a stop cuts every connection.
  */
@@ -14,18 +14,20 @@ import { pipeline } from 'node:stream/promises';
 import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { Pod } from '../../src/api/types.js';
 import { type Clock, systemClock } from '../../src/host/clock.js';
-import type { Component, Health } from '../../src/host/component.js';
+import { type Component, type Health, healthyNow } from '../../src/host/component.js';
 import { sendAtOnce } from '../../src/host/join.js';
 import type { Logger } from '../../src/host/log.js';
 import { parseLogSelection } from '../logs/options.js';
 import { readLog } from '../logs/select.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { requireMaster } from './access.js';
+import type { CheckAccess } from './access.js';
 import { answerError, refuseUpgrade } from './answers.js';
 import { serveConnect } from './connect.js';
+import { sendNodeLog } from './nodelogs.js';
 import { ownPages, type Page, type Pages } from './pages.js';
 import { PodDialer } from './poddial.js';
 import { type ContainerTarget, noSuchPath, parseRoute, type Route } from './routes.js';
+import { runCommand } from './runcommand.js';
 import { Upgrades } from './upgrades.js';
 
 export interface AgentServerOptions {
@@ -34,6 +36,7 @@ export interface AgentServerOptions {
   address?: string;
   /** PEM; called at start and at every `reloadCertificates`. */
   tls: { key(): string; cert(): string; clientCa(): string };
+  access: CheckAccess;
   lookup: {
     /**
      * The runtime's id of a container that has been started, of its run before that with `previous`. `undefined` when
@@ -48,6 +51,10 @@ export interface AgentServerOptions {
   runtime: Pick<Runtime, 'exec' | 'attach' | 'logs' | 'listSandboxes'>;
   /** What else is answered to GET, by path: metrics, statistics. */
   pages?: Pages;
+  /** Whether pods are being looked after; part of /healthz. */
+  syncLoop?(): Health;
+  /** Shown under /logs/; /var/log by default. */
+  logDirectory?: string;
   log: Logger;
   clock?: Clock;
 }
@@ -61,8 +68,11 @@ export interface AgentServer extends Component {
 
 export function createAgentServer(options: AgentServerOptions): AgentServer {
   const log = options.log.child({ component: 'server' });
-  const { lookup, runtime, clock = systemClock } = options;
-  const pages = new Map<string, Page>([...ownPages(lookup), ...(options.pages ?? [])]);
+  const { lookup, runtime, clock = systemClock, logDirectory = '/var/log' } = options;
+  const pages = new Map<string, Page>([
+    ...ownPages({ pods: () => lookup.pods(), syncLoop: options.syncLoop ?? (() => healthyNow) }),
+    ...(options.pages ?? []),
+  ]);
   const dialer = new PodDialer({ pods: () => lookup.pods(), runtime, clock });
   const upgrades = new Upgrades({
     runtime,
@@ -76,14 +86,23 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   let server: Server | undefined;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    requireMaster(request);
+    await options.access(request);
     const route = parseRoute(request.url ?? '/');
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const isCommand = route.to === 'exec' || route.to === 'attach' || route.to === 'portForward';
+    if (
+      route.to === 'run' ? request.method !== 'POST' : !isRead && !(isCommand && request.method === 'POST')
+    ) {
       throw new ApiError('MethodNotAllowed', 'the server does not allow this method');
     }
     if (route.to === 'page') await sendPage(route, response);
     else if (route.to === 'containerLogs') await sendLog(route, response);
-    else throw badRequest('Upgrade request required');
+    else if (route.to === 'nodeLog') await sendNodeLog(logDirectory, route.path, response);
+    else if (route.to === 'run') {
+      const id = await find(route.target, false);
+      const output = await untilClosed(response, (signal) => runCommand(runtime, id, route.query, signal));
+      response.writeHead(200, { 'content-type': 'text/plain', 'content-length': output.length }).end(output);
+    } else throw badRequest('Upgrade request required');
   }
 
   async function sendPage(
@@ -92,9 +111,9 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   ): Promise<void> {
     const page = pages.get(path);
     if (!page) throw noSuchPath();
-    const { contentType, body } = await page(query);
+    const { code = 200, contentType, body } = await page(query);
     const headers = { 'content-type': contentType, 'content-length': Buffer.byteLength(body) };
-    response.writeHead(200, headers).end(body);
+    response.writeHead(code, headers).end(body);
   }
 
   async function sendLog(
@@ -103,12 +122,12 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   ): Promise<void> {
     const selection = parseLogSelection(route.query, clock.now());
     const id = await find(route.target, selection.previous);
-    const gone = new AbortController();
-    response.once('close', () => gone.abort(new Error('the client closed the connection')));
     response.writeHead(200, { 'content-type': 'text/plain' });
     // A log that is followed may have nothing to say for long.
     response.flushHeaders();
-    await pipeline(Readable.from(readLog(runtime, { id, selection }, gone.signal)), response);
+    await untilClosed(response, (signal) =>
+      pipeline(Readable.from(readLog(runtime, { id, selection }, signal)), response),
+    );
   }
 
   async function find(target: ContainerTarget, previous: boolean): Promise<string> {
@@ -134,7 +153,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     socket.once('close', () => taken.delete(socket));
     socket.on('error', (err) => log.debug({ err }, 'connection of a client failed'));
     const admit = async (): Promise<void> => {
-      requireMaster(request);
+      await options.access(request);
       await serve();
     };
     admit().catch((err: unknown) => {
@@ -188,6 +207,13 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
         : { ok: false, reason: 'the HTTPS server does not listen' },
     reloadCertificates: () => server?.setSecureContext(tlsOptions()),
   };
+}
+
+/** `work` with a signal that aborts when the client goes away. */
+function untilClosed<T>(response: ServerResponse, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new Error('the client closed the connection')));
+  return work(gone.signal);
 }
 
 /** Without the query: a command may hold a secret. */

@@ -6,7 +6,11 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import type { Client } from '../../src/client/client.js';
+import { systemClock } from '../../src/host/clock.js';
+import { silentLogger } from '../../src/host/log.js';
 import { createKey, importKey, nameOf, signingAlgorithm, x509 } from '../../src/host/x509.js';
+import { type CheckAccess, createAccess } from './access.js';
 
 export interface Identity {
   key: string;
@@ -49,11 +53,27 @@ export async function createTestAuthority(): Promise<TestAuthority> {
   };
 }
 
+/** For the node n1; without an API nobody but the master and administrators is let in. */
+export const testAccess = (client: Partial<Pick<Client, 'create'>> = {}): CheckAccess =>
+  createAccess({
+    nodeName: 'n1',
+    client: {
+      create:
+        client.create ??
+        (async () => {
+          throw new Error('there is no API');
+        }),
+    },
+    clock: systemClock,
+    log: silentLogger,
+  });
+
 /** How a client reaches the server under test. */
 export interface Access {
   port: number;
   ca: string;
   identity?: Identity | undefined;
+  headers?: Record<string, string>;
 }
 
 export interface Answer {
@@ -61,11 +81,17 @@ export interface Answer {
   body: string;
 }
 
-const connection = ({ port, ca, identity }: Access): object => ({ host: '127.0.0.1', port, ca, ...identity });
+const connection = ({ port, ca, identity, headers }: Access): object => ({
+  host: '127.0.0.1',
+  port,
+  ca,
+  ...identity,
+  ...(headers && { headers }),
+});
 
-export function get(access: Access, path: string): Promise<Answer> {
+export function get(access: Access, path: string, method = 'GET'): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ ...connection(access), path, agent: false }, (response) => {
+    const outgoing = request({ ...connection(access), path, method, agent: false }, (response) => {
       readAnswer(response).then(resolve, reject);
     });
     outgoing.on('error', reject);

@@ -20,6 +20,7 @@ import {
   get,
   open,
   openTunnel,
+  testAccess,
   upgrade,
 } from './testing.js';
 
@@ -56,6 +57,7 @@ const server = createAgentServer({
   port: 0,
   address: '127.0.0.1',
   tls: { key: () => serving.key, cert: () => serving.cert, clientCa: () => authority.ca },
+  access: testAccess(),
   lookup: { containerId: () => id, pods: () => [pod, pending] },
   pages: new Map([
     ['/metrics', (query) => ({ contentType: 'text/plain', body: `metrics ${query.get('x')}` })],
