@@ -21,9 +21,13 @@ export interface Holdings {
   podDirectories: string[];
 }
 
-/** `dockerHost`: the daemon's socket, where it is not the machine's. */
-export async function holdingsOf(cluster: Cluster, dockerHost?: string): Promise<Holdings> {
-  const agentDirectory = join(cluster.dir, 'agent');
+/** `dockerHost`, `dataDir`: the daemon's socket and the agent's data, where they are not the usual ones. */
+export async function holdingsOf(
+  cluster: Cluster,
+  dockerHost?: string,
+  dataDir: string = cluster.dir,
+): Promise<Holdings> {
+  const agentDirectory = join(dataDir, 'agent');
   return {
     containers: await containersOf(cluster, dockerHost),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
