@@ -128,3 +128,47 @@ t.test('more memory than the limit ends in OOMKilled', async (t) => {
   await cgroups.removeAll();
   t.equal(await leftDirectories(), '');
 });
+
+t.test('limits of a pod that runs go up and down, but not below what it uses', async (t) => {
+  const cgroups = await create();
+  const uid = `${unique}-resize`;
+  const podOf = (limits: Record<string, string>, requests = limits): Pod => ({
+    metadata: { name: 'resize', uid },
+    spec: { containers: [{ name: 'main', resources: { limits, requests } }] },
+    status: { qosClass: 'Burstable' },
+  });
+  const mebi = (count: number): number => count * 1024 ** 2;
+  const cgroupParent = await cgroups.ensurePod(podOf({ memory: '64Mi', cpu: '100m' }));
+  const subject = { runtime, image: await testImage(), commands: {} as never, unique };
+  const sandbox = await runtime.createSandbox({ ...sandboxSpec(unique, 'resize'), cgroupParent });
+  await runtime.startSandbox(sandbox);
+  const holds = ['/bin/dd', 'if=/dev/zero', 'of=/dev/null', 'bs=32M'];
+  const id = await runtime.createContainer(sandbox, {
+    ...containerSpec(subject, 'resize', holds),
+    cgroupParent,
+  });
+  await runtime.startContainer(id);
+  const pid = (await runtime.inspectContainer(id))?.pid ?? 0;
+  const usage = isV2 ? 'memory.current' : 'memory.usage_in_bytes';
+  while (Number(await fileOf(pid, usage, 1)) < mebi(32)) await runtime.version();
+
+  await cgroups.ensurePod(podOf({ memory: '128Mi', cpu: '200m' }));
+  t.match(await cgroups.actualOf(uid), { memoryBytes: mebi(128), cpuQuota: 20_000, cpuShares: 204 });
+  await cgroups.ensurePod(podOf({ memory: '96Mi', cpu: '150m' }));
+  t.match(await cgroups.actualOf(uid), { memoryBytes: mebi(96), cpuQuota: 15_000, cpuShares: 153 });
+  await t.rejects(cgroups.ensurePod(podOf({ memory: '16Mi', cpu: '150m' })), { name: 'LimitBelowUsage' });
+  t.match(await cgroups.actualOf(uid), { memoryBytes: mebi(96) }, 'as it was');
+
+  // Another run of the agent takes off what no longer is a limit.
+  const restarted = await create();
+  await restarted.ensurePod(podOf({}, { cpu: '150m' }));
+  const actual = await restarted.actualOf(uid);
+  t.match(actual, { cpuShares: 153 });
+  t.notOk(actual?.memoryBytes ?? actual?.cpuQuota);
+  await restarted.limitAll({ memoryBytes: mebi(2048), cpuShares: 2048, pidsLimit: 4000 });
+  t.equal(await fileOf(pid, 'pids.max', 3), '4000');
+  await runtime.removeSandbox(sandbox);
+  await restarted.removeAll();
+  t.equal(await restarted.actualOf(uid), undefined);
+  t.equal(await leftDirectories(), '');
+});

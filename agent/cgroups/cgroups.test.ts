@@ -3,14 +3,17 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Container, Pod } from '../../src/api/types.js';
 import type { Exec } from '../../src/host/exec.js';
+import { podAmounts } from './amounts.js';
+import { classLimits, type Demand, rootReservation } from './classes.js';
 import { settings, sharesToWeight, unitProperties, weightToShares } from './files.js';
+import { hugePageResource, kernelPageSize, pageBytesOf, readHugePages } from './hugepages.js';
 import { cgroupParent, directoryOf, parseRoot, podCgroup, uidOfDirectory } from './layout.js';
 import {
   containerResources,
+  type LimitPolicy,
   milliCpuToQuota,
   milliCpuToShares,
   oomScoreAdj,
-  podAmounts,
   podResources,
   qosClassOf,
 } from './limits.js';
@@ -19,6 +22,13 @@ import { Slices } from './slices.js';
 import { parseHierarchies } from './tree.js';
 
 const Gi = 1024 ** 3;
+const policy: LimitPolicy = {
+  memoryCapacity: 4 * Gi,
+  cfsQuota: true,
+  podMaxPids: undefined,
+  hugePageSizes: [],
+  reservesMemory: false,
+};
 
 type Amounts = Record<string, string>;
 const container = (requests?: Amounts, limits?: Amounts, extra: Partial<Container> = {}): Container => ({
@@ -45,7 +55,7 @@ t.test('shares to weight and back lose nothing that weighs', async () => {
 
 t.test('a container: a limit is a request too; absent is unlimited', async (t) => {
   const limited = container(undefined, { cpu: '500m', memory: '64Mi' });
-  t.strictSame(containerResources(pod([limited], {}, 'Guaranteed'), limited, 4 * Gi), {
+  t.strictSame(containerResources(pod([limited], {}, 'Guaranteed'), limited, policy), {
     cpuShares: 512,
     cpuQuota: 50_000,
     cpuPeriod: 100_000,
@@ -53,20 +63,20 @@ t.test('a container: a limit is a request too; absent is unlimited', async (t) =
     oomScoreAdj: -997,
   });
   const free = container();
-  t.strictSame(containerResources(pod([free]), free, 4 * Gi), { cpuShares: 2, oomScoreAdj: 1000 });
+  t.strictSame(containerResources(pod([free]), free, policy), { cpuShares: 2, oomScoreAdj: 1000 });
 });
 
 t.test('a pod is limited as a whole only if every container is', async (t) => {
   const a = container({ cpu: '100m', memory: '1Gi' }, { cpu: '1', memory: '1Gi' });
   const b = container({ cpu: '200m' }, { cpu: '500m' });
-  t.strictSame(podResources(pod([a, b])), { cpuShares: 307, cpuQuota: 150_000, cpuPeriod: 100_000 });
-  t.strictSame(podResources(pod([a, a])), {
+  t.strictSame(podResources(pod([a, b]), policy), { cpuShares: 307, cpuQuota: 150_000, cpuPeriod: 100_000 });
+  t.strictSame(podResources(pod([a, a]), policy), {
     cpuShares: 204,
     cpuQuota: 200_000,
     cpuPeriod: 100_000,
     memoryBytes: 2 * Gi,
   });
-  t.strictSame(podResources(pod([container()])), { cpuShares: 2 });
+  t.strictSame(podResources(pod([container()]), policy), { cpuShares: 2 });
 });
 
 t.test('init containers count by their peak, sidecars always, overhead on top', async (t) => {
@@ -75,7 +85,7 @@ t.test('init containers count by their peak, sidecars always, overhead on top', 
   const { requests } = podAmounts(
     pod([container({ cpu: '500m' })], { initContainers, overhead: { cpu: '10m' } }),
   );
-  t.strictSame(requests, { cpu: 1110, memory: Gi });
+  t.match(requests, { milliCpu: 1110, memory: Gi });
 });
 
 t.test('who is killed first', async (t) => {
@@ -84,8 +94,15 @@ t.test('who is killed first', async (t) => {
     return oomScoreAdj(pod([asks], {}, 'Burstable'), asks, 4 * Gi);
   };
   t.strictSame(['0', '1Mi', '1Gi', '4Gi', '8Gi'].map(burstable), [999, 999, 750, 2, 2]);
-  const critical = pod([container()], { priority: 2_000_001_000 });
-  t.equal(oomScoreAdj(critical, container(), 4 * Gi), -997);
+  const asks = container({ memory: '1Gi' });
+  const score = (extra: object): number => oomScoreAdj(pod([asks], extra, 'Burstable'), asks, 4 * Gi);
+  t.equal(score({ priority: 2_000_001_000 }), -997, 'critical to its node');
+  t.equal(score({ priorityClassName: 'system-node-critical' }), -997);
+  t.equal(score({ priority: 2_000_000_000 }), 750, 'critical to the cluster may run elsewhere');
+  t.equal(score({ resources: { requests: { memory: '2Gi' } } }), 500, 'what only the pod asks for counts');
+  const sidecar = container({ memory: '1Mi' }, undefined, { restartPolicy: 'Always' });
+  const withSidecar = pod([asks], { initContainers: [sidecar] }, 'Burstable');
+  t.equal(oomScoreAdj(withSidecar, sidecar, 4 * Gi), 750, 'a sidecar is worth what it serves');
   t.equal(mayLowerOomScore('CapEff:\t000001fffeffffff\n'), false);
   t.equal(mayLowerOomScore('CapPrm:\t0\nCapEff:\t000001ffffffffff\n'), true);
 });
@@ -94,6 +111,114 @@ t.test('the class comes from the API; a pod without one is judged by its numbers
   t.equal(qosClassOf(pod([container()], {}, 'Guaranteed')), 'Guaranteed');
   t.equal(qosClassOf(pod([container({ cpu: '1' })])), 'Burstable');
   t.equal(qosClassOf(pod([container()])), 'BestEffort');
+});
+
+t.test('resources of the pod as a whole', async (t) => {
+  const resources = { requests: { cpu: '1' }, limits: { cpu: '2', memory: '1Gi', 'hugepages-2Mi': '8Mi' } };
+  const free = container();
+  const whole = pod([free, container({ cpu: '100m' })], { resources, overhead: { memory: '1Mi' } });
+  const hugePageSizes = [2 * 1024 ** 2, Gi];
+  t.strictSame(podResources(whole, { ...policy, hugePageSizes, podMaxPids: 50 }), {
+    cpuShares: 1024,
+    cpuQuota: 200_000,
+    cpuPeriod: 100_000,
+    memoryBytes: Gi + 1024 ** 2,
+    pidsLimit: 50,
+    hugePageBytes: { '2MB': 8 * 1024 ** 2, '1GB': 0 },
+  });
+  t.match(
+    containerResources(whole, free, policy),
+    { cpuShares: 2048, cpuQuota: 200_000, memoryBytes: Gi },
+    'a container without limits of its own is shown those of the pod',
+  );
+  const { cpuQuota } = podResources(whole, { ...policy, cfsQuota: false });
+  t.equal(cpuQuota, undefined, 'cpu limits may be switched off');
+});
+
+t.test('huge pages of containers', async (t) => {
+  const pages = { 'hugepages-2Mi': '4Mi', 'hugepages-1Gi': '1Gi' };
+  const asks = container(pages, pages);
+  t.strictSame(containerResources(pod([asks]), asks, policy).hugePageBytes, {
+    '2MB': 4 * 1024 ** 2,
+    '1GB': Gi,
+  });
+  t.strictSame([64 * 1024, 32 * 1024 ** 2].map(kernelPageSize), ['64KB', '32MB']);
+  t.equal(pageBytesOf(hugePageResource(32 * 1024 ** 2)), 32 * 1024 ** 2);
+  const root = t.testdir({
+    sys: {
+      kernel: {
+        mm: {
+          hugepages: {
+            'hugepages-1048576kB': { nr_hugepages: '0\n' },
+            'hugepages-2048kB': { nr_hugepages: '16\n' },
+          },
+        },
+      },
+    },
+  });
+  t.strictSame(await readHugePages(root), [
+    { pageBytes: 2 * 1024 ** 2, count: 16 },
+    { pageBytes: Gi, count: 0 },
+  ]);
+  t.strictSame(await readHugePages(`${root}/none`), []);
+});
+
+t.test('reserved memory: hard, soft, none; parents protect as much as their pods', async (t) => {
+  const asks = container({ memory: '1Gi', cpu: '1' }, { memory: '1Gi', cpu: '1' });
+  const reserving = { ...policy, reservesMemory: true };
+  const reserved = (qos: string) => {
+    const { memoryMinBytes, memoryReservationBytes } = podResources(pod([asks], {}, qos), reserving);
+    return [memoryMinBytes, memoryReservationBytes];
+  };
+  t.strictSame(['Guaranteed', 'Burstable', 'BestEffort'].map(reserved), [
+    [Gi, 0],
+    [0, Gi],
+    [0, 0],
+  ]);
+  t.equal(containerResources(pod([asks]), asks, reserving).memoryReservationBytes, Gi);
+  const demands: Demand[] = [
+    { qos: 'Guaranteed', cpuShares: 1024, memoryBytes: 5 },
+    { qos: 'Burstable', cpuShares: 102, memoryBytes: 7 },
+    { qos: 'Burstable', cpuShares: 100, memoryBytes: 0 },
+    { qos: 'BestEffort', cpuShares: 2, memoryBytes: 0 },
+  ];
+  t.strictSame(rootReservation(demands), { memoryMinBytes: 5, memoryReservationBytes: 12 });
+  t.strictSame(classLimits('Burstable', demands, true), { cpuShares: 202, memoryReservationBytes: 7 });
+  t.strictSame(classLimits('Burstable', [], false), { cpuShares: 2 });
+  t.strictSame(classLimits('BestEffort', demands, true), { cpuShares: 2 });
+});
+
+t.test('what is not limited any more', async (t) => {
+  const limits = { cpuShares: 2, hugePageBytes: { '2MB': 0 } };
+  const text = (version: 1 | 2): string[] =>
+    settings(limits, version, 'all').map(({ file, value }) => `${file}=${value}`);
+  t.strictSame(text(1), [
+    'cpu.shares=2',
+    'cpu.cfs_quota_us=-1',
+    'memory.limit_in_bytes=-1',
+    'pids.max=max',
+    'hugetlb.2MB.limit_in_bytes=0',
+    'hugetlb.2MB.rsvd.limit_in_bytes=0',
+  ]);
+  t.strictSame(text(2), [
+    'cpu.weight=1',
+    'cpu.max=max',
+    'memory.max=max',
+    'memory.low=0',
+    'memory.min=0',
+    'pids.max=max',
+    'hugetlb.2MB.max=0',
+    'hugetlb.2MB.rsvd.max=0',
+  ]);
+  const infinity = '18446744073709551615';
+  t.strictSame(unitProperties({ cpuShares: 2, memoryMinBytes: 9 }, 2, 'all'), [
+    ['CPUWeight', 't', '1'],
+    ['CPUQuotaPerSecUSec', 't', infinity],
+    ['MemoryMax', 't', infinity],
+    ['MemoryLow', 't', '0'],
+    ['MemoryMin', 't', '9'],
+    ['TasksMax', 't', infinity],
+  ]);
 });
 
 t.test('the same limits for v1, v2 and systemd', async (t) => {
@@ -160,6 +285,7 @@ t.test('mounts of v1, hybrid and v2', async (t) => {
 });
 
 t.test('slices: start, change what runs, stop what may be gone', async (t) => {
+  const infinity = '18446744073709551615';
   const calls: string[] = [];
   const answers = ['', 'Unit a.slice already exists.', '', 'Unit a.slice not loaded.', 'Access denied'];
   const exec: Exec = async (file, args) => {
@@ -169,7 +295,7 @@ t.test('slices: start, change what runs, stop what may be gone', async (t) => {
   };
   const slices = new Slices(exec, 2);
   await slices.ensure('a.slice', { memoryBytes: 7 });
-  await slices.ensure('a.slice', { memoryBytes: 8 });
+  await slices.ensure('a.slice', { memoryBytes: 8 }, 'all');
   await slices.stop('a.slice');
   await t.rejects(slices.stop('a.slice'), /Access denied/);
   const fixed =
@@ -177,7 +303,7 @@ t.test('slices: start, change what runs, stop what may be gone', async (t) => {
   t.strictSame(calls, [
     `busctl StartTransientUnit ssa(sv)a(sa(sv)) a.slice replace 6 ${fixed} MemoryMax t 7 0`,
     `busctl StartTransientUnit ssa(sv)a(sa(sv)) a.slice replace 6 ${fixed} MemoryMax t 8 0`,
-    'busctl SetUnitProperties sba(sv) a.slice true 1 MemoryMax t 8',
+    `busctl SetUnitProperties sba(sv) a.slice true 5 CPUQuotaPerSecUSec t ${infinity} MemoryMax t 8 MemoryLow t 0 MemoryMin t 0 TasksMax t ${infinity}`,
     'busctl StopUnit ss a.slice replace',
     'busctl StopUnit ss a.slice replace',
   ]);

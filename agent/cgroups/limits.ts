@@ -2,13 +2,32 @@
  * From requests and limits to what the kernel is told: shares, quotas, bytes, scores. Pure. Called by manager.ts.
  *
  * The numbers are Kubernetes': 1 CPU is 1024 shares, the period is 100 ms, a quota is at least 1 ms; a pod is limited
- * as a whole only if every container is. Everything is in cgroup v1 scale; `files.ts` translates.
+ * as a whole only if every container is, or `spec.resources` says so. Everything is in cgroup v1 scale; `files.ts`
+ * translates.
  */
-import { toBytes, toMilli } from '../../src/api/quantity.js';
+import type { Resources } from '../../src/api/podresources.js';
+import { toBytes } from '../../src/api/quantity.js';
 import type { Container, Pod } from '../../src/api/types.js';
 import type { LinuxResources } from '../runtime/runtime.js';
+import { limitsIn, podAmounts, requestsIn } from './amounts.js';
+import type { CgroupLimits } from './files.js';
+import { hugePagePrefix, hugePageResource, kernelPageSize, pageBytesOf } from './hugepages.js';
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
+
+/** What the node's own settings and size add to the numbers of a pod. */
+export interface LimitPolicy {
+  /** Bytes of the node. */
+  memoryCapacity: number;
+  /** `--cpu-cfs-quota`: whether cpu limits are enforced. */
+  cfsQuota: boolean;
+  /** `--pod-max-pids`; undefined for no limit. */
+  podMaxPids: number | undefined;
+  /** Page sizes of the host, in bytes. */
+  hugePageSizes: readonly number[];
+  /** Memory requests are kept from being reclaimed (`TieredReservation` of kubelet's Memory QoS). */
+  reservesMemory: boolean;
+}
 
 export const minShares = 2;
 const maxShares = 262_144;
@@ -16,8 +35,8 @@ const sharesPerCpu = 1024;
 const periodMicros = 100_000;
 const minQuotaMicros = 1000;
 
-/** Priority from which on a pod is critical to its node (`system-cluster-critical` and above). */
-const criticalPriority = 2_000_000_000;
+/** Priority of `system-node-critical`. */
+const nodeCriticalPriority = 2_000_001_000;
 
 /** What the kernel takes. */
 export const clampShares = (shares: number): number => Math.min(Math.max(shares, minShares), maxShares);
@@ -30,103 +49,104 @@ export function milliCpuToQuota(milli: number): number | undefined {
   return milli <= 0 ? undefined : Math.max(Math.floor((milli * periodMicros) / 1000), minQuotaMicros);
 }
 
+function quotaOf(milli: number, policy: LimitPolicy): Pick<LinuxResources, 'cpuQuota' | 'cpuPeriod'> {
+  const quota = policy.cfsQuota ? milliCpuToQuota(milli) : undefined;
+  return quota === undefined ? {} : { cpuQuota: quota, cpuPeriod: periodMicros };
+}
+
 /** The class the API put into the status. A pod that never was there is as good as its numbers: not guaranteed. */
 export function qosClassOf(pod: Pod): QosClass {
   const known = pod.status?.qosClass;
   if (known === 'Guaranteed' || known === 'Burstable' || known === 'BestEffort') return known;
-  const { cpu, memory } = podAmounts(pod).requests;
-  return cpu > 0 || memory > 0 ? 'Burstable' : 'BestEffort';
-}
-
-export interface Amounts {
-  /** Thousandths of a CPU. */
-  cpu: number;
-  /** Bytes. */
-  memory: number;
-}
-
-type Lists = { limits?: Record<string, string> | undefined; requests?: Record<string, string> | undefined };
-
-const zero: Amounts = { cpu: 0, memory: 0 };
-const add = (a: Amounts, b: Amounts): Amounts => ({ cpu: a.cpu + b.cpu, memory: a.memory + b.memory });
-const larger = (a: Amounts, b: Amounts): Amounts => ({
-  cpu: Math.max(a.cpu, b.cpu),
-  memory: Math.max(a.memory, b.memory),
-});
-
-const amountsIn = (list: Record<string, string> | undefined): Amounts => ({
-  cpu: toMilli(list?.['cpu'] ?? '0'),
-  memory: toBytes(list?.['memory'] ?? '0'),
-});
-
-const limitsIn = (lists: Lists | undefined): Amounts => amountsIn(lists?.limits);
-
-/** A limit without a request is the request too, as the API defaults it. */
-const requestsIn = (lists: Lists | undefined): Amounts => amountsIn({ ...lists?.limits, ...lists?.requests });
-
-/**
- * What a pod may need at any one time: all containers and the init containers that stay (sidecars), or the most hungry
- * init container with the sidecars before it, whichever is more; plus the pod's overhead.
- */
-export function podAmounts(pod: Pod): { requests: Amounts; limits: Amounts } {
-  const overhead = amountsIn(pod.spec?.overhead);
-  const total = (amounts: (lists: Lists | undefined) => Amounts): Amounts => {
-    let sidecars = zero;
-    let peak = zero;
-    for (const container of pod.spec?.initContainers ?? []) {
-      const own = amounts(container.resources);
-      peak = larger(peak, add(sidecars, own));
-      if (container.restartPolicy === 'Always') sidecars = add(sidecars, own);
-    }
-    const running = (pod.spec?.containers ?? [])
-      .map(({ resources }) => amounts(resources))
-      .reduce(add, sidecars);
-    return larger(peak, running);
-  };
-  const limits = total(limitsIn);
-  return {
-    requests: add(total(requestsIn), overhead),
-    limits: {
-      cpu: limits.cpu + (limits.cpu > 0 ? overhead.cpu : 0),
-      memory: limits.memory + (limits.memory > 0 ? overhead.memory : 0),
-    },
-  };
+  const { milliCpu, memory } = podAmounts(pod).requests;
+  return milliCpu > 0 || memory > 0 ? 'Burstable' : 'BestEffort';
 }
 
 /** Limits of the pod's own cgroup. */
-export function podResources(pod: Pod): LinuxResources {
+export function podResources(pod: Pod, policy: LimitPolicy): CgroupLimits {
   const { requests, limits } = podAmounts(pod);
   const containers = [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])];
-  const allLimit = (name: keyof Amounts): boolean =>
-    containers.length > 0 && containers.every(({ resources }) => limitsIn(resources)[name] > 0);
-  const quota = allLimit('cpu') ? milliCpuToQuota(limits.cpu) : undefined;
+  const ofPod = limitsIn(pod.spec?.resources);
+  const isLimited = (name: 'cpu' | 'memory'): boolean =>
+    ofPod[name] > 0 ||
+    (containers.length > 0 && containers.every(({ resources }) => limitsIn(resources)[name] > 0));
   return {
-    cpuShares: milliCpuToShares(requests.cpu),
-    ...(quota !== undefined && { cpuQuota: quota, cpuPeriod: periodMicros }),
-    ...(allLimit('memory') && { memoryBytes: limits.memory }),
+    cpuShares: milliCpuToShares(requests.milliCpu),
+    ...(isLimited('cpu') && quotaOf(limits.milliCpu, policy)),
+    ...(isLimited('memory') && { memoryBytes: limits.memory }),
+    ...(policy.podMaxPids !== undefined && { pidsLimit: policy.podMaxPids }),
+    ...podReservation(pod, requests.memory, policy),
+    ...(policy.hugePageSizes.length > 0 && { hugePageBytes: podHugePages(requests, policy) }),
   };
 }
 
-/** Limits of one container. `memoryCapacity`: the node's, in bytes. */
-export function containerResources(pod: Pod, container: Container, memoryCapacity: number): LinuxResources {
-  const limits = limitsIn(container.resources);
-  const quota = milliCpuToQuota(limits.cpu);
+/** Hard for guaranteed pods, soft for burstable ones, none for best effort. */
+function podReservation(pod: Pod, bytes: number, policy: LimitPolicy): CgroupLimits {
+  if (!policy.reservesMemory) return {};
+  const qos = qosClassOf(pod);
   return {
-    cpuShares: milliCpuToShares(requestsIn(container.resources).cpu),
-    ...(quota !== undefined && { cpuQuota: quota, cpuPeriod: periodMicros }),
+    memoryMinBytes: qos === 'Guaranteed' ? bytes : 0,
+    memoryReservationBytes: qos === 'Burstable' ? bytes : 0,
+  };
+}
+
+/** A pod gets the huge pages it asked for, of every other size none. */
+function podHugePages({ others }: Resources, policy: LimitPolicy): Record<string, number> {
+  const sizes = policy.hugePageSizes.map((size) => [
+    kernelPageSize(size),
+    others.get(hugePageResource(size)) ?? 0,
+  ]);
+  return Object.fromEntries(sizes);
+}
+
+/**
+ * Limits of one container. One without a limit of its own gets the pod's, where `spec.resources` sets one, so that
+ * programs which look at their own cgroup see what they may use.
+ */
+export function containerResources(pod: Pod, container: Container, policy: LimitPolicy): LinuxResources {
+  const own = limitsIn(container.resources);
+  const ofPod = limitsIn(pod.spec?.resources);
+  const limits = { cpu: own.cpu || ofPod.cpu, memory: own.memory || ofPod.memory };
+  const requests = requestsIn(container.resources);
+  const asksCpu = container.resources?.requests?.['cpu'] !== undefined;
+  const pages = Object.entries(container.resources?.limits ?? {}).filter(([name]) =>
+    name.startsWith(hugePagePrefix),
+  );
+  return {
+    cpuShares: milliCpuToShares(asksCpu ? requests.cpu : limits.cpu),
+    ...quotaOf(limits.cpu, policy),
     ...(limits.memory > 0 && { memoryBytes: limits.memory }),
-    oomScoreAdj: oomScoreAdj(pod, container, memoryCapacity),
+    ...(policy.reservesMemory && requests.memory > 0 && { memoryReservationBytes: requests.memory }),
+    ...(pages.length > 0 && {
+      hugePageBytes: Object.fromEntries(
+        pages.map(([name, bytes]) => [kernelPageSize(pageBytesOf(name)), toBytes(bytes)]),
+      ),
+    }),
+    oomScoreAdj: oomScoreAdj(pod, container, policy.memoryCapacity),
   };
 }
 
 /**
- * Whom the kernel kills first when the node is out of memory: best effort (1000), then burstable containers that asked
- * for little (up to 999), last guaranteed and node-critical ones (-997).
+ * Whom the kernel kills first when the node is out of memory ("Node out of memory behavior"): best effort (1000), then
+ * burstable containers that asked for little (up to 999), last guaranteed and node-critical ones (-997). Memory that
+ * only the pod asked for counts for its containers in equal parts; a sidecar does not go before the containers it is for.
  */
 export function oomScoreAdj(pod: Pod, container: Container, memoryCapacity: number): number {
+  const { spec } = pod;
   const qos = qosClassOf(pod);
-  if (qos === 'Guaranteed' || (pod.spec?.priority ?? 0) >= criticalPriority) return -997;
+  const isCritical =
+    spec?.priorityClassName === 'system-node-critical' || (spec?.priority ?? 0) >= nodeCriticalPriority;
+  if (qos === 'Guaranteed' || isCritical) return -997;
   if (qos === 'BestEffort') return 1000;
-  const { memory } = requestsIn(container.resources);
-  return Math.min(Math.max(1000 - Math.floor((1000 * memory) / memoryCapacity), 2), 999);
+  const containers = spec?.containers ?? [];
+  const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  const asked = (one: Container): number => requestsIn(one.resources).memory;
+  const all = [...containers, ...sidecars];
+  const ofPod = requestsIn(spec?.resources).memory;
+  const shared = Math.max(ofPod - all.map(asked).reduce((sum, bytes) => sum + bytes, 0), 0) / all.length || 0;
+  const scoreOf = (bytes: number): number =>
+    Math.min(Math.max(1000 - Math.floor((1000 * (bytes + shared)) / memoryCapacity), 2), 999);
+  const own = scoreOf(asked(container));
+  if (!sidecars.includes(container)) return own;
+  return Math.min(own, ...containers.map((one) => scoreOf(asked(one))));
 }

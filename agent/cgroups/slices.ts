@@ -7,8 +7,13 @@
  */
 import type { Exec } from '../../src/host/exec.js';
 import { ExecError } from '../../src/host/exec.js';
-import type { LinuxResources } from '../runtime/runtime.js';
-import { type CgroupVersion, type UnitProperty, unitProperties } from './files.js';
+import {
+  type CgroupLimits,
+  type CgroupVersion,
+  type Scope,
+  type UnitProperty,
+  unitProperties,
+} from './files.js';
 
 const manager = ['org.freedesktop.systemd1', '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager'];
 
@@ -21,8 +26,8 @@ export class Slices {
     this.#version = version;
   }
 
-  /** Starts the slice with these limits, or changes those of one that runs. */
-  async ensure(slice: string, limits: LinuxResources): Promise<void> {
+  /** Starts the slice with these limits, or changes those of one that runs: the named ones or all. */
+  async ensure(slice: string, limits: CgroupLimits, scope: Scope = 'named'): Promise<void> {
     const own = unitProperties(limits, this.#version);
     const fixed: UnitProperty[] = [
       ['Description', 's', 'pods of Wherry'],
@@ -40,8 +45,9 @@ export class Slices {
       '0',
     ];
     const exists = await this.#call(start, /already exists|already loaded|has a fragment file/);
-    if (exists && own.length > 0)
-      await this.#call(['SetUnitProperties', 'sba(sv)', slice, 'true', ...array(own)]);
+    const changed = exists ? unitProperties(limits, this.#version, scope) : [];
+    if (changed.length > 0)
+      await this.#call(['SetUnitProperties', 'sba(sv)', slice, 'true', ...array(changed)]);
   }
 
   /** Stops the slice and all slices below it. What does not run is no error. */
