@@ -324,9 +324,30 @@ const table: [name: string, pod: Pod, observed: Observed, steps: string[]][] = [
     ['kill app0 5'],
   ],
   [
-    'deleted: then containers are removed',
+    'deleted: then the sandbox is removed with what was in it',
     podOf({}, deleted),
     seen([container({ exit: 0 })]),
+    ['removeSandbox s0'],
+  ],
+  [
+    'deleted without grace: removed at once, running or not',
+    podOf({}, { ...deleted, deletionGracePeriodSeconds: 0 }),
+    seen([container()]),
+    ['removeSandbox s0'],
+  ],
+  [
+    'deleted without grace, but somebody waits for its last status: killed first',
+    podOf(
+      {},
+      { ...deleted, deletionGracePeriodSeconds: 0, finalizers: ['batch.kubernetes.io/job-tracking'] },
+    ),
+    seen([container()]),
+    ['kill app0 0'],
+  ],
+  [
+    'deleted: containers without a sandbox are removed by themselves',
+    podOf({}, deleted),
+    seen([container({ exit: 0 })], { sandboxes: [] }),
     ['remove app0'],
   ],
   [

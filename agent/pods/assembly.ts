@@ -165,6 +165,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     cgroups,
     startup,
     kill,
+    events,
     gate,
     clock,
     deleteObject: (pod, record) => statuses.deleteObject(pod, record.status),

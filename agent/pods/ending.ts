@@ -15,18 +15,26 @@ const worthShorteningMs = 1000;
 export function endPod(pod: Pod, observed: Observed, end: Ending, now: Date): Step[] {
   const running = observed.containers.filter(isRunning);
   const graceMs = Math.min(graceSecondsOf(pod), end.graceSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-  if (running.length > 0) return killInOrder(pod, observed, { running, graceMs, now });
+  // Without grace a removal ends them as well, all at once; only who waits for the object wants to know how they ended.
+  const mayVanish = end.isDeleted && graceMs === 0 && (pod.metadata.finalizers ?? []).length === 0;
+  if (running.length > 0 && !mayVanish) return killInOrder(pod, observed, { running, graceMs, now });
 
-  // What is removed next need not be stopped first.
-  const idle = end.isDeleted ? [] : observed.sandboxes.filter((sandbox) => sandbox.state === 'running');
+  if (end.isDeleted) return removeEverything(observed);
+  const idle = observed.sandboxes.filter((sandbox) => sandbox.state === 'running');
   if (idle.length > 0) return idle.map((sandbox) => ({ do: 'stopSandbox', sandbox }));
+  return observed.containers.filter(isHalfMade).map(({ id }) => ({ do: 'removeContainer', id }));
+}
 
-  const unwanted = end.isDeleted ? observed.containers : observed.containers.filter(isHalfMade);
-  if (unwanted.length > 0) return unwanted.map(({ id }) => ({ do: 'removeContainer', id }));
-  if (!end.isDeleted) return [];
-  if (observed.sandboxes.length > 0)
-    return observed.sandboxes.map((sandbox) => ({ do: 'removeSandbox', sandbox }));
-  return [{ do: 'finish' }];
+/** A sandbox takes its containers along, running or not. */
+function removeEverything({ sandboxes, containers }: Observed): Step[] {
+  const homes = new Set(sandboxes.map(({ id }) => id));
+  const steps: Step[] = [
+    ...sandboxes.map((sandbox): Step => ({ do: 'removeSandbox', sandbox })),
+    ...containers
+      .filter(({ sandboxId }) => !homes.has(sandboxId))
+      .map(({ id }): Step => ({ do: 'removeContainer', id })),
+  ];
+  return steps.length > 0 ? steps : [{ do: 'finish' }];
 }
 
 function killInOrder(

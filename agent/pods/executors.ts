@@ -10,10 +10,12 @@ import type { Runtime, SandboxState } from '../runtime/runtime.js';
 import type { Step } from './actions.js';
 import { type Gate, priorities } from './gate.js';
 import type { KillContainer } from './kill.js';
-import type { PodCgroups, PodVolumes } from './needs.js';
+import { containerNameOf } from './names.js';
+import type { PodCgroups, PodEvents, PodVolumes } from './needs.js';
 import { toPodSandbox } from './networking.js';
+import { isRunning } from './observed.js';
 import type { PodRecord } from './record.js';
-import type { Startup } from './startup.js';
+import { allOrFirstError, type Startup } from './startup.js';
 
 export interface StepContext {
   pod: Pod;
@@ -35,6 +37,7 @@ export interface ExecutorOptions {
   cgroups: PodCgroups;
   startup: Startup;
   kill: KillContainer;
+  events: PodEvents;
   gate: Gate;
   clock: Clock;
   /** Sends the last status and deletes the object; retries by itself. */
@@ -76,10 +79,20 @@ export function createExecutors(options: ExecutorOptions): Execute {
       context.record.sandboxes.set(sandbox.id, stopped);
     },
     removeSandbox: async ({ sandbox }, context) => {
-      // It may have died by itself, with its addresses still taken.
-      await tearDownNetwork(sandbox, context);
-      await remove(context.record, () => runtime.removeSandbox(sandbox.id));
-      context.record.sandboxes.delete(sandbox.id);
+      const { pod, record } = context;
+      const inside = [...record.containers.values()].filter(({ sandboxId }) => sandboxId === sandbox.id);
+      for (const state of inside) {
+        if (!isRunning(state) || record.killing.has(state.id)) continue;
+        const name = containerNameOf(state);
+        options.events.record(pod, 'Normal', 'Killing', `Stopping container ${name}`, name);
+      }
+      // A crash in between leaves the network's own record, by which the next sweep gives the address back.
+      await allOrFirstError([
+        tearDownNetwork(sandbox, context),
+        remove(record, () => runtime.removeSandbox(sandbox.id)),
+      ]);
+      record.sandboxes.delete(sandbox.id);
+      for (const { id } of inside) record.containers.delete(id);
     },
     finish: async (_step, { pod, record }) => {
       await options.volumes.tearDown(record.uid);

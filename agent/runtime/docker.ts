@@ -72,6 +72,8 @@ export class DockerRuntime implements Runtime {
   readonly #exec: DockerExec;
   /** How containers join a sandbox; a cache, read anew from Docker after a restart. */
   readonly #sharing = new Map<string, Sharing>();
+  /** The containers of sandboxes made by this process; not of one where a creation has an unknown outcome. */
+  readonly #members = new Map<string, Set<string>>();
 
   constructor(options: DockerRuntimeOptions) {
     this.#client = new DockerClient({ socketPath: options.socketPath, clock: options.clock ?? systemClock });
@@ -121,6 +123,7 @@ export class DockerRuntime implements Runtime {
       return this.#create(body);
     });
     this.#sharing.set(id, { pid: spec.pid, ipc: spec.ipc });
+    this.#members.set(id, new Set());
     return id;
   }
 
@@ -139,10 +142,12 @@ export class DockerRuntime implements Runtime {
     await this.stopContainer(id, graceMs);
   }
 
+  /** All at once: nothing of it may live on, so no order is kept. */
   async removeSandbox(id: string): Promise<void> {
-    await Promise.all((await this.#idsIn(id)).map((container) => this.removeContainer(container)));
-    await this.removeContainer(id);
+    const inside = [...(this.#members.get(id) ?? (await this.#idsIn(id)))];
+    await Promise.all([...inside, id].map((container) => this.removeContainer(container)));
     this.#sharing.delete(id);
+    this.#members.delete(id);
   }
 
   async listSandboxes(filter: { podUid?: string } = {}): Promise<SandboxState[]> {
@@ -155,7 +160,15 @@ export class DockerRuntime implements Runtime {
   }
 
   async createContainer(sandboxId: string, spec: ContainerSpec): Promise<string> {
-    return this.#create(containerBody(sandboxId, await this.#sharingOf(sandboxId), spec, this.#oomFloor));
+    const body = containerBody(sandboxId, await this.#sharingOf(sandboxId), spec, this.#oomFloor);
+    try {
+      const id = await this.#create(body);
+      this.#members.get(sandboxId)?.add(id);
+      return id;
+    } catch (error) {
+      if (error instanceof RuntimeError && error.kind === 'unavailable') this.#members.delete(sandboxId);
+      throw error;
+    }
   }
 
   async startContainer(id: string): Promise<void> {
