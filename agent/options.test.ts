@@ -31,6 +31,33 @@ t.test('values', async (t) => {
   });
 });
 
+t.test('what is kept back, and for how long a shutdown waits', async (t) => {
+  const raw = {
+    nodeName: 'n',
+    systemReserved: 'cpu=100m, memory=1Gi',
+    kubeReserved: 'pid=1000',
+    enforceNodeAllocatable: 'none',
+    podMaxPids: '-1',
+    cpuCfsQuota: 'false',
+    shutdownGracePeriod: '30s',
+    shutdownGracePeriodCriticalPods: '10s',
+    nodeLabels: 'topology.kubernetes.io/zone=a,node.kubernetes.io/x=1,mine.example/y=2',
+  };
+  t.match(parseAgentOptions(raw), {
+    systemReserved: { cpu: '100m', memory: '1Gi' },
+    kubeReserved: { pid: '1000' },
+    enforceNodeAllocatable: [],
+    podMaxPids: undefined,
+    cpuCfsQuota: false,
+    memoryReservationPolicy: 'None',
+    shutdownGracePeriodMs: 30_000,
+    shutdownGracePeriodCriticalPodsMs: 10_000,
+    nodeLabels: { 'topology.kubernetes.io/zone': 'a' },
+  });
+  t.equal(parseAgentOptions({ ...raw, podMaxPids: '99' }).podMaxPids, 99);
+  t.strictSame(parseAgentOptions({ nodeName: 'n' }).enforceNodeAllocatable, ['pods']);
+});
+
 t.test('refusals name flag and value', async (t) => {
   const refused = (raw: Record<string, string>): string => {
     try {
@@ -47,5 +74,11 @@ t.test('refusals name flag and value', async (t) => {
   t.match(refused({ registerWithTaints: 'a=b' }), /--register-with-taints: "a=b" must end in/);
   t.match(refused({ dataDir: 'x' }), /--data-dir: "x" must be an absolute path/);
   t.match(refused({ serviceCidr: '10.244.0.0/24' }), /overlaps with --cluster-cidr/);
+  t.match(refused({ systemReserved: 'memory' }), /--system-reserved: "memory" must be one of cpu, memory/);
+  t.match(refused({ kubeReserved: 'cpu=x' }), /--kube-reserved/);
+  t.match(refused({ enforceNodeAllocatable: 'system-reserved' }), /take "pods", or "none"/);
+  t.match(refused({ podMaxPids: '0' }), /--pod-max-pids: "0" must be a number from 1/);
+  t.match(refused({ shutdownGracePeriodCriticalPods: '5s' }), /is more than --shutdown-grace-period/);
+  t.match(refused({ nodeLabels: 'node-role.kubernetes.io/x=' }), /no label that a node may give itself/);
   t.match(refused({ runtime: 'podman' }), /is not supported/);
 });

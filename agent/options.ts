@@ -6,6 +6,7 @@
 import { hostname } from 'node:os';
 import { dnsSubdomainErrors } from '../src/api/names.js';
 import {
+  durationFlag,
   given,
   ipFlag,
   logLevelFlag,
@@ -18,7 +19,7 @@ import {
   wrongFlag,
 } from '../src/host/config.js';
 import type { LogLevel } from '../src/host/log.js';
-import { parseKeyValues, parseTaints, type Taint } from './optionlists.js';
+import { parseEnforced, parseNodeLabels, parseReserved, parseTaints, type Taint } from './optionlists.js';
 
 export interface AgentOptions {
   /** `https://host:port` of the master. */
@@ -42,6 +43,21 @@ export interface AgentOptions {
   nodeLabels: Record<string, string>;
   registerWithTaints: readonly Taint[];
   maxPods: number;
+  /** Processes of one pod; undefined for no limit. */
+  podMaxPids: number | undefined;
+  /** Whether cpu limits of containers are enforced. */
+  cpuCfsQuota: boolean;
+  /** Kept back for the host's own daemons and for the runtime and this agent: cpu, memory, ephemeral-storage, pid. */
+  systemReserved: Readonly<Record<string, string>>;
+  kubeReserved: Readonly<Record<string, string>>;
+  /** What is held to what is allocatable. */
+  enforceNodeAllocatable: readonly 'pods'[];
+  /** Whether memory requests are protected from reclaim (cgroup v2). */
+  memoryReservationPolicy: 'None' | 'TieredReservation';
+  /** How long a shutdown of the host waits for pods to end; 0: it does not. */
+  shutdownGracePeriodMs: number;
+  /** The last part of it, which critical pods get. */
+  shutdownGracePeriodCriticalPodsMs: number;
   logLevel: LogLevel;
 }
 
@@ -60,9 +76,16 @@ export function parseAgentOptions(raw: RawFlags): AgentOptions {
     agentPort: portFlag(raw, 'agent-port', 10250),
     bindAddress: ipFlag(raw, 'bind-address') ?? '0.0.0.0',
     cniConfDir: pathFlag(raw, 'cni-conf-dir', '/etc/cni/net.d'),
-    nodeLabels: parsedFlag(raw, 'node-labels', parseKeyValues, {}),
+    nodeLabels: parsedFlag(raw, 'node-labels', parseNodeLabels, {}),
     registerWithTaints: parsedFlag(raw, 'register-with-taints', parseTaints, []),
     maxPods: numberFlag(raw, 'max-pods', { otherwise: 110, from: 1, to: 5000 }),
+    podMaxPids: podMaxPids(raw),
+    cpuCfsQuota: parsedFlag(raw, 'cpu-cfs-quota', parseBoolean, true),
+    systemReserved: parsedFlag(raw, 'system-reserved', parseReserved, {}),
+    kubeReserved: parsedFlag(raw, 'kube-reserved', parseReserved, {}),
+    enforceNodeAllocatable: parsedFlag(raw, 'enforce-node-allocatable', parseEnforced, ['pods']),
+    memoryReservationPolicy: parsedFlag(raw, 'memory-reservation-policy', parseReservationPolicy, 'None'),
+    ...shutdownGrace(raw),
     logLevel: logLevelFlag(raw),
   };
 }
@@ -75,6 +98,33 @@ function server(raw: RawFlags): string {
     throw wrongFlag('server', value, 'is no address of a master; write it like https://192.0.2.1:6443');
   }
   return url.origin;
+}
+
+function parseBoolean(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new Error(`${JSON.stringify(text)} must be true or false`);
+  return text === 'true';
+}
+
+/** As with kubelet, -1 is no limit. */
+function podMaxPids(raw: RawFlags): number | undefined {
+  if (given(raw, 'pod-max-pids') === '-1') return undefined;
+  return numberFlag(raw, 'pod-max-pids', { otherwise: 0, from: 1, to: 4_194_304 }) || undefined;
+}
+
+function parseReservationPolicy(text: string): AgentOptions['memoryReservationPolicy'] {
+  if (text !== 'None' && text !== 'TieredReservation')
+    throw new Error(`${JSON.stringify(text)} must be None or TieredReservation`);
+  return text;
+}
+
+function shutdownGrace(
+  raw: RawFlags,
+): Pick<AgentOptions, 'shutdownGracePeriodMs' | 'shutdownGracePeriodCriticalPodsMs'> {
+  const flag = 'shutdown-grace-period-critical-pods';
+  const all = durationFlag(raw, 'shutdown-grace-period', '0s');
+  const critical = durationFlag(raw, flag, '0s');
+  if (critical > all) throw wrongFlag(flag, given(raw, flag) ?? '', 'is more than --shutdown-grace-period');
+  return { shutdownGracePeriodMs: all, shutdownGracePeriodCriticalPodsMs: critical };
 }
 
 function nodeName(raw: RawFlags): string {

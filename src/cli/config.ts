@@ -80,6 +80,42 @@ export const agentFlags: readonly Flag[] = [
     description: 'a network configuration found here replaces the built-in one (/etc/cni/net.d)',
   },
   { name: 'max-pods', value: 'number', description: 'how many pods this node takes (110)' },
+  {
+    name: 'pod-max-pids',
+    value: 'number',
+    description: 'how many processes a pod may have; -1 for any (-1)',
+  },
+  { name: 'cpu-cfs-quota', value: 'boolean', description: 'whether cpu limits are enforced (true)' },
+  {
+    name: 'system-reserved',
+    value: 'list',
+    description: "kept back for the host's daemons: cpu=...,memory=...,ephemeral-storage=...,pid=...",
+  },
+  {
+    name: 'kube-reserved',
+    value: 'list',
+    description: 'kept back for the runtime and the agent, written the same way',
+  },
+  {
+    name: 'enforce-node-allocatable',
+    value: 'list',
+    description: 'what is held to what is allocatable: pods (default) or none',
+  },
+  {
+    name: 'memory-reservation-policy',
+    value: 'policy',
+    description: 'TieredReservation protects memory requests from reclaim, on cgroup v2 (None)',
+  },
+  {
+    name: 'shutdown-grace-period',
+    value: 'duration',
+    description: 'how long a shutdown of the host waits for pods to end (0s: not at all)',
+  },
+  {
+    name: 'shutdown-grace-period-critical-pods',
+    value: 'duration',
+    description: 'the last part of it, for critical pods (0s)',
+  },
 ];
 
 export type RawOptions = Record<string, string>;
