@@ -4,13 +4,12 @@
  * Docker has no call to end an exec and lets it run on when the connection breaks; so an abort looks up its process and
  * kills it and its children on this host. Input is closed half, output is written one frame at a time (backpressure).
  */
-import { readFile } from 'node:fs/promises';
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { createBackoff } from '../../src/client/backoff.js';
-import { hasCode } from '../../src/host/files.js';
 import { type DockerClient, deadlines } from './docker-client.js';
 import { toRuntimeError } from './docker-errors.js';
 import { readFrames, readRaw } from './docker-frames.js';
+import { killTree } from './processes.js';
 import { type ExecSpec, RuntimeError } from './runtime.js';
 
 type Streams = Omit<ExecSpec, 'command'>;
@@ -191,17 +190,3 @@ const write = (target: Writable, data: Buffer): Promise<void> =>
   new Promise((resolve, reject) => {
     target.write(data, (error) => (error ? reject(error) : resolve()));
   });
-
-/** SIGKILL for a process and all that descend from it, parents first so that nothing new appears. */
-async function killTree(pid: number): Promise<void> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT', 'ESRCH')) return '';
-    throw error;
-  });
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (!hasCode(error, 'ESRCH')) throw error;
-  }
-  for (const child of children.split(' ').filter(Boolean)) await killTree(Number(child));
-}

@@ -1,6 +1,6 @@
 /**
- * The server side of SPDY/3.1 over any Duplex: an upgraded socket, or WebSocket messages. Made by the sessions of
- * exec and port-forward; gives them streams.
+ * One end of SPDY/3.1 over any Duplex: an upgraded socket, or WebSocket messages. Made by the sessions of exec and
+ * port-forward, which serve the streams that clients open; and by the runtime for CRI, which opens streams itself.
  *
  * Frames are handled one after the other, so reading stops while a stream is full. Windows: clients written in Go know
  * none, so ours are never waited for; a client that mentions windows is told what was taken. Whatever it is sent, a
@@ -22,9 +22,10 @@ import {
   SpdyError,
   streamIdAt,
   synReplyFrame,
+  synStreamFrame,
   windowUpdateFrame,
 } from './frames.js';
-import { HeaderReader, HeaderWriter } from './headers.js';
+import { HeaderReader, type Headers, HeaderWriter } from './headers.js';
 import { SpdyStream, type StreamLink } from './stream.js';
 
 /** Far above what port-forward of a busy page needs. */
@@ -40,6 +41,8 @@ export class SpdyConnection {
   readonly #reader = new HeaderReader();
   readonly #writer = new HeaderWriter();
   #lastId = 0;
+  /** Of the stream that we open next; a server opens none. */
+  #nextId = 1;
   #usesWindows = false;
 
   /** `onStream` accepts the stream or destroys it; called for each SYN_STREAM in their order. */
@@ -50,6 +53,18 @@ export class SpdyConnection {
     // Also while reading waits for a stream that nobody reads.
     transport.once('close', () => this.#cut());
     this.closed = this.#serve();
+  }
+
+  /**
+   * Opens a stream, for the client's end. A reset by the server, and the end of the connection, are the end of its
+   * input: servers of Kubernetes close so when all is said, and what came before is still to be read.
+   */
+  open(headers: Headers): SpdyStream {
+    const stream = new SpdyStream(this.#link, this.#nextId, headers);
+    this.#nextId += 2;
+    this.#streams.set(stream.id, stream);
+    this.#send(synStreamFrame(stream.id, this.#writer.write(headers)));
+    return stream;
   }
 
   /** Tells the client that this is all; it closes when it has read everything. Streams that are open are cut. */
@@ -83,7 +98,16 @@ export class SpdyConnection {
   }
 
   #cut(): void {
-    for (const stream of this.#streams.values()) stream.receiveReset();
+    for (const stream of this.#streams.values()) this.#endOf(stream);
+  }
+
+  #endOf(stream: SpdyStream | undefined): void {
+    if (this.#isClient) stream?.receiveEnd();
+    else stream?.receiveReset();
+  }
+
+  get #isClient(): boolean {
+    return this.#nextId > 1;
   }
 
   async #onData({ streamId, bytes, fin }: DataPiece): Promise<void> {
@@ -104,12 +128,12 @@ export class SpdyConnection {
         if ((flags & flag.fin) !== 0) this.#streams.get(streamIdAt(body))?.receiveEnd();
         return;
       case frameType.rstStream:
-        this.#streams.get(streamIdAt(body))?.receiveReset();
+        this.#endOf(this.#streams.get(streamIdAt(body)));
         return;
       case frameType.ping: {
         const id = streamIdAt(body);
-        // Even numbers would be answers to pings of ours.
-        if (id % 2 === 1) this.#send(pingFrame(id));
+        // Other numbers would be answers to pings of ours.
+        if (id % 2 === (this.#isClient ? 0 : 1)) this.#send(pingFrame(id));
         return;
       }
       case frameType.settings:
@@ -117,7 +141,11 @@ export class SpdyConnection {
         this.#usesWindows = true;
         return;
       case frameType.synReply:
-        throw new SpdyError('an answer to a stream that was not opened');
+        if (streamIdAt(body) >= this.#nextId)
+          throw new SpdyError('an answer to a stream that was not opened');
+        await this.#reader.read(body.subarray(4));
+        if ((flags & flag.fin) !== 0) this.#streams.get(streamIdAt(body))?.receiveEnd();
+        return;
       default:
       // GOAWAY: the client closes by itself when its streams are done. Unknown frames are to be ignored.
     }

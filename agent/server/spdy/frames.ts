@@ -131,6 +131,10 @@ export const pingFrame = (id: number): Buffer => controlFrame(frameType.ping, nu
 export const synReplyFrame = (streamId: number, block: Buffer): Buffer =>
   controlFrame(frameType.synReply, Buffer.concat([numbers(streamId), block]));
 
+/** Opens a stream of the highest priority that belongs to no other. */
+export const synStreamFrame = (streamId: number, block: Buffer): Buffer =>
+  controlFrame(frameType.synStream, Buffer.concat([numbers(streamId, 0), Buffer.alloc(2), block]));
+
 /** The 31 bits of a stream's number at `offset`. Throws for a frame that is too short. */
 export function streamIdAt(body: Buffer, offset = 0): number {
   if (body.length < offset + 4) throw new SpdyError('a frame is too short');
