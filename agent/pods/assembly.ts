@@ -12,23 +12,23 @@ import type { PodNetwork } from '../network/network.js';
 import { createProbeManager, type ProbeManager } from '../probes/manager.js';
 import { createProbeRunner } from '../probes/runner.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { createMounter } from '../volumes/mounts.js';
-import { createReferencedObjects, type ReferencedObjects } from '../volumes/objects.js';
-import { createPayloadReader } from '../volumes/sources.js';
-import { createServiceAccountTokens } from '../volumes/tokens.js';
-import { createVolumes } from '../volumes/volumes.js';
+import type { ReferencedObjects } from '../volumes/objects.js';
+import { createPodVolumes } from '../volumes/podvolumes.js';
 import { isEphemeral } from './ephemeral.js';
 import { createExecutors, type Execute } from './executors.js';
+import { createFeatureReader } from './features.js';
 import { createGate } from './gate.js';
 import { createHooks } from './hooks.js';
 import { createHostFiles } from './hostfiles.js';
 import { createKill } from './kill.js';
 import { createLastWords, type LastWords } from './lastwords.js';
 import type { AdmitPod, PodCgroups, PodEvents, PodImages, PodVolumes } from './needs.js';
+import { type PodConfig, podConfigDefaults } from './nodeconfig.js';
 import { createPostStart } from './poststart.js';
 import { createPreparation } from './preparation.js';
 import { onProbeFailure, onProbeVerdict } from './probing.js';
 import type { PodRecord } from './record.js';
+import { createSandboxPreparation } from './sandbox.js';
 import { createStartup } from './startup.js';
 import type { NodeFacts } from './status.js';
 import { createStatusWriter, type StatusWriter } from './statuswriter.js';
@@ -50,12 +50,16 @@ export interface PodsOptions {
   node: NodeFacts;
   /** What the node offers, for `resourceFieldRef` without a limit. */
   allocatable(): Readonly<Record<string, string>>;
+  /** Labels of this node's object, for volumes that are on some nodes only. */
+  nodeLabels?(): Readonly<Record<string, string>>;
   /** `<data-dir>/agent/pods`. */
   podsDirectory: string;
   /** Whether this node takes a pod; every pod when absent. */
   admit?: AdmitPod;
   /** Calls to the runtime under way at a time. */
   maxRuntimeCalls?: number;
+  /** What the agent's flags say about pods. */
+  config?: Partial<PodConfig>;
 }
 
 /** What the parts need of their surroundings. */
@@ -100,19 +104,21 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     }
     enqueue(uid);
   };
-  const objects = createReferencedObjects({ client, clock, log, onChange: lookAtVolumes });
-  const tokens = createServiceAccountTokens({ client, clock, onRenewal: lookAtVolumes });
   const facts = { hostIPs: node.hostIPs, nodeName, allocatable: options.allocatable };
-  const hostFiles = createHostFiles(options.podsDirectory);
-  const volumes = createVolumes({
-    podsDirectory: options.podsDirectory,
-    readPayload: createPayloadReader({ objects, tokens, facts }),
-    mounter: createMounter(options.exec),
+  const config: PodConfig = { ...podConfigDefaults, ...options.config };
+  const hostFiles = createHostFiles({ podsDirectory: options.podsDirectory, config });
+  const features = createFeatureReader(runtime, clock);
+  const { volumes, objects } = createPodVolumes({
+    client,
     clock,
-    release: async (uid) => {
-      tokens.release(uid);
-      await objects.release(uid);
-    },
+    log,
+    exec: options.exec,
+    images,
+    features,
+    facts,
+    node: () => ({ name: nodeName, labels: options.nodeLabels?.() ?? {} }),
+    podsDirectory: options.podsDirectory,
+    onChange: lookAtVolumes,
   });
 
   const runner = createProbeRunner({ runtime, clock });
@@ -131,6 +137,8 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     cgroups,
     objects,
     hostFiles,
+    features,
+    config,
     clock,
     nodeName,
     enqueue,
@@ -149,6 +157,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     clock,
     nodeName,
     prepare: preparation.prepare,
+    prepareSandbox: createSandboxPreparation({ client, features, cgroups, config, nodeName }),
     hostIPs: node.hostIPs,
     afterStart: createPostStart({ runHook, kill, events, signal: around.signal, log }),
   });

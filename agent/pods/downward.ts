@@ -67,7 +67,7 @@ const formatMap = (map: Record<string, string> = {}): string =>
     .map((key) => `${key}=${JSON.stringify(map[key])}`)
     .join('\n');
 
-/** A limit that is not set counts as what the node has. Values are rounded up to whole divisors. */
+/** A limit that is not set counts as that of the pod, or as what the node has. Values are rounded up to whole divisors. */
 export function resourceOf(
   pod: Pod,
   self: Container | undefined,
@@ -85,7 +85,10 @@ export function resourceOf(
     throw new ConfigError(`unsupported container resource : ${resource}`);
   }
   const { limits = {}, requests = {} } = spec.resources ?? {};
-  const value = kind === 'limits' ? (limits[name] ?? allocatable[name]) : (requests[name] ?? limits[name]);
+  const value =
+    kind === 'limits'
+      ? (limits[name] ?? pod.spec?.resources?.limits?.[name] ?? allocatable[name])
+      : (requests[name] ?? limits[name]);
   const step = divisor && divisor !== '0' ? divisor : '1';
   const measure = name === 'cpu' ? toMilli : toBytes;
   return String(Math.ceil(measure(value ?? '0') / Math.max(measure(step), 1)));

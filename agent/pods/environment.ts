@@ -1,15 +1,18 @@
 /**
  * The environment of a container: `$(VAR)` expansion, references to the pod's own fields and resources, and the
- * variables of services. Pure; ConfigMaps and Secrets come in as looked up by `references`.
+ * variables of services. Pure; ConfigMaps, Secrets and files come in as looked up by `references`.
  */
-import type { Container, EnvFromSource, EnvVar, Pod, Service } from '../../src/api/types.js';
+import type { Container, EnvFromSource, EnvVar, FileKeySelector, Pod, Service } from '../../src/api/types.js';
 import { fieldOf, resourceOf } from './downward.js';
+import { parseEnvFile } from './envfile.js';
 import { ConfigError } from './needs.js';
 
 /** The data of a ConfigMap or Secret as text; undefined when there is no such object. */
 export interface References {
   configMap(name: string): ReadonlyMap<string, string> | undefined;
   secret(name: string): ReadonlyMap<string, string> | undefined;
+  /** The text of a file of the pod's volume; undefined when there is no such file. */
+  envFile(volume: string, path: string): string | undefined;
 }
 
 export interface EnvironmentFacts {
@@ -70,8 +73,7 @@ function resolveVariable(
   if (!from) return expand(variable.value ?? '', env);
   if (from.fieldRef) return fieldOf(pod, from.fieldRef.fieldPath, facts);
   if (from.resourceFieldRef) return resourceOf(pod, spec, from.resourceFieldRef, facts.allocatable);
-  if (from.fileKeyRef)
-    throw new ConfigError(`env ${variable.name}: fileKeyRef is not supported by this node`);
+  if (from.fileKeyRef) return fromFile(variable.name, from.fileKeyRef, facts.references);
   const ref = from.configMapKeyRef ?? from.secretKeyRef;
   if (!ref) return undefined;
   const kind = from.configMapKeyRef ? 'configmap' : 'secret';
@@ -83,6 +85,25 @@ function resolveVariable(
   if (!data) throw missing(kind, name);
   const title = kind === 'configmap' ? 'ConfigMap' : 'Secret';
   throw new ConfigError(`couldn't find key ${ref.key} in ${title} ${namespace}/${name}`);
+}
+
+/** A file that is there but makes no sense is an error even when the key is optional. */
+function fromFile(
+  variable: string,
+  { volumeName, path, key, optional }: FileKeySelector,
+  references: References,
+): string | undefined {
+  const text = references.envFile(volumeName, path);
+  const what = `env ${variable}: fileKeyRef: `;
+  let value: string | undefined;
+  try {
+    value = text === undefined ? undefined : parseEnvFile(text, key);
+  } catch (error) {
+    throw new ConfigError(`${what}couldn't parse env file ${path} of volume ${volumeName}: ${String(error)}`);
+  }
+  if (value !== undefined || optional) return value;
+  if (text === undefined) throw new ConfigError(`${what}no file ${path} in volume ${volumeName}`);
+  throw new ConfigError(`${what}couldn't find key ${key} in file ${path} of volume ${volumeName}`);
 }
 
 /** `{NAME}_SERVICE_HOST` and friends; of all services of the namespace, or of `kubernetes` alone. */

@@ -13,11 +13,14 @@ import type { Container, Pod } from '../../src/api/types.js';
 import { readIfExists } from '../../src/host/files.js';
 import type { Mount } from '../runtime/runtime.js';
 import { requireName } from '../volumes/volumes.js';
-import { renderHosts, renderResolvConf } from './etcfiles.js';
+import { type ResolvConf, renderResolvConf } from './dns.js';
+import { renderHosts } from './etcfiles.js';
 import { podUid } from './names.js';
+import type { PodConfig } from './nodeconfig.js';
 
 export interface HostFiles {
-  prepare(pod: Pod): Promise<void>;
+  /** Tells users what they have to know about the pod's resolver. */
+  prepare(pod: Pod): Promise<ResolvConf['warnings']>;
   writeHosts(pod: Pod, ips: readonly string[]): Promise<void>;
   mountsOf(pod: Pod, spec: Container, attempt: number): Promise<Mount[]>;
   /** What a container wrote for its end; '' when nothing. */
@@ -31,14 +34,27 @@ const defaultMessagePath = '/dev/termination-log';
 /** Where systemd-resolved keeps the servers that /etc/resolv.conf hides behind a loopback address. */
 const resolvedFile = '/run/systemd/resolve/resolv.conf';
 
-export function createHostFiles(podsDirectory: string, etc = '/etc'): HostFiles {
+export interface HostFilesOptions {
+  podsDirectory: string;
+  config: Pick<PodConfig, 'clusterDns' | 'clusterDomain' | 'resolvConf'>;
+  /** The host's own. */
+  hostsFile?: string;
+}
+
+export function createHostFiles({
+  podsDirectory,
+  config,
+  hostsFile = '/etc/hosts',
+}: HostFilesOptions): HostFiles {
+  const { clusterDomain } = config;
+  const dns = { servers: config.clusterDns, domain: clusterDomain };
   const directoryOf = (uid: string): string => join(podsDirectory, requireName(uid));
   const fileOf = (pod: Pod, name: string): string => join(directoryOf(podUid(pod)), name);
   const messageFile = (uid: string, container: string, attempt: number): string =>
     join(directoryOf(uid), 'containers', requireName(container), String(attempt));
 
   async function hostResolvConf(): Promise<string> {
-    const text = (await readIfExists(join(etc, 'resolv.conf')))?.toString() ?? '';
+    const text = (await readIfExists(config.resolvConf))?.toString() ?? '';
     if (!/^\s*nameserver\s+127\.0\.0\.53\s*$/m.test(text)) return text;
     return (await readIfExists(resolvedFile))?.toString() ?? text;
   }
@@ -47,11 +63,13 @@ export function createHostFiles(podsDirectory: string, etc = '/etc'): HostFiles 
     async prepare(pod) {
       await mkdir(directoryOf(podUid(pod)), { recursive: true, mode: 0o750 });
       await (await open(fileOf(pod, 'etc-hosts'), 'a', 0o644)).close();
-      await writeInPlace(fileOf(pod, 'resolv.conf'), renderResolvConf(pod, await hostResolvConf()));
+      const { text, warnings } = renderResolvConf(pod, await hostResolvConf(), dns);
+      await writeInPlace(fileOf(pod, 'resolv.conf'), text);
+      return warnings;
     },
     async writeHosts(pod, ips) {
-      const hosts = pod.spec?.hostNetwork ? await readFile(join(etc, 'hosts'), 'utf8') : undefined;
-      await writeInPlace(fileOf(pod, 'etc-hosts'), renderHosts(pod, ips, hosts));
+      const hostText = pod.spec?.hostNetwork ? await readFile(hostsFile, 'utf8') : undefined;
+      await writeInPlace(fileOf(pod, 'etc-hosts'), renderHosts(pod, { ips, clusterDomain, hostText }));
     },
     async mountsOf(pod, spec, attempt) {
       const message = messageFile(podUid(pod), spec.name, attempt);

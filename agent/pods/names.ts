@@ -20,6 +20,18 @@ export const podUid = (pod: Pod): string => pod.metadata.uid ?? '';
 export const podName = (pod: Pod): string => pod.metadata.name ?? '';
 export const podNamespace = (pod: Pod): string => pod.metadata.namespace ?? 'default';
 
+/** A field of a container of the pod as messages name it: `spec.initContainers{first}.image`. */
+export function containerField(pod: Pod, container: string, field: string): string {
+  const { initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  const isIn = (list: readonly Container[]): boolean => list.some(({ name }) => name === container);
+  const list = isIn(ephemeralContainers)
+    ? 'ephemeralContainers'
+    : isIn(initContainers)
+      ? 'initContainers'
+      : 'containers';
+  return `spec.${list}{${container}}.${field}`;
+}
+
 const nameOf = (pod: Pod, part: string, attempt: number): string =>
   `wherry_${part}_${podName(pod)}_${podNamespace(pod)}_${podUid(pod)}_${attempt}`;
 

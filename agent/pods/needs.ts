@@ -3,7 +3,7 @@
  * real ones, tests hand in small ones.
  */
 import type { Container, Pod } from '../../src/api/types.js';
-import type { LinuxResources, Mount } from '../runtime/runtime.js';
+import type { Device, LinuxResources, Mount } from '../runtime/runtime.js';
 
 export interface PodCgroups {
   /** The parent for the pod's containers, as the runtime's cgroup driver names it. */
@@ -34,6 +34,8 @@ export interface PodVolumes {
   prepare(pod: Pod, signal: AbortSignal): Promise<void>;
   /** The mounts of one container; `env` expands `subPathExpr`. */
   mountsOf(pod: Pod, container: Container, env: ReadonlyMap<string, string>): Promise<Mount[]>;
+  /** The block devices (`volumeDevices`) of one container; absent: no volume of this node is one. */
+  devicesOf?(pod: Pod, container: Container): Promise<Device[]>;
   /** Unmounts and removes everything of the pod. Idempotent. */
   tearDown(uid: string): Promise<void>;
 }

@@ -9,14 +9,19 @@ import { podName, podNamespace, podUid } from './names.js';
 const protocolOf = (protocol: string | undefined): PortMapping['protocol'] =>
   protocol === 'UDP' || protocol === 'SCTP' ? protocol : 'TCP';
 
-/** The host ports that the containers of a pod ask for. */
+/** The host ports that the containers of a pod ask for, each once. On the host's network there is nothing to map. */
 export function portMappingsOf(pod: Pod): PortMapping[] {
-  const containers = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-  return containers.flatMap(({ ports = [] }) =>
-    ports.flatMap(({ hostPort, containerPort, protocol, hostIP }) =>
-      hostPort ? [{ hostPort, containerPort, protocol: protocolOf(protocol), hostIP: hostIP ?? '' }] : [],
-    ),
-  );
+  if (pod.spec?.hostNetwork) return [];
+  const mappings = new Map<string, PortMapping>();
+  for (const { ports = [] } of [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]) {
+    for (const { hostPort, containerPort, protocol, hostIP = '' } of ports) {
+      if (!hostPort) continue;
+      const mapping = { hostPort, containerPort, protocol: protocolOf(protocol), hostIP };
+      const key = `${mapping.protocol}/${hostIP}/${hostPort}`;
+      if (!mappings.has(key)) mappings.set(key, mapping);
+    }
+  }
+  return [...mappings.values()];
 }
 
 export const toPodSandbox = (pod: Pod, sandbox: SandboxState): PodSandbox => ({

@@ -7,18 +7,23 @@
 import type { Container, Pod, Service } from '../../src/api/types.js';
 import { untilAborted } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
-import type { ContainerSpec, Mount } from '../runtime/runtime.js';
+import type { ContainerSpec, Mount, RuntimeFeatures } from '../runtime/runtime.js';
 import type { ReferencedObjects } from '../volumes/objects.js';
 import { dataOfConfigMap, dataOfSecret } from '../volumes/payload.js';
 import type { ContainerStart } from './actions.js';
 import { buildContainer } from './containerspec.js';
+import { readEnvFile } from './envfile.js';
 import { buildEnvironment, type References } from './environment.js';
 import { targetOf } from './ephemeral.js';
 import type { StepContext } from './executors.js';
+import type { FeatureReader } from './features.js';
 import type { HostFiles } from './hostfiles.js';
-import { podNamespace, podUid } from './names.js';
+import { containerField, podNamespace, podUid } from './names.js';
 import { ConfigError, type ImageResult, type PodCgroups, type PodImages, type PodVolumes } from './needs.js';
-import { unsupportedFields } from './unsupported.js';
+import type { PodConfig } from './nodeconfig.js';
+import { notSupported } from './sandbox.js';
+import { buildSecurity, requireNonRoot, requireSeccompFile } from './security.js';
+import { unsupportedInContainer, unsupportedInPod } from './unsupported.js';
 
 export interface ContainerRequest {
   spec: Container;
@@ -43,6 +48,8 @@ export interface PreparationOptions {
   hostIPs: readonly string[];
   nodeName: string;
   clock: Clock;
+  features: FeatureReader;
+  config: PodConfig;
   enqueue(uid: string): void;
 }
 
@@ -132,7 +139,32 @@ export function createPreparation(options: PreparationOptions): {
         if (found) secrets.set(name, texts(dataOfSecret(found)));
       }),
     ]);
-    return { configMap: (name) => configMaps.get(name), secret: (name) => secrets.get(name) };
+    const files = new Map<string, string>();
+    for (const { volumeName, path } of names.files) {
+      const text = await envFile(pod, spec, volumeName, path);
+      if (text !== undefined) files.set(`${volumeName}/${path}`, text);
+    }
+    return {
+      configMap: (name) => configMaps.get(name),
+      secret: (name) => secrets.get(name),
+      envFile: (volume, path) => files.get(`${volume}/${path}`),
+    };
+  }
+
+  /** The volume need not be mounted in the container: where it is, its mount would tell. */
+  async function envFile(
+    pod: Pod,
+    spec: Container,
+    volume: string,
+    path: string,
+  ): Promise<string | undefined> {
+    const volumeMounts = [{ name: volume, mountPath: '/' }];
+    const [root] = await options.volumes.mountsOf(pod, { name: spec.name, volumeMounts }, new Map());
+    if (!root) return undefined;
+    return readEnvFile(root.hostPath, path).catch((error: unknown) => {
+      const what = error instanceof Error ? error.message : String(error);
+      throw new ConfigError(`fileKeyRef: volume ${volume}: ${what}`, { cause: error });
+    });
   }
 
   async function prepare(
@@ -141,12 +173,18 @@ export function createPreparation(options: PreparationOptions): {
   ): Promise<ContainerSpec | undefined> {
     const { pod, signal } = context;
     const { spec, start, ips } = request;
-    const refused = unsupportedFields(pod, spec);
-    if (refused.length > 0) throw new ConfigError(`not supported by this node: ${refused.join(', ')}`);
+    const features = await options.features();
+    const refused = [...unsupportedInPod(pod, features), ...unsupportedInContainer(pod, spec, features)];
+    if (spec.volumeDevices?.length && !options.volumes.devicesOf)
+      refused.push(containerField(pod, spec.name, 'volumeDevices'));
+    if (refused.length > 0) throw notSupported(refused);
     const [found, looked] = await Promise.all([image(request, context), references(pod, spec, signal)]);
     const cgroupParent = options.cgroups.parentOf(pod);
     if (!found) return undefined;
     requireNonRoot(pod, spec, found.user);
+    const { config } = options;
+    const security = buildSecurity(pod, spec, { imageUser: found.user, features, ...config });
+    await requireSeccompFile(pod, spec, security, config.seccompDirectory);
     const { hostIPs, nodeName } = options;
     const facts = {
       references: looked,
@@ -157,7 +195,8 @@ export function createPreparation(options: PreparationOptions): {
       allocatable: options.allocatable(),
     };
     const env = buildEnvironment(pod, spec, facts);
-    const own = await options.volumes.mountsOf(pod, spec, env);
+    const own = withRecursion(spec, await options.volumes.mountsOf(pod, spec, env), features);
+    const devices = (await options.volumes.devicesOf?.(pod, spec)) ?? [];
     const managed = await options.hostFiles.mountsOf(pod, spec, start.attempt);
     const resources = options.cgroups.resourcesOf(pod, spec);
     const mounts = withoutShadowed(managed, own);
@@ -168,7 +207,9 @@ export function createPreparation(options: PreparationOptions): {
       cgroupParent,
       env,
       mounts,
+      devices,
       resources,
+      security,
       pidOf: targetOf(pod, spec.name, context.record.observed()),
     });
   }
@@ -188,7 +229,27 @@ const withoutShadowed = (managed: readonly Mount[], own: readonly Mount[]): Moun
   ...own,
 ];
 
-function referencedNames(spec: Container): { configMaps: string[]; secrets: string[] } {
+/** `IfPossible` asks for what the runtime can; `Enabled` was refused where it cannot. */
+const withRecursion = (
+  spec: Container,
+  mounts: readonly Mount[],
+  { recursiveReadOnly }: RuntimeFeatures,
+): Mount[] =>
+  mounts.map(({ recursiveReadOnly: _, ...mount }) => {
+    const asked = spec.volumeMounts?.find(
+      ({ mountPath }) => mountPath === mount.containerPath || `/${mountPath}` === mount.containerPath,
+    )?.recursiveReadOnly;
+    const isAsked = asked === 'Enabled' || asked === 'IfPossible';
+    return isAsked && recursiveReadOnly ? { ...mount, recursiveReadOnly: true } : mount;
+  });
+
+interface ReferencedNames {
+  configMaps: string[];
+  secrets: string[];
+  files: { volumeName: string; path: string }[];
+}
+
+function referencedNames(spec: Container): ReferencedNames {
   const variables = (spec.env ?? []).map(({ valueFrom }) => valueFrom);
   const sources = spec.envFrom ?? [];
   const unique = (names: readonly (string | undefined)[]): string[] => [
@@ -203,27 +264,10 @@ function referencedNames(spec: Container): { configMaps: string[]; secrets: stri
       ...variables.map((from) => from?.secretKeyRef?.name),
       ...sources.map((from) => from.secretRef?.name),
     ]),
+    files: variables.flatMap((from) => (from?.fileKeyRef ? [from.fileKeyRef] : [])),
   };
 }
 
 /** Whether the environment can only be known once the pod has its address. */
 export const needsPodIp = (spec: Container): boolean =>
   (spec.env ?? []).some(({ valueFrom }) => valueFrom?.fieldRef?.fieldPath.startsWith('status.podIP'));
-
-/** `runAsNonRoot`: neither the spec nor the image may lead to user 0. */
-function requireNonRoot(pod: Pod, spec: Container, imageUser: string): void {
-  const isRequired = spec.securityContext?.runAsNonRoot ?? pod.spec?.securityContext?.runAsNonRoot;
-  if (!isRequired) return;
-  const uid = spec.securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser;
-  const where = `(pod: "${pod.metadata.name}_${podNamespace(pod)}(${podUid(pod)})", container: ${spec.name})`;
-  if (uid === 0) throw new ConfigError(`container's runAsUser breaks non-root policy ${where}`);
-  if (uid !== undefined) return;
-  const user = imageUser.split(':')[0] ?? '';
-  if (user === '' || user === '0' || user === 'root')
-    throw new ConfigError(`container has runAsNonRoot and image will run as root ${where}`);
-  if (!/^\d+$/.test(user)) {
-    throw new ConfigError(
-      `container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root ${where}`,
-    );
-  }
-}

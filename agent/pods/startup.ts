@@ -12,16 +12,16 @@ import type { Clock } from '../../src/host/clock.js';
 import type { PodNetwork } from '../network/network.js';
 import { type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
 import type { ContainerStart, Step } from './actions.js';
-import { buildSandbox } from './containerspec.js';
 import type { StepContext } from './executors.js';
 import { type Gate, priorities } from './gate.js';
 import type { HostFiles } from './hostfiles.js';
-import { containerLabels } from './names.js';
+import { containerLabels, podName, podNamespace, podUid } from './names.js';
 import { ConfigError, type PodCgroups, type PodEvents, type PodVolumes, VolumeError } from './needs.js';
 import { toPodSandbox } from './networking.js';
 import { sandboxObstacle, specOf } from './observed.js';
 import { needsPodIp, type PrepareContainer } from './preparation.js';
 import type { PodRecord } from './record.js';
+import type { PrepareSandbox } from './sandbox.js';
 
 export interface StartupOptions {
   runtime: Runtime;
@@ -30,6 +30,7 @@ export interface StartupOptions {
   cgroups: PodCgroups;
   hostFiles: HostFiles;
   prepare: PrepareContainer;
+  prepareSandbox: PrepareSandbox;
   events: PodEvents;
   gate: Gate;
   clock: Clock;
@@ -64,7 +65,7 @@ export function createStartup(options: StartupOptions): Startup {
 
   async function startPod(step: Extract<Step, { do: 'startSandbox' }>, context: StepContext): Promise<void> {
     const { pod, record, signal } = context;
-    const prepared = Promise.all([options.volumes.prepare(pod, signal), options.hostFiles.prepare(pod)]);
+    const prepared = Promise.all([options.volumes.prepare(pod, signal), prepareHostFiles(pod)]);
     prepared.catch(() => undefined);
     const sandboxId = createSandbox(step.attempt, context);
     // The cgroup has to be there with its limits before anything runs in it, not before it is made.
@@ -97,9 +98,19 @@ export function createStartup(options: StartupOptions): Startup {
     ]);
   }
 
+  /** Warnings about the pod's files are told once for each of its sandboxes. */
+  async function prepareHostFiles(pod: Pod): Promise<void> {
+    for (const { reason, message } of await options.hostFiles.prepare(pod))
+      events.record(
+        pod,
+        'Warning',
+        reason,
+        `pod: "${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})". ${message}`,
+      );
+  }
+
   async function createSandbox(attempt: number, { pod, record }: StepContext): Promise<string> {
-    const cgroupParent = options.cgroups.parentOf(pod);
-    const spec = buildSandbox(pod, { attempt, nodeName, cgroupParent });
+    const spec = await options.prepareSandbox(pod, attempt);
     const id = await gate.run(priorities.createSandbox, () => runtime.createSandbox(spec));
     const { name, labels } = spec;
     record.sandboxes.set(id, {
