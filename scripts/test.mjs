@@ -1,10 +1,12 @@
 /**
  * `npm test`: every test there is, from a fresh clone: installs what they need, builds, runs them, leaves nothing running.
  *   node scripts/test.mjs [part of a path ...]    only the files whose path holds one of the words
- * Order: unit tests; the installation (which starts Docker itself where none runs); everything that needs Docker.
+ * Order: unit tests; the installation (which starts Docker itself where none runs); everything that needs Docker. Tests that
+ * wait for minutes (`*.slow.root.test.ts`) run beside the system tests, in a namespace of their own.
  * The last line says `N passed, N failed`.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { captureHost, restoreHost, startDocker } from './host.mjs';
@@ -19,6 +21,7 @@ installPackages([
   { package: 'curl', present: () => hasCommand('curl') },
   { package: 'busybox-static', present: () => existsSync('/bin/busybox') },
   { package: 'systemd', present: () => hasCommand('systemd-analyze') },
+  { package: 'libfaketime', present: () => existsSync('/usr/share/doc/libfaketime') },
 ]);
 installAndBuild();
 
@@ -29,43 +32,51 @@ const files = readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: 
   .sort();
 const isRoot = (file) => file.endsWith('.root.test.js');
 const isInstallation = (file) => file.startsWith('dist/test/up.');
+const isSlow = (file) => file.endsWith('.slow.root.test.js');
 /** These reach what they start on loopback through Docker, which is on the machine's own network. */
 const isOfRuntime = (file) => file.startsWith('dist/agent/runtime/');
 const totals = { passed: 0, failed: 0 };
 
 /** Runs files with tap and adds up its closing counts; a run that ends without them counts as one failure. */
-function runTap(name, selection, { jobs = 1, isolated = false }) {
+async function runTap(name, selection, { jobs = 1, isolated = false, timeoutSeconds = 600 }) {
   if (selection.length === 0) return;
   process.stdout.write(`\n${name}: ${selection.length} files\n`);
-  const out = join(root, `.tap-${process.pid}.tap`);
+  const out = join(root, `.tap-${process.pid}-${name.replaceAll(' ', '-')}.tap`);
   const args = [
     'run',
     '--reporter=base',
     `--jobs=${jobs}`,
-    '--timeout=600',
+    `--timeout=${timeoutSeconds}`,
     `--output-file=${out}`,
     ...selection,
   ];
   const tap = join(root, 'node_modules/.bin/tap');
   const command = isolated ? [join(root, 'scripts/namespace.mjs'), tap, ...args] : [tap, ...args];
-  const result = spawnSync(process.execPath, command, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const [status] = await once(child, 'exit');
   const counts = existsSync(out) ? /^# \{ total: .*$/m.exec(readFileSync(out, 'utf8'))?.[0] : undefined;
   const count = (word) => Number(new RegExp(`${word}: (\\d+)`).exec(counts ?? '')?.[1] ?? 0);
   totals.passed += count('pass');
-  totals.failed += count('fail') || (result.status === 0 ? 0 : 1);
+  totals.failed += count('fail') || (status === 0 ? 0 : 1);
   rmSync(out, { force: true });
 }
 
 try {
   const unit = files.filter((file) => !isRoot(file));
   const runtime = files.filter((file) => isRoot(file) && isOfRuntime(file));
-  const system = files.filter((file) => isRoot(file) && !isInstallation(file) && !isOfRuntime(file));
-  runTap('unit tests', unit, { jobs: 2 });
-  runTap('installation', files.filter(isInstallation), {});
+  const slow = files.filter(isSlow);
+  const system = files.filter(
+    (file) => isRoot(file) && !isSlow(file) && !isInstallation(file) && !isOfRuntime(file),
+  );
+  await runTap('unit tests', unit, { jobs: 2 });
+  await runTap('installation', files.filter(isInstallation), {});
   await startDocker(note);
   if (!succeeds(process.execPath, ['scripts/images.mjs', 'nginx', 'busybox'])) totals.failed += 1;
-  runTap('runtime tests', runtime, {});
-  runTap('system tests', system, { isolated: true });
+  await runTap('runtime tests', runtime, {});
+  await Promise.all([
+    runTap('system tests', system, { isolated: true }),
+    runTap('long tests', slow, { isolated: true, timeoutSeconds: 1800 }),
+  ]);
 } finally {
   await restoreHost({ purge: false, note });
 }
