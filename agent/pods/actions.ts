@@ -32,11 +32,14 @@ import {
   isSidecar,
   isStarted,
   latestOf,
+  nextAttempt,
   type Observed,
+  presentOf,
   sandboxObstacle,
 } from './observed.js';
 import { deadlineOf, endOf } from './phase.js';
 import { restartTime, shouldRestart } from './restart.js';
+import { restartAll } from './restartall.js';
 
 export interface ContainerStart {
   container: string;
@@ -64,6 +67,8 @@ export type Step =
   /** Takes the network down and stops it. */
   | { do: 'stopSandbox'; sandbox: SandboxState }
   | { do: 'removeSandbox'; sandbox: SandboxState }
+  /** A new run of the whole pod begins: these attempts are of an earlier one. */
+  | { do: 'beginRun'; earlierRun: Readonly<Record<string, number>>; message: string }
   /** Nothing runs any more and the object is to go: gives back volumes and cgroup, deletes the object. */
   | { do: 'finish' }
   /** Nothing to do before this time. */
@@ -78,6 +83,8 @@ export function computeActions(pod: Pod, observed: Observed, now: Date): Step[] 
   const left = leftovers(observed, sandbox);
   if (left.length > 0) return left;
   if (observed.network?.sandboxId !== sandbox.id) return [{ do: 'setUpNetwork', sandbox }];
+  const anew = restartAll(pod, observed);
+  if (anew) return anew;
   return [...containerSteps(pod, observed, sandbox.id, now), ...oldAttempts(pod, observed), ...deadline(pod)];
 }
 
@@ -133,11 +140,11 @@ function containerSteps(pod: Pod, observed: Observed, sandboxId: string, now: Da
   const steps: Step[] = [];
   if (sandboxId !== '') {
     for (const spec of ephemeralToStart(pod, observed))
-      steps.push(...startOrWait(spec, observed, sandboxId, now));
+      steps.push(...startOrWait(pod, spec, observed, { sandboxId, now }));
   }
   const initialized = isInitialized(pod, observed, sandboxId);
   for (const spec of initContainersOf(pod)) {
-    const state = latestOf(observed, spec.name);
+    const state = presentOf(observed, spec.name);
     const own = state?.sandboxId === sandboxId ? state : undefined;
     if (isSidecar(spec)) {
       steps.push(...keepRunning(pod, spec, observed, sandboxId, now));
@@ -145,35 +152,52 @@ function containerSteps(pod: Pod, observed: Observed, sandboxId: string, now: Da
     } else if (!initialized) {
       if (own && isRunning(own)) return steps;
       if (own && hasEnded(own) && exitCodeOf(own) === 0) continue;
-      return [...steps, ...startOrWait(spec, observed, sandboxId, now)];
+      if (own && hasEnded(own) && !shouldRestart(pod, spec, own)) return steps;
+      return [...steps, ...startOrWait(pod, spec, observed, { sandboxId, now })];
     }
   }
-  for (const spec of appContainersOf(pod)) steps.push(...keepRunning(pod, spec, observed, sandboxId, now));
+  for (const spec of appContainersOf(pod)) {
+    const own = keepRunning(pod, spec, observed, sandboxId, now);
+    steps.push(...own);
+    // Kubernetes starts containers in their order, and the next one only when the hook of the one before is done.
+    if (spec.lifecycle?.postStart && isStarting(spec, observed, own)) break;
+  }
   return steps;
 }
 
-function keepRunning(pod: Pod, spec: Container, observed: Observed, sandboxId: string, now: Date): Step[] {
-  const state = latestOf(observed, spec.name);
-  if (isRunning(state)) return killIfUnfit(pod, spec, state, observed);
-  if (state && hasEnded(state) && !shouldRestart(pod, spec, state)) return [];
-  return startOrWait(spec, observed, sandboxId, now);
+function isStarting(spec: Container, observed: Observed, steps: readonly Step[]): boolean {
+  const state = presentOf(observed, spec.name);
+  const isHooking = state !== undefined && isRunning(state) && observed.hooking.has(state.id);
+  return isHooking || observed.pulling.has(spec.name) || steps.some((step) => step.do === 'startContainer');
 }
 
-function startOrWait(spec: Container, observed: Observed, sandboxId: string, now: Date): Step[] {
-  if (observed.pulling.has(spec.name)) return [];
+function keepRunning(pod: Pod, spec: Container, observed: Observed, sandboxId: string, now: Date): Step[] {
+  const state = presentOf(observed, spec.name);
+  if (isRunning(state)) return killIfUnfit(pod, spec, state, observed);
+  if (state && hasEnded(state) && !shouldRestart(pod, spec, state)) return [];
+  return startOrWait(pod, spec, observed, { sandboxId, now });
+}
+
+function startOrWait(
+  pod: Pod,
+  spec: Container,
+  observed: Observed,
+  { sandboxId, now }: { sandboxId: string; now: Date },
+): Step[] {
+  if (observed.isMounting || observed.pulling.has(spec.name)) return [];
   const obstacle = observed.obstacles.get(spec.name);
   if (obstacle && (obstacle.retryAt === undefined || obstacle.retryAt > now)) {
     return obstacle.retryAt ? [{ do: 'wakeAt', at: obstacle.retryAt }] : [];
   }
   const ended = latestOf(observed, spec.name);
-  const restart = ended && restartTime(spec, ended, sandboxId);
+  const restart = ended && restartTime(spec, ended, { sandboxId, observed, now });
   if (restart && restart.at > now) return [{ do: 'wakeAt', at: restart.at }];
   return [
     {
       do: 'startContainer',
       sandboxId,
       container: spec.name,
-      attempt: ended ? attemptOf(ended) + 1 : 0,
+      attempt: nextAttempt(pod, observed, spec.name),
       nextBackoffMs: restart?.nextBackoffMs ?? 0,
     },
   ];

@@ -159,7 +159,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     prepare: preparation.prepare,
     prepareSandbox: createSandboxPreparation({ client, features, cgroups, config, nodeName }),
     hostIPs: node.hostIPs,
-    afterStart: createPostStart({ runHook, kill, events, signal: around.signal, log }),
+    afterStart: createPostStart({ runHook, kill, events, enqueue, signal: around.signal, log }),
   });
   const statuses = createStatusWriter({ client, podOf, clock, log });
   const removePodDirectory = (uid: string): Promise<void> => {

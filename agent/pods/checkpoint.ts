@@ -21,6 +21,8 @@ export type Allocation = Readonly<Record<string, ResourceRequirements>>;
 
 export interface Checkpoint {
   end?: NodeEnd | undefined;
+  /** See `Observed`. */
+  earlierRun?: Readonly<Record<string, number>> | undefined;
   /** Only after a resize. */
   allocation?: Allocation | undefined;
 }

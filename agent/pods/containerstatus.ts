@@ -25,7 +25,9 @@ import {
   isRunning,
   isSidecar,
   isStarted,
+  lostAttempts,
   type Observed,
+  reportedOf,
 } from './observed.js';
 import { restartTime, shouldRestart } from './restart.js';
 
@@ -46,6 +48,9 @@ export function toContainerStatus(
 ): ContainerStatus {
   const attempts = attemptsOf(observed, spec.name).filter((state) => !isHalfMade(state));
   const [latest, previous] = attempts;
+  const reported = latest ? undefined : reportedOf(pod, spec.name);
+  if (reported?.state?.terminated && context.isOver) return reported;
+  if (reported?.containerID && context.isOver) return { ...reported, ...lost(reported, context) };
   const terminated = (state: RuntimeState | undefined): ContainerState | undefined =>
     state && hasEnded(state) ? { terminated: toTerminated(state, observed, context) } : undefined;
   const waiting = waitingOf(pod, spec, latest, observed, context);
@@ -54,11 +59,12 @@ export function toContainerStatus(
   return {
     name: spec.name,
     state: stateOf(latest, waiting, terminated(latest)),
-    lastState: (waiting ? terminated(latest) : undefined) ?? terminated(previous) ?? {},
+    lastState:
+      (waiting ? terminated(latest) : undefined) ?? terminated(previous) ?? lastStateOf(reported, context),
     ready: isInit
       ? latest !== undefined && hasEnded(latest) && exitCodeOf(latest) === 0
       : isReady(spec, latest, observed),
-    restartCount: latest ? attemptOf(latest) : 0,
+    restartCount: latest ? attemptOf(latest) : lostAttempts(reported),
     image: spec.image ?? '',
     imageID: latest?.imageId ?? '',
     ...(latest && { containerID: `${context.runtimeName}://${latest.id}` }),
@@ -90,19 +96,51 @@ function waitingOf(
   observed: Observed,
   context: StatusContext,
 ): ContainerState | undefined {
-  if (isRunning(latest)) return undefined;
+  if (isRunning(latest)) {
+    // It is not said to run before its hook is done.
+    return observed.hooking.has(latest.id) ? { waiting: { reason: startingReason(pod) } } : undefined;
+  }
   const obstacle = context.isOver ? undefined : observed.obstacles.get(spec.name);
   if (obstacle) return { waiting: { reason: obstacle.reason, message: obstacle.message } };
-  if (!latest)
-    return {
-      waiting: { reason: initContainersOf(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating' },
-    };
+  if (!latest) return { waiting: { reason: startingReason(pod) } };
   if (context.isOver || !willRestart(pod, spec, latest)) return undefined;
-  const restart = restartTime(spec, latest, currentSandbox(observed)?.id ?? '');
+  const restart = restartTime(spec, latest, {
+    sandboxId: currentSandbox(observed)?.id ?? '',
+    observed,
+    now: context.now,
+  });
   if (restart.at <= context.now) return undefined;
   const where = `container=${spec.name} pod=${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
   const message = `back-off ${goDuration(restart.delayMs)} restarting failed ${where}`;
   return { waiting: { reason: 'CrashLoopBackOff', message } };
+}
+
+const startingReason = (pod: Pod): string =>
+  initContainersOf(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating';
+
+/** What is said of a container that ran when it was seen last and that the runtime has nothing of any more. */
+const lost = (
+  reported: ContainerStatus,
+  context: StatusContext,
+): Pick<ContainerStatus, 'state' | 'ready'> => ({
+  ready: false,
+  state: {
+    terminated: {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: 'The container could not be located when the pod was terminated',
+      startedAt: reported.state?.running?.startedAt,
+      finishedAt: toTime(context.now),
+      containerID: reported.containerID,
+    },
+  },
+});
+
+/** Of a container that is to be made again because the runtime lost it. */
+function lastStateOf(reported: ContainerStatus | undefined, context: StatusContext): ContainerState {
+  if (reported?.state?.terminated) return { terminated: reported.state.terminated };
+  if (reported?.state?.running) return lost(reported, context).state ?? {};
+  return reported?.lastState ?? {};
 }
 
 function willRestart(pod: Pod, spec: Container, latest: RuntimeState): boolean {

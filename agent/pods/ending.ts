@@ -11,6 +11,8 @@ import type { Ending } from './phase.js';
 
 /** A grace that got shorter meanwhile (a second, faster delete) is applied when it saves more than this. */
 const worthShorteningMs = 1000;
+/** Even the last one gets this long for its stop signal, if the pod grants as much. */
+const minimumGraceMs = 2000;
 
 export function endPod(pod: Pod, observed: Observed, end: Ending, now: Date): Step[] {
   const running = observed.containers.filter(isRunning);
@@ -48,12 +50,21 @@ function killInOrder(
   const others = running.filter((state) => !sidecars.includes(containerNameOf(state)));
   const lastSidecar = sidecars.findLast((name) => running.some((state) => containerNameOf(state) === name));
   const next = others.length > 0 ? others : running.filter((state) => containerNameOf(state) === lastSidecar);
+  // What ends after the others has what they left of the pod's grace.
+  const spentMs = others.length > 0 ? 0 : (observed.endingForMs ?? 0);
+  const leftMs = Math.min(graceMs, Math.max(graceMs - spentMs, minimumGraceMs));
   return next.flatMap((state): Step[] => {
     const killedAt = observed.killing.get(state.id);
-    if (killedAt && killedAt.getTime() - now.getTime() - graceMs < worthShorteningMs) return [];
+    if (killedAt && killedAt.getTime() - now.getTime() - leftMs < worthShorteningMs) return [];
     const container = containerNameOf(state);
     return [
-      { do: 'killContainer', id: state.id, container, graceMs, message: `Stopping container ${container}` },
+      {
+        do: 'killContainer',
+        id: state.id,
+        container,
+        graceMs: leftMs,
+        message: `Stopping container ${container}`,
+      },
     ];
   });
 }

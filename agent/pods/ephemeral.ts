@@ -4,7 +4,7 @@
  */
 import type { ContainerStatus, EphemeralContainer, Pod } from '../../src/api/types.js';
 import { ConfigError } from './needs.js';
-import { attemptsOf, isHalfMade, isRunning, latestOf, type Observed } from './observed.js';
+import { attemptsOf, isHalfMade, isRunning, latestOf, type Observed, reportedOf } from './observed.js';
 
 export const ephemeralContainersOf = (pod: Pod): readonly EphemeralContainer[] =>
   pod.spec?.ephemeralContainers ?? [];
@@ -12,16 +12,14 @@ export const ephemeralContainersOf = (pod: Pod): readonly EphemeralContainer[] =
 export const isEphemeral = (pod: Pod, name: string): boolean =>
   ephemeralContainersOf(pod).some((spec) => spec.name === name);
 
-/** What was said of it last: the only memory of a run whose container is gone with its sandbox. */
-export const reportedStatus = (pod: Pod, name: string): ContainerStatus | undefined =>
-  pod.status?.ephemeralContainerStatuses?.find((status) => status.name === name);
+const hasRun = (reported: ContainerStatus | undefined): boolean => reported?.state?.terminated !== undefined;
 
 /** Those to start now: never begun, and the container whose processes they are to see runs. */
 export function ephemeralToStart(pod: Pod, observed: Observed): EphemeralContainer[] {
   return ephemeralContainersOf(pod).filter((spec) => {
     const hasBegun =
       attemptsOf(observed, spec.name).some((state) => !isHalfMade(state)) ||
-      reportedStatus(pod, spec.name)?.state?.terminated !== undefined;
+      hasRun(reportedOf(pod, spec.name));
     const hasTarget =
       !spec.targetContainerName || runningId(observed, spec.targetContainerName) !== undefined;
     return !hasBegun && hasTarget;
@@ -47,8 +45,8 @@ function runningId(observed: Observed, name: string): string | undefined {
 
 /** They are never ready: no traffic goes to them. */
 export const toEphemeralStatus = (pod: Pod, status: ContainerStatus): ContainerStatus => {
-  const reported = reportedStatus(pod, status.name);
-  if (status.state?.waiting && reported?.state?.terminated) return reported;
+  const reported = reportedOf(pod, status.name);
+  if (status.state?.waiting && reported && hasRun(reported)) return reported;
   const { started: _started, ...rest } = status;
   return { ...rest, ready: false };
 };

@@ -94,6 +94,11 @@ export function createExecutors(options: ExecutorOptions): Execute {
       record.sandboxes.delete(sandbox.id);
       for (const { id } of inside) record.containers.delete(id);
     },
+    beginRun: async ({ earlierRun, message }, { pod, record }) => {
+      record.earlierRun = earlierRun;
+      record.isCheckpointDue = true;
+      options.events.record(pod, 'Normal', 'RestartAllContainers', message);
+    },
     finish: async (_step, { pod, record }) => {
       await options.volumes.tearDown(record.uid);
       await options.removePodDirectory(record.uid);

@@ -4,7 +4,7 @@
  * `sandboxes` and `containers` mirror the runtime; the rest is memory of this process and may be empty at any time
  * without harm: it is found out again (network, health, termination messages) or tried again (obstacles, kills).
  */
-import type { Container, Pod } from '../../src/api/types.js';
+import type { Container, ContainerStatus, Pod } from '../../src/api/types.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
 import type { NodeEnd } from './checkpoint.js';
 import { attemptOf, containerNameOf } from './names.js';
@@ -44,6 +44,16 @@ export interface Observed {
   killing: ReadonlyMap<string, Date>;
   /** Termination messages by container id. */
   messages: ReadonlyMap<string, string>;
+  /** How long ago containers ended, by id, as this process measured it: the clock of the host may have been set. */
+  endedForMs: ReadonlyMap<string, number>;
+  /** How long the pod has been ending; undefined while it lives. */
+  endingForMs: number | undefined;
+  /** Containers whose postStart hook runs, by id. */
+  hooking: ReadonlySet<string>;
+  /** The volumes are being made. */
+  isMounting: boolean;
+  /** Attempts of an earlier run of the whole pod, by container name: up to this one. Checkpointed. */
+  earlierRun: Readonly<Record<string, number>>;
   /** The node itself ends the pod (eviction, shutdown, refusal); checkpointed. */
   end: NodeEnd | undefined;
 }
@@ -57,6 +67,11 @@ export const nothingObserved: Observed = {
   pulling: new Set(),
   killing: new Map(),
   messages: new Map(),
+  endedForMs: new Map(),
+  endingForMs: undefined,
+  hooking: new Set(),
+  isMounting: false,
+  earlierRun: {},
   end: undefined,
 };
 
@@ -73,6 +88,34 @@ export const attemptsOf = (observed: Observed, name: string): ContainerState[] =
 
 export const latestOf = (observed: Observed, name: string): ContainerState | undefined =>
   attemptsOf(observed, name)[0];
+
+/** An attempt that belongs to an earlier run of the whole pod (`RestartAllContainers`). */
+export const isOfEarlierRun = (observed: Observed, state: ContainerState): boolean =>
+  attemptOf(state) <= (observed.earlierRun[containerNameOf(state)] ?? -1);
+
+/** The newest attempt in the present run of the pod. */
+export function presentOf(observed: Observed, name: string): ContainerState | undefined {
+  const latest = latestOf(observed, name);
+  return latest && !isOfEarlierRun(observed, latest) ? latest : undefined;
+}
+
+/** What the attempt after all those that ever were is called. */
+export function nextAttempt(pod: Pod, observed: Observed, name: string): number {
+  const latest = latestOf(observed, name);
+  return latest ? attemptOf(latest) + 1 : lostAttempts(reportedOf(pod, name));
+}
+
+/** What was told of a container last; the only memory of one that is gone from the runtime. */
+export const reportedOf = (pod: Pod, name: string): ContainerStatus | undefined =>
+  [
+    ...(pod.status?.initContainerStatuses ?? []),
+    ...(pod.status?.containerStatuses ?? []),
+    ...(pod.status?.ephemeralContainerStatuses ?? []),
+  ].find((status) => status.name === name);
+
+/** How many attempts there were of a container that the runtime has nothing of any more. */
+export const lostAttempts = (reported: ContainerStatus | undefined): number =>
+  (reported?.restartCount ?? 0) + (reported?.containerID ? 1 : 0);
 
 export const isRunning = (state: ContainerState | undefined): state is ContainerState =>
   state?.state === 'running';
@@ -106,12 +149,16 @@ export const specOf = (pod: Pod, name: string): Container | undefined =>
     (container) => container.name === name,
   );
 
-/** Startup is over: the startup probe succeeded, or there is none and it runs. */
+/** Startup is over: its postStart hook is done and the startup probe, if it has one, succeeded. */
 export const isStarted = (observed: Observed, spec: Container, state: ContainerState): boolean =>
-  isRunning(state) && (spec.startupProbe === undefined || observed.health.get(state.id)?.started === true);
+  isRunning(state) &&
+  !observed.hooking.has(state.id) &&
+  (spec.startupProbe === undefined || observed.health.get(state.id)?.started === true);
 
 /** Whether an app container of the pod was made in this sandbox: its init containers are done for good. */
 export const isInitialized = (pod: Pod, observed: Observed, sandboxId: string): boolean =>
   appContainersOf(pod).some((spec) =>
-    attemptsOf(observed, spec.name).some((state) => state.sandboxId === sandboxId && !isHalfMade(state)),
+    attemptsOf(observed, spec.name).some(
+      (state) => state.sandboxId === sandboxId && !isHalfMade(state) && !isOfEarlierRun(observed, state),
+    ),
   );

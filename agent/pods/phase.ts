@@ -14,7 +14,7 @@ import {
   isSidecar,
   latestOf,
   type Observed,
-  restartPolicyOf,
+  presentOf,
 } from './observed.js';
 import { shouldRestart } from './restart.js';
 
@@ -63,7 +63,7 @@ function outcomeOf(pod: Pod, observed: Observed): 'Succeeded' | 'Failed' | undef
   if (apps.length === 0) return undefined;
   if (hasInitFailed(pod, observed)) return 'Failed';
   const isDeleted = pod.metadata.deletionTimestamp !== undefined;
-  const states = apps.map((spec) => ({ spec, state: latestOf(observed, spec.name) }));
+  const states = apps.map((spec) => ({ spec, state: presentOf(observed, spec.name) }));
   const isOver = states.every(
     ({ spec, state }) => state && hasEnded(state) && (isDeleted || !shouldRestart(pod, spec, state)),
   );
@@ -71,13 +71,13 @@ function outcomeOf(pod: Pod, observed: Observed): 'Succeeded' | 'Failed' | undef
   return states.every(({ state }) => state && exitCodeOf(state) === 0) ? 'Succeeded' : 'Failed';
 }
 
-/** An init container failed and the restart policy `Never` forbids another try. */
+/** An init container failed and its rules or the policy forbid another try. */
 function hasInitFailed(pod: Pod, observed: Observed): boolean {
-  if (restartPolicyOf(pod) !== 'Never' || isInitialized(pod, observed, currentSandbox(observed)?.id ?? ''))
-    return false;
+  if (isInitialized(pod, observed, currentSandbox(observed)?.id ?? '')) return false;
   return initContainersOf(pod).some((spec) => {
-    const state = latestOf(observed, spec.name);
-    return !isSidecar(spec) && state !== undefined && hasEnded(state) && exitCodeOf(state) !== 0;
+    const state = presentOf(observed, spec.name);
+    if (isSidecar(spec) || state === undefined || !hasEnded(state)) return false;
+    return exitCodeOf(state) !== 0 && !shouldRestart(pod, spec, state);
   });
 }
 

@@ -67,7 +67,7 @@ export function createPods(options: PodsOptions): Pods {
   let written = new Map<string, Checkpoint>();
 
   function makeRecord(uid: string): PodRecord {
-    const record = new PodRecord(uid);
+    const record = new PodRecord(uid, clock);
     const checkpoint = written.get(uid);
     if (checkpoint) record.restore(checkpoint);
     written.delete(uid);
@@ -93,7 +93,7 @@ export function createPods(options: PodsOptions): Pods {
     node: () => options.node,
     publish: (pod, status) => parts.statuses.publish(pod, status),
     onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
-    onRefresh: (pod, record) => readMessages(pod, record, parts),
+    onLook: (pod, record) => readMessages(pod, record, parts),
     makeRecord,
     checkpoint,
     admit: options.admit,
@@ -206,7 +206,6 @@ export function createPods(options: PodsOptions): Pods {
       written = await checkpoints.readAll();
       const found = await adopt(runtime, records, makeRecord);
       log.info({ pods: found.length }, 'found pods of an earlier life');
-      for (const record of records.values()) await readMessages(undefined, record, parts);
       stopping.follow(signal);
       await parts.statuses.start(stopping.signal);
       for (const uid of found) enqueue(uid);
@@ -246,7 +245,7 @@ const uidsOf = (...pods: (Pod | undefined)[]): Set<string> =>
 /** What runs gets probed; volumes follow the objects they show. */
 async function onRound(pod: Pod, record: PodRecord, signal: AbortSignal, parts: PodParts): Promise<void> {
   const observed = record.observed();
-  const isEnding = pod.metadata.deletionTimestamp !== undefined;
+  const isEnding = record.endingSinceMs !== undefined;
   const running = [...initContainersOf(pod), ...appContainersOf(pod)].flatMap((spec) =>
     observed.containers
       .filter((state) => isRunning(state) && containerNameOf(state) === spec.name)
@@ -270,10 +269,10 @@ async function onRound(pod: Pod, record: PodRecord, signal: AbortSignal, parts: 
 }
 
 /** Reads what containers left behind as their last words, once each. */
-async function readMessages(pod: Pod | undefined, record: PodRecord, parts: PodParts): Promise<void> {
+async function readMessages(pod: Pod, record: PodRecord, parts: PodParts): Promise<void> {
   for (const state of record.containers.values()) {
     if (!hasEnded(state) || record.messages.has(state.id)) continue;
-    const spec = pod && specOf(pod, containerNameOf(state));
+    const spec = specOf(pod, containerNameOf(state));
     record.messages.set(state.id, await parts.lastWords(record.uid, state, spec));
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The postStart hook of a container: runs in the background right after the start. A hook that fails kills the
- * container, as documented; the restart policy decides what comes then.
+ * The postStart hook of a container: runs in the background right after the start; until it is done the container is
+ * not said to run, and those after it wait. A hook that fails kills the container, as documented; the restart policy
+ * decides what comes then.
  */
 import type { Container, Pod } from '../../src/api/types.js';
 import type { Logger } from '../../src/host/log.js';
@@ -17,6 +18,7 @@ export function createPostStart(options: {
   runHook: RunHook;
   kill: KillContainer;
   events: PodEvents;
+  enqueue(uid: string): void;
   signal: AbortSignal;
   log: Logger;
 }): (pod: Pod, spec: Container, id: string, record: PodRecord) => void {
@@ -24,6 +26,7 @@ export function createPostStart(options: {
   return (pod, spec, id, record) => {
     const hook = spec.lifecycle?.postStart;
     if (!hook) return;
+    record.hooking.add(id);
     options
       .runHook({ pod, record, hook, container: spec.name, id, timeoutMs: hookTimeoutMs }, signal)
       .catch((error: unknown) => {
@@ -36,6 +39,10 @@ export function createPostStart(options: {
           { do: 'killContainer', id, container: spec.name, graceMs, message },
           { pod, record, signal, log },
         );
+      })
+      .finally(() => {
+        record.hooking.delete(id);
+        options.enqueue(record.uid);
       });
   };
 }

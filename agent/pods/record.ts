@@ -6,9 +6,10 @@
  * runtime again before it plans.
  */
 import type { Pod, PodStatus } from '../../src/api/types.js';
+import type { Clock } from '../../src/host/clock.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
 import type { Checkpoint, NodeEnd } from './checkpoint.js';
-import type { ContainerHealth, Observed, Obstacle } from './observed.js';
+import { type ContainerHealth, finishedAtOf, hasEnded, type Observed, type Obstacle } from './observed.js';
 
 /** An event that has not come after this time is lost. */
 const echoMs = 3000;
@@ -52,11 +53,24 @@ export class PodRecord {
   readonly killing = new Map<string, Date>();
   readonly messages = new Map<string, string>();
 
-  constructor(uid: string) {
+  readonly hooking = new Set<string>();
+  /** A job makes the volumes; what needs them waits. */
+  isMounting = false;
+  /** Checkpointed; see `Observed`. */
+  earlierRun: Readonly<Record<string, number>> = {};
+  /** Since when (monotonic milliseconds) the pod is ending. */
+  endingSinceMs: number | undefined;
+  /** When containers ended, by id, in monotonic milliseconds. */
+  readonly #endedAtMs = new Map<string, number>();
+  readonly #clock: Clock;
+
+  constructor(uid: string, clock: Clock) {
     this.uid = uid;
+    this.#clock = clock;
   }
 
   observed(): Observed {
+    const nowMs = this.#clock.monotonicMs();
     return {
       sandboxes: [...this.sandboxes.values()],
       containers: [...this.containers.values()],
@@ -66,6 +80,11 @@ export class PodRecord {
       pulling: this.pulling,
       killing: this.killing,
       messages: this.messages,
+      endedForMs: new Map([...this.#endedAtMs].map(([id, atMs]) => [id, nowMs - atMs])),
+      endingForMs: this.endingSinceMs === undefined ? undefined : nowMs - this.endingSinceMs,
+      hooking: this.hooking,
+      isMounting: this.isMounting,
+      earlierRun: this.earlierRun,
       end: this.end,
     };
   }
@@ -77,8 +96,19 @@ export class PodRecord {
     this.containers.clear();
     for (const container of containers) this.containers.set(container.id, container);
     if (this.network && !this.sandboxes.has(this.network.sandboxId)) this.network = undefined;
-    for (const memory of [this.health, this.messages]) {
+    this.#noteEnds();
+    for (const memory of [this.health, this.messages, this.#endedAtMs]) {
       for (const id of memory.keys()) if (!this.containers.has(id)) memory.delete(id);
+    }
+  }
+
+  #noteEnds(): void {
+    const wallMs = this.#clock.now().getTime();
+    for (const state of this.containers.values()) {
+      if (!hasEnded(state) || this.#endedAtMs.has(state.id)) continue;
+      // An end in the future is one that a changed clock tells of: it counts as now.
+      const agoMs = Math.max(wallMs - finishedAtOf(state).getTime(), 0);
+      this.#endedAtMs.set(state.id, this.#clock.monotonicMs() - agoMs);
     }
   }
 
@@ -101,13 +131,14 @@ export class PodRecord {
   }
 
   /** Takes over what an earlier life wrote down. */
-  restore({ end }: Checkpoint): void {
+  restore({ end, earlierRun = {} }: Checkpoint): void {
     this.end = end;
+    this.earlierRun = earlierRun;
   }
 
   /** What has to survive this process and is in no label; undefined when there is nothing. */
   checkpoint(): Checkpoint {
-    return { ...(this.end && { end: this.end }) };
+    return { end: this.end, earlierRun: this.earlierRun };
   }
 
   get isEmpty(): boolean {

@@ -1,13 +1,16 @@
 /**
- * When a container that ended is started again. Pure.
+ * Whether and when a container that ended is started again. Pure.
  *
- * Kubernetes: the first restart is immediate, the next waits 10 s, then twice as long each time up to five minutes;
- * ten minutes without a failure start the count anew. The wait is a label of the container, so that it survives us.
+ * Whether: the container's own rules on exit codes, the first that matches; then its own policy; then the pod's.
+ * When:
+ * the first restart is immediate, the next waits 10 s, then twice as long each time up to five minutes; ten minutes
+ * without a failure start the count anew. The wait is a label of the container, so that it survives us; a clock that
+ * was set back meanwhile makes nobody wait longer than the wait itself.
  */
-import type { Container, Pod } from '../../src/api/types.js';
+import type { Container, ContainerRestartRule, Pod } from '../../src/api/types.js';
 import { type ContainerState, labels } from '../runtime/runtime.js';
 import { backoffMsOf, specHash } from './names.js';
-import { exitCodeOf, finishedAtOf, isSidecar, restartPolicyOf } from './observed.js';
+import { exitCodeOf, finishedAtOf, isSidecar, type Observed, restartPolicyOf } from './observed.js';
 
 export const firstBackoffMs = 10_000;
 export const maxBackoffMs = 300_000;
@@ -17,7 +20,8 @@ const resetAfterMs = 2 * maxBackoffMs;
 export function shouldRestart(pod: Pod, spec: Container, ended: ContainerState): boolean {
   if (isSidecar(spec)) return true;
   if (ended.labels[labels.specHash] !== specHash(spec)) return true;
-  switch (restartPolicyOf(pod)) {
+  if (matchingRule(spec, ended)) return true;
+  switch (spec.restartPolicy ?? restartPolicyOf(pod)) {
     case 'Never':
       return false;
     case 'OnFailure':
@@ -25,6 +29,15 @@ export function shouldRestart(pod: Pod, spec: Container, ended: ContainerState):
     default:
       return true;
   }
+}
+
+/** The first of the container's rules that its exit code satisfies; every action there is means a restart. */
+export function matchingRule(spec: Container, ended: ContainerState): ContainerRestartRule | undefined {
+  const code = exitCodeOf(ended);
+  return spec.restartPolicyRules?.find(({ exitCodes }) => {
+    const isListed = exitCodes?.values?.includes(code) ?? false;
+    return exitCodes?.operator === 'NotIn' ? !isListed : isListed;
+  });
 }
 
 export interface RestartTime {
@@ -37,7 +50,11 @@ export interface RestartTime {
 }
 
 /** When `ended` may be followed by its next attempt in the sandbox `sandboxId`. */
-export function restartTime(spec: Container, ended: ContainerState, sandboxId: string): RestartTime {
+export function restartTime(
+  spec: Container,
+  ended: ContainerState,
+  { sandboxId, observed, now }: { sandboxId: string; observed: Observed; now: Date },
+): RestartTime {
   const end = finishedAtOf(ended);
   const began = ended.startedAt ?? ended.createdAt;
   const isAnew =
@@ -45,8 +62,9 @@ export function restartTime(spec: Container, ended: ContainerState, sandboxId: s
     ended.labels[labels.specHash] !== specHash(spec) ||
     end.getTime() - began.getTime() >= resetAfterMs;
   const delayMs = isAnew ? 0 : backoffMsOf(ended);
+  const endedForMs = observed.endedForMs.get(ended.id) ?? Math.max(now.getTime() - end.getTime(), 0);
   return {
-    at: new Date(end.getTime() + delayMs),
+    at: new Date(now.getTime() + Math.max(delayMs - endedForMs, 0)),
     delayMs,
     nextBackoffMs: delayMs === 0 ? firstBackoffMs : Math.min(2 * delayMs, maxBackoffMs),
   };

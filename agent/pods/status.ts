@@ -18,6 +18,7 @@ import {
   type Observed,
 } from './observed.js';
 import { endOf, phaseOf } from './phase.js';
+import { leftRunning } from './restartall.js';
 
 export interface NodeFacts {
   /** `docker`, the scheme of container ids. */
@@ -114,6 +115,10 @@ function conditionsOf(pod: Pod, observed: Observed, statuses: Statuses, now: Dat
   set('Ready', ready.status === 'True' ? gatesReady(pod) : ready);
   set('ContainersReady', ready);
   if (!conditions.some(({ type }) => type === 'PodScheduled')) set('PodScheduled', yes);
+  if (Object.keys(observed.earlierRun).length > 0) {
+    const isUnderWay = leftRunning(pod, observed).length > 0;
+    set('AllContainersRestarting', { status: isUnderWay ? 'True' : 'False' });
+  }
   const { disruption } = observed.end ?? {};
   if (disruption) set('DisruptionTarget', { status: 'True', ...disruption });
   return conditions;

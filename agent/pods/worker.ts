@@ -20,6 +20,7 @@ import type { Execute } from './executors.js';
 import { podFromLabels } from './names.js';
 import type { AdmitPod, PodEnd } from './needs.js';
 import { finishedAtOf, hasEnded } from './observed.js';
+import { endOf } from './phase.js';
 import type { PodRecord } from './record.js';
 import { type NodeFacts, toPodStatus } from './status.js';
 import { isOwnCondition } from './statuspatch.js';
@@ -40,8 +41,8 @@ export interface WorkerOptions {
   checkpoint(record: PodRecord): Promise<void>;
   /** Called after each round: what runs is what gets probed, and volumes follow their objects. */
   onRound(pod: Pod, record: PodRecord, signal: AbortSignal): Promise<void>;
-  /** Called after each look at the runtime. */
-  onRefresh(pod: Pod | undefined, record: PodRecord): Promise<void>;
+  /** Called before each plan: what containers left behind is read. */
+  onLook(pod: Pod, record: PodRecord): Promise<void>;
   makeRecord(uid: string): PodRecord;
   /** A container began to wait for its next start after a failure. */
   onBackOff(pod: Pod, container: string): void;
@@ -75,6 +76,8 @@ export function createWorker(options: WorkerOptions) {
         return undefined;
       }
       if (!record.isTaken) admit(pod, record);
+      await options.onLook(pod, record);
+      if (endOf(pod, record.observed(), clock.now())) record.endingSinceMs ??= clock.monotonicMs();
       if (record.isCheckpointDue) await options.checkpoint(record);
       const steps = computeActions(pod, record.observed(), clock.now());
       const work = steps.filter((step) => step.do !== 'wakeAt');
@@ -171,7 +174,6 @@ export function createWorker(options: WorkerOptions) {
     try {
       const { sandboxes, containers } = await (isUnsure ? listAll(record.uid) : lookAtKnown(record));
       record.mirror(sandboxes, containers);
-      await options.onRefresh(record.pod, record);
     } catch (error) {
       record.isStale = true;
       record.isUnsure ||= isUnsure;
