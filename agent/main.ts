@@ -194,6 +194,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     clock,
     log,
     nodeName,
+    config: options.podConfig,
     node: { runtimeName: 'docker', hostIPs: [nodeIp], qosClassOf },
     allocatable: () => allNodes.get({ name: nodeName })?.status?.allocatable ?? {},
     podsDirectory: join(directory, 'pods'),

@@ -11,6 +11,11 @@ t.test('defaults', async (t) => {
     cgroupRoot: '/kubepods',
     maxPods: 110,
     registerWithTaints: [],
+    podConfig: {
+      clusterDns: [],
+      clusterDomain: 'cluster.local',
+      seccompDirectory: '/var/lib/wherry/agent/seccomp',
+    },
   });
 });
 
@@ -80,5 +85,11 @@ t.test('refusals name flag and value', async (t) => {
   t.match(refused({ podMaxPids: '0' }), /--pod-max-pids: "0" must be a number from 1/);
   t.match(refused({ shutdownGracePeriodCriticalPods: '5s' }), /is more than --shutdown-grace-period/);
   t.match(refused({ nodeLabels: 'node-role.kubernetes.io/x=' }), /no label that a node may give itself/);
+  t.match(refused({ clusterDns: '10.0.0.1,x' }), /--cluster-dns: "x" is no IP address/);
+  t.match(refused({ clusterDomain: 'a_b' }), /--cluster-domain: "a_b" is no DNS domain/);
+  t.match(
+    refused({ allowedUnsafeSysctls: 'vm.x' }),
+    /--allowed-unsafe-sysctls: "vm.x" is not of a namespace/,
+  );
   t.match(refused({ runtime: 'podman' }), /is not supported/);
 });

@@ -19,9 +19,11 @@ import {
   wrongFlag,
 } from '../src/host/config.js';
 import type { LogLevel } from '../src/host/log.js';
+import { type ReclaimFlags, reclaimFlags } from './eviction/flags.js';
 import { parseEnforced, parseNodeLabels, parseReserved, parseTaints, type Taint } from './optionlists.js';
+import { type PodConfig, parsePodConfig } from './pods/nodeconfig.js';
 
-export interface AgentOptions {
+export interface AgentOptions extends ReclaimFlags {
   /** `https://host:port` of the master. */
   server: string;
   /** Join token; needed for the first start only. */
@@ -58,6 +60,10 @@ export interface AgentOptions {
   shutdownGracePeriodMs: number;
   /** The last part of it, which critical pods get. */
   shutdownGracePeriodCriticalPodsMs: number;
+  /** Where others look for the logs of containers: `<it>/pods`, `<it>/containers`. */
+  logDirectory: string;
+  /** DNS, sysctls and seccomp of pods. */
+  podConfig: PodConfig;
   logLevel: LogLevel;
 }
 
@@ -86,6 +92,9 @@ export function parseAgentOptions(raw: RawFlags): AgentOptions {
     enforceNodeAllocatable: parsedFlag(raw, 'enforce-node-allocatable', parseEnforced, ['pods']),
     memoryReservationPolicy: parsedFlag(raw, 'memory-reservation-policy', parseReservationPolicy, 'None'),
     ...shutdownGrace(raw),
+    ...reclaimFlags(raw),
+    logDirectory: pathFlag(raw, 'log-dir', '/var/log'),
+    podConfig: parsePodConfig(raw),
     logLevel: logLevelFlag(raw),
   };
 }

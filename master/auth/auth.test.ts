@@ -247,6 +247,7 @@ t.test('authorizer', async (t) => {
     `${node} create coordination.k8s.io/leases kube-node-lease/`,
     `${node} update coordination.k8s.io/leases kube-node-lease/a`,
     `${node} get core/secrets default/s`,
+    `${node} get node.k8s.io/runtimeclasses fast`,
     `${node} watch core/configmaps default/c`,
     `${node} watch discovery.k8s.io/endpointslices`,
     `${node} create core/events default/`,

@@ -33,6 +33,7 @@ export const nodeGrants: readonly ResourceGrant[] = [
   },
   { verbs: read, apiGroup: '', resources: ['configmaps', 'secrets'], when: 'oneObject' },
   { verbs: read, apiGroup: 'discovery.k8s.io', resources: ['endpointslices'] },
+  { verbs: read, apiGroup: 'node.k8s.io', resources: ['runtimeclasses'] },
   { verbs: ['delete'], apiGroup: '', resources: ['pods'], when: 'ownPod' },
   { verbs: change, apiGroup: '', resources: ['pods/status'], when: 'ownPod' },
   { verbs: ['create'], apiGroup: '', resources: ['serviceaccounts/token'] },

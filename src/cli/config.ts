@@ -79,6 +79,71 @@ export const agentFlags: readonly Flag[] = [
     value: 'dir',
     description: 'a network configuration found here replaces the built-in one (/etc/cni/net.d)',
   },
+  {
+    name: 'eviction-hard',
+    value: 'list',
+    description:
+      'pods are evicted at once below these (memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,imagefs.available<15%,imagefs.inodesFree<5%); signal<0% takes one away',
+  },
+  {
+    name: 'eviction-soft',
+    value: 'list',
+    description: 'pods are evicted after a grace period below these: signal<value,...',
+  },
+  { name: 'eviction-soft-grace-period', value: 'list', description: 'signal=duration,...' },
+  {
+    name: 'eviction-max-pod-grace-period',
+    value: 'seconds',
+    description: 'grace of a pod that a soft threshold evicts (0)',
+  },
+  {
+    name: 'eviction-pressure-transition-period',
+    value: 'duration',
+    description: 'how long a pressure is reported after it ended (5m)',
+  },
+  {
+    name: 'eviction-minimum-reclaim',
+    value: 'list',
+    description: 'how much more than a threshold is freed: signal=value,...',
+  },
+  {
+    name: 'image-gc-high-threshold',
+    value: 'percent',
+    description: 'unused images are removed when the disk is this full (85)',
+  },
+  { name: 'image-gc-low-threshold', value: 'percent', description: 'until it is down to this (80)' },
+  {
+    name: 'minimum-image-ttl-duration',
+    value: 'duration',
+    description: 'images seen for less are not removed (2m)',
+  },
+  {
+    name: 'image-maximum-gc-age',
+    value: 'duration',
+    description: 'images unused for longer are removed in any case; 0s: never (0s)',
+  },
+  {
+    name: 'log-dir',
+    value: 'dir',
+    description: 'where links to the logs of containers are made: pods/ and containers/ (/var/log)',
+  },
+  { name: 'cluster-dns', value: 'ips', description: 'DNS servers of pods with dnsPolicy ClusterFirst' },
+  { name: 'cluster-domain', value: 'domain', description: 'DNS domain of the cluster (cluster.local)' },
+  {
+    name: 'resolv-conf',
+    value: 'file',
+    description: 'resolver of pods that use the DNS of the node (/etc/resolv.conf)',
+  },
+  {
+    name: 'allowed-unsafe-sysctls',
+    value: 'list',
+    description: 'sysctls that pods may set beside the safe ones: kernel.msg*,net.core.somaxconn',
+  },
+  {
+    name: 'seccomp-default',
+    value: 'bool',
+    description: 'true: containers without a seccomp profile get that of the runtime (false)',
+  },
   { name: 'max-pods', value: 'number', description: 'how many pods this node takes (110)' },
   {
     name: 'pod-max-pids',
