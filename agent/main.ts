@@ -29,16 +29,21 @@ import { run as exec } from '../src/host/exec.js';
 import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { findNodeIp } from './address.js';
-import { cgroupParent, parseRoot, podCgroup } from './cgroups/layout.js';
+import { cgroupParent, directoryOf, parseRoot, podCgroup } from './cgroups/layout.js';
 import { qosClassOf } from './cgroups/limits.js';
 import { createPodCgroups } from './cgroups/manager.js';
 import { readOomScoreFloor } from './cgroups/oom.js';
+import { createReclaim } from './eviction/parts.js';
 import { createImageManager } from './images/manager.js';
 import { createPodNetwork } from './network/pods.js';
 import { createRoutes } from './network/router.js';
+import { enforcedLimits, requireReservable } from './node/allocatable.js';
 import { joinCluster } from './node/bootstrap.js';
 import { createRenewal } from './node/bootstrap-renewal.js';
+import { createEnforcement } from './node/enforcement.js';
+import { readMachine } from './node/machine.js';
 import { createNodeComponent } from './node/node.js';
+import { createNodeAddress } from './node/nodeaddress.js';
 import type { AgentOptions } from './options.js';
 import { createPods, uidIndexers } from './pods/pods.js';
 import { DockerRuntime } from './runtime/docker.js';
@@ -50,6 +55,7 @@ import { UsageReader } from './server/stats-usage.js';
 import { createIptables } from './services/iptables.js';
 import { sliceIndexers } from './services/model.js';
 import { createServiceProxy } from './services/sync.js';
+import { createMounter } from './volumes/mounts.js';
 
 export interface AgentDeps {
   clock: Clock;
@@ -99,9 +105,16 @@ interface Assembly {
 async function startParts({ options, deps, directory, start, signal }: Assembly): Promise<void> {
   const { clock, log } = deps;
   const { nodeName } = options;
-  const nodeIp = options.nodeIp ?? (await findNodeIp(options.server));
+  const address = createNodeAddress({
+    ip: options.nodeIp ?? (await findNodeIp(options.server)),
+    isFixed: options.nodeIp !== undefined,
+    find: () => findNodeIp(options.server),
+    log,
+  });
+  const machine = await readMachine();
+  requireReservable(machine, options);
   const pkiDir = join(directory, 'pki');
-  const identity = { nodeName, nodeIps: [nodeIp] };
+  const identity = { nodeName, nodeIps: address.ips };
   const credentials = await joinCluster({
     ...identity,
     server: options.server,
@@ -127,10 +140,19 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     oomScoreFloor,
   });
   await start(closing('runtime', async () => runtime.close()));
-  const { cgroupDriver } = await runtime.version();
+  const { cgroupDriver, features } = await runtime.version();
   const cgroupRoot = parseRoot(options.cgroupRoot);
   const cgroups = {
-    ...(await createPodCgroups({ root: options.cgroupRoot, driver: cgroupDriver, exec })),
+    ...(await createPodCgroups({
+      root: options.cgroupRoot,
+      driver: cgroupDriver,
+      exec,
+      policy: {
+        cfsQuota: options.cpuCfsQuota,
+        podMaxPids: options.podMaxPids,
+        reservesMemory: options.memoryReservationPolicy === 'TieredReservation',
+      },
+    })),
     parentOf: (pod: Pod): string =>
       cgroupParent(podCgroup(cgroupRoot, qosClassOf(pod), pod.metadata.uid ?? ''), cgroupDriver),
   };
@@ -147,12 +169,14 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
 
   const recorder = createEventRecorder({ client, clock, log, component: 'kubelet', host: nodeName });
   await start(recorder);
+  const limits = enforcedLimits(machine, options);
+  await start(createEnforcement({ nodeName, limits, limitAll: cgroups.limitAll, recorder, clock, log }));
 
   const firewall = createIptables({ clock });
   const { clusterCidr } = options;
   const network = createPodNetwork({
     nodeName,
-    nodeIp,
+    nodeIp: address.current(),
     clusterCidr,
     dataDirectory: directory,
     nodes: allNodes,
@@ -162,7 +186,9 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     confDirectory: options.cniConfDir,
   });
   await start(network);
-  await start(inBackground(createRoutes({ nodeName, nodeIp, nodes: allNodes, clock, log }), log));
+  await start(
+    inBackground(createRoutes({ nodeName, nodeIp: address.current, nodes: allNodes, clock, log }), log),
+  );
   const proxy = {
     nodeName,
     clusterCidr,
@@ -181,6 +207,37 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     record: (pod, type, reason, message, container) =>
       recorder.event(pod, type, reason, message, `spec.containers{${container}}`),
   });
+  const reader = await UsageReader.create();
+  const stats = createStats({
+    reader,
+    pods: () => ownPods.list(),
+    cgroups: { root: cgroupRoot, driver: cgroupDriver },
+    dataDirectory: directory,
+    clock,
+    signal,
+  });
+  const podsDirectory = join(directory, 'pods');
+  const { eviction, imageGc, admit } = createReclaim({
+    eviction: options.eviction,
+    imageGc: options.imageGc,
+    runtime,
+    features,
+    pods: () => ownPods.list(),
+    end: (uid, end) => pods.end(uid, end),
+    node: () => allNodes.get({ name: nodeName }),
+    onChange: () => node.refresh(),
+    stats,
+    reader,
+    podsCgroup: directoryOf(cgroupRoot, cgroupDriver),
+    isAllocatableEnforced: options.enforceNodeAllocatable.includes('pods'),
+    allowedSysctls: options.podConfig.allowedUnsafeSysctls,
+    mounter: createMounter(exec),
+    dataDirectory: directory,
+    podsDirectory,
+    recorder,
+    clock,
+    log,
+  });
   const pods = createPods({
     client,
     source: ownPods,
@@ -195,9 +252,11 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     log,
     nodeName,
     config: options.podConfig,
-    node: { runtimeName: 'docker', hostIPs: [nodeIp], qosClassOf },
+    node: { runtimeName: 'docker', hostIPs: address.ips, qosClassOf },
     allocatable: () => allNodes.get({ name: nodeName })?.status?.allocatable ?? {},
-    podsDirectory: join(directory, 'pods'),
+    nodeLabels: () => allNodes.get({ name: nodeName })?.metadata.labels ?? {},
+    podsDirectory,
+    admit,
   });
   await start(pods);
 
@@ -215,14 +274,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     runtime,
     pages: metricsPages({
       nodeName,
-      stats: createStats({
-        reader: await UsageReader.create(),
-        pods: () => ownPods.list(),
-        cgroups: { root: cgroupRoot, driver: cgroupDriver },
-        dataDirectory: directory,
-        clock,
-        signal,
-      }),
+      stats,
       machine: () => ({ cpuCount: availableParallelism(), memoryBytes: totalmem() }),
       startedAt: new Date(clock.now().getTime() - uptime() * 1000),
       pods: () => ownPods.list(),
@@ -234,21 +286,25 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   const onRenewed = (name: string): void => {
     if (name === 'serving') server.reloadCertificates();
   };
-  await start(createRenewal({ credentials, identity, pkiDir, client, clock, log, onRenewed }));
-  await start(
-    createNodeComponent({
-      client,
-      options,
-      runtime,
-      nodes: allNodes,
-      nodeIp,
-      findNodeIp: () => findNodeIp(options.server),
-      checks: [network, pods],
-      dataDirectory: directory,
-      clock,
-      log,
-    }),
-  );
+  const renewal = createRenewal({ credentials, identity, pkiDir, client, clock, log, onRenewed });
+  await start(renewal);
+  address.onChange(() => renewal.enqueue('serving'));
+  const node = createNodeComponent({
+    client,
+    options,
+    runtime,
+    nodes: allNodes,
+    address,
+    recorder,
+    checks: [network, pods],
+    pressures: () => eviction.pressures(),
+    dataDirectory: directory,
+    clock,
+    log,
+  });
+  await start(node);
+  await start(eviction);
+  await start(imageGc);
 }
 
 async function secretIfExists(

@@ -40,9 +40,9 @@ if (await insideNamespace(t, import.meta.url)) {
   for (const each of [nodeA, nodeB, nodeC]) nodes.put(each);
   const shared = { nodes, clock: systemClock, log: silentLogger };
   const routers = [
-    createRoutes({ ...shared, nodeName: 'a', nodeIp: '192.168.50.1' }),
-    createRoutes({ ...shared, nodeName: 'b', nodeIp: '192.168.50.2', exec: inB }),
-    createRoutes({ ...shared, nodeName: 'c', nodeIp: '192.168.60.3', exec: inC }),
+    createRoutes({ ...shared, nodeName: 'a', nodeIp: () => '192.168.50.1' }),
+    createRoutes({ ...shared, nodeName: 'b', nodeIp: () => '192.168.50.2', exec: inB }),
+    createRoutes({ ...shared, nodeName: 'c', nodeIp: () => '192.168.60.3', exec: inC }),
   ];
   const signal = new AbortController().signal;
   const ours = async (exec: Exec = run): Promise<string> =>

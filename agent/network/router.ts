@@ -27,7 +27,8 @@ import {
 
 export interface RoutesOptions {
   nodeName: string;
-  nodeIp: string;
+  /** This node's address, as it is when it is asked. */
+  nodeIp: () => string;
   nodes: Source<Node>;
   clock: Clock;
   log: Logger;
@@ -36,7 +37,8 @@ export interface RoutesOptions {
 
 const relookMs = 60_000;
 
-export function createRoutes({ nodeName, nodeIp, nodes, clock, log, exec = run }: RoutesOptions): Component {
+export function createRoutes(options: RoutesOptions): Component {
+  const { nodeName, nodes, clock, log, exec = run } = options;
   return createController({
     name: 'routes',
     sources: [on(nodes, (change) => (concernsRoutes(change) ? ['routes'] : []))],
@@ -44,6 +46,7 @@ export function createRoutes({ nodeName, nodeIp, nodes, clock, log, exec = run }
     log,
     reconciler: {
       async reconcile(_key, context) {
+        const nodeIp = options.nodeIp();
         const peers = peersOf(nodes.list(), nodeName);
         const observed = await observe(exec, peers);
         const own = { podCidr: nodes.get({ name: nodeName })?.spec?.podCIDR ?? '', nodeIp };

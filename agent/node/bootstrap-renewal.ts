@@ -8,7 +8,7 @@ import { type Controller, createController } from '../../src/client/controller.j
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
-import { lifetimePoint } from '../../src/host/pem.js';
+import { coversNames, lifetimePoint } from '../../src/host/pem.js';
 import type { AgentCredentials } from './bootstrap.js';
 import { type CredentialName, openCredentialFiles } from './bootstrap-files.js';
 import { type NodeIdentity, obtainCertificate } from './bootstrap-request.js';
@@ -29,6 +29,7 @@ export interface RenewalOptions {
 /** Looks at least this often, so that a clock that was set is noticed. */
 const lookEveryMs = 12 * 3_600_000;
 
+/** `enqueue('serving')` after the node's addresses changed: a certificate that does not name them is due at once. */
 export function createRenewal(options: RenewalOptions): Controller {
   const { credentials, identity, client, clock, log, random = Math.random } = options;
   /** Chosen once per process: moving the point at every look would pull it towards the start. */
@@ -36,7 +37,9 @@ export function createRenewal(options: RenewalOptions): Controller {
 
   async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const name: CredentialName = key === 'client' ? 'client' : 'serving';
-    const dueMs = lifetimePoint(credentials[name].cert, point) - clock.now().getTime();
+    const { cert } = credentials[name];
+    const isNamed = name === 'client' || coversNames(cert, [identity.nodeName], identity.nodeIps);
+    const dueMs = isNamed ? lifetimePoint(cert, point) - clock.now().getTime() : 0;
     if (dueMs > 0) return { requeueAfterMs: Math.min(dueMs, lookEveryMs) };
     const files = await openCredentialFiles(options.pkiDir);
     credentials[name] = await obtainCertificate({ name, identity, client, files, signal });

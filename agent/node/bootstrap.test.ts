@@ -211,9 +211,11 @@ t.test('certificates are renewed in place before they expire', async (t) => {
     credentials: () => ({ ca: credentials.ca, ...credentials.client }),
   });
   const renewed: string[] = [];
+  /** Live, as the composition root hands it in. */
+  const nodeIps = [...options.nodeIps];
   const renewal = createRenewal({
     credentials,
-    identity: options,
+    identity: { nodeName: options.nodeName, nodeIps },
     pkiDir: options.pkiDir,
     client: rest,
     onRenewed: (name) => renewed.push(name),
@@ -234,6 +236,14 @@ t.test('certificates are renewed in place before they expire', async (t) => {
   t.not(credentials.client.key, before.client.key);
   t.not(credentials.serving.cert, before.serving.cert);
   t.same(await joinCluster({ ...options, token: undefined, clock }), credentials, 'also on disk');
+
+  nodeIps.splice(0, 1, '192.0.2.77');
+  renewal.enqueue('serving');
+  while (renewed.length < 3) {
+    await signAll(client, authority, () => clock.now());
+    await settled();
+  }
+  t.ok(coversNames(credentials.serving.cert, [options.nodeName], nodeIps), 'names the new address');
   await renewal.stop();
   await rest.close();
 });

@@ -1,20 +1,10 @@
 /**
- * The conditions of a node, in the words of the kubelet. Pure. Thresholds are the documented defaults of hard eviction
- * ("Node-pressure Eviction"); a pressure that ends is reported for five more minutes, so that pods do not come and go.
+ * The conditions of a node, in the words of the kubelet. Pure. What presses the node is judged by `agent/eviction`.
  */
 import { findCondition } from '../../src/api/meta.js';
 import type { NodeCondition } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Health } from '../../src/host/component.js';
-import type { Usage } from './machine.js';
-
-/** `memory.available<100Mi`: below it the node is under memory pressure; also kept back from `allocatable`. */
-export const memoryReserveBytes = 100 * 1024 * 1024;
-/** `nodefs.available<10%`; kept back from `allocatable` too. */
-export const diskReserveRatio = 0.1;
-const inodesFreeRatio = 0.05;
-const processesFreeRatio = 0.05;
-export const pressureTransitionMs = 5 * 60_000;
 
 export interface Check {
   name: string;
@@ -40,20 +30,9 @@ const pressureWords: Record<Pressure, { yes: [string, string]; no: [string, stri
 
 export const pressures = Object.keys(pressureWords) as Pressure[];
 
-/** Which thresholds are crossed at this moment. */
-export function pressuresOf({ memoryAvailableBytes, disk, processes }: Usage): ReadonlySet<Pressure> {
-  const found = new Set<Pressure>();
-  if (memoryAvailableBytes < memoryReserveBytes) found.add('MemoryPressure');
-  // Some file systems (btrfs, overlays) do not count inodes.
-  const lacksInodes = disk.inodes > 0 && disk.inodesFree < disk.inodes * inodesFreeRatio;
-  if (disk.availableBytes < disk.totalBytes * diskReserveRatio || lacksInodes) found.add('DiskPressure');
-  if (processes.limit - processes.used < processes.limit * processesFreeRatio) found.add('PIDPressure');
-  return found;
-}
-
 export interface ConditionFacts {
   now: Date;
-  /** Crossed now, or not long enough ago. */
+  /** What the node is short of, as `agent/eviction` judges it. */
   pressures: ReadonlySet<Pressure>;
   /** Why the runtime does not answer; '' when it does. */
   runtimeError: string;
@@ -98,7 +77,12 @@ function readyCondition({ runtimeError, checks }: ConditionFacts): NodeCondition
   return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
 }
 
-const problem = (name: string, reason: string): string =>
-  name === 'pod-network'
+/** A check of this name fails while the host shuts down. */
+export const shutdownCheck = 'node-shutdown';
+
+function problem(name: string, reason: string): string {
+  if (name === shutdownCheck) return reason;
+  return name === 'pod-network'
     ? `container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:${reason}`
     : `${name}: ${reason}`;
+}

@@ -6,8 +6,10 @@ import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, release } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../src/host/files.js';
+import { readHugePages } from '../cgroups/hugepages.js';
+import type { HostSize } from './allocatable.js';
 
-export interface Machine {
+export interface Machine extends HostSize {
   machineId: string;
   systemUuid: string;
   bootId: string;
@@ -15,8 +17,7 @@ export interface Machine {
   osImage: string;
   /** As Kubernetes and Go name it: `amd64`, `arm64`. */
   architecture: string;
-  cpuCount: number;
-  memoryBytes: number;
+  swapBytes: number;
 }
 
 export interface Usage {
@@ -29,6 +30,7 @@ export interface Usage {
 /** `root` is `/` but in tests. */
 export async function readMachine(root = '/'): Promise<Machine> {
   const text = (path: string): Promise<string> => readText(join(root, path));
+  const meminfo = await text('proc/meminfo');
   const machineId = (await text('etc/machine-id')) || (await text('var/lib/dbus/machine-id'));
   return {
     machineId,
@@ -38,7 +40,13 @@ export async function readMachine(root = '/'): Promise<Machine> {
     osImage: osImageOf(await text('etc/os-release')),
     architecture: architectureOf(process.arch),
     cpuCount: availableParallelism(),
-    memoryBytes: memoryOf(await text('proc/meminfo'), 'MemTotal'),
+    memoryBytes: memoryOf(meminfo, 'MemTotal'),
+    swapBytes: memoryOf(meminfo, 'SwapTotal'),
+    processLimit: Math.min(
+      Number(await text('proc/sys/kernel/pid_max')),
+      Number(await text('proc/sys/kernel/threads-max')),
+    ),
+    hugePages: await readHugePages(root),
   };
 }
 

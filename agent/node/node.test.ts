@@ -10,9 +10,12 @@ import { createInformer } from '../../src/client/informer.js';
 import { silentLogger } from '../../src/host/log.js';
 import { createFakeClock } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
+import { parseThresholds } from '../eviction/signals.js';
 import { FakeRuntime } from '../runtime/fake.js';
 import type { ImageState } from '../runtime/runtime.js';
-import { conditionsOf, pressuresOf } from './conditions.js';
+import { allocatableOf, capacityOf, enforcedLimits, requireReservable } from './allocatable.js';
+import { conditionsOf, type Pressure } from './conditions.js';
+import { createEnforcement } from './enforcement.js';
 import {
   architectureOf,
   type Machine,
@@ -23,12 +26,14 @@ import {
   type Usage,
 } from './machine.js';
 import { createNodeComponent } from './node.js';
+import { createNodeAddress } from './nodeaddress.js';
 import { newNode, nodeStatusOf, type StatusFacts, saysTheSame } from './nodestatus.js';
 
 const gi = 1024 ** 3;
 const machine: Machine = {
   ...{ machineId: 'm', systemUuid: 's', bootId: 'b', kernelVersion: '6.1', osImage: 'Debian 12' },
-  ...{ architecture: 'amd64', cpuCount: 4, memoryBytes: 2 * gi },
+  ...{ architecture: 'amd64', cpuCount: 4, memoryBytes: 2 * gi, swapBytes: 0 },
+  ...{ processLimit: 32_768, hugePages: [] },
 };
 const usage: Usage = {
   memoryAvailableBytes: gi,
@@ -38,11 +43,15 @@ const usage: Usage = {
 const options = {
   ...{ nodeName: 'node-a', nodeLabels: { zone: 'x' }, maxPods: 110, agentPort: 10250 },
   registerWithTaints: [{ key: 'gpu', effect: 'NoSchedule' }],
+  ...{ runtime: 'docker', systemReserved: {}, kubeReserved: {}, enforceNodeAllocatable: ['pods' as const] },
+  eviction: {
+    thresholds: parseThresholds({ hard: '', soft: '', softGracePeriod: '', minimumReclaim: '' }),
+  },
 };
 const now = new Date('2026-01-01T00:00:10Z');
 const facts: StatusFacts = {
   ...{ machine, usage, now, runtimeError: '', pressures: new Set(), checks: [] },
-  runtime: { name: 'docker', version: '20.10.24', images: [] },
+  runtime: { name: 'docker', version: '20.10.24', images: [], features: undefined },
   nodeIps: ['192.168.1.10'],
 };
 
@@ -51,7 +60,8 @@ t.test('what the host says', async (t) => {
   const files: Record<string, string> = {
     'etc/machine-id': 'abc\n',
     'etc/os-release': 'NAME=x\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
-    'proc/meminfo': 'MemTotal:        2000 kB\nMemFree:  5 kB\nMemAvailable:    1000 kB\n',
+    'proc/meminfo': 'MemTotal:        2000 kB\nMemFree:  5 kB\nMemAvailable:    1000 kB\nSwapTotal: 8 kB\n',
+    'sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages': '3\n',
     'proc/loadavg': '0.00 0.01 0.05 1/321 4567\n',
     'proc/sys/kernel/pid_max': '32768\n',
     'proc/sys/kernel/threads-max': '1000\n',
@@ -64,6 +74,7 @@ t.test('what the host says', async (t) => {
   t.match(await readMachine(root), {
     ...{ machineId: 'abc', systemUuid: 'abc', bootId: 'boot', memoryBytes: 2_048_000 },
     osImage: 'Debian GNU/Linux 12 (bookworm)',
+    ...{ swapBytes: 8192, processLimit: 1000, hugePages: [{ pageBytes: 2 * 1024 ** 2, count: 3 }] },
   });
   t.match(await readUsage(root, root), {
     memoryAvailableBytes: 1_024_000,
@@ -74,15 +85,6 @@ t.test('what the host says', async (t) => {
   t.equal(threadsOf(''), 0);
   t.equal(architectureOf('x64'), 'amd64');
   await rm(root, { recursive: true });
-});
-
-t.test('pressure', async (t) => {
-  t.same([...pressuresOf(usage)], []);
-  t.same([...pressuresOf({ ...usage, memoryAvailableBytes: 50 * 1024 ** 2 })], ['MemoryPressure']);
-  t.same([...pressuresOf({ ...usage, disk: { ...usage.disk, availableBytes: 9 * gi } })], ['DiskPressure']);
-  t.same([...pressuresOf({ ...usage, disk: { ...usage.disk, inodesFree: 49 } })], ['DiskPressure']);
-  t.same([...pressuresOf({ ...usage, disk: { ...usage.disk, inodes: 0, inodesFree: 0 } })], []);
-  t.same([...pressuresOf({ ...usage, processes: { limit: 1000, used: 960 } })], ['PIDPressure']);
 });
 
 t.test('conditions', async (t) => {
@@ -164,7 +166,14 @@ async function startNode(existing?: Node) {
   const client = createFakeClient();
   if (existing) client.seed(nodeType, existing);
   const informer = createInformer({ client, type: nodeType, clock, log: silentLogger });
-  const state = { runtimeError: '', networkError: 'no range yet', addresses: ['192.168.1.10'], usage };
+  const state = {
+    runtimeError: '',
+    networkError: 'no range yet',
+    addresses: ['192.168.1.10'],
+    pressures: new Set<Pressure>(),
+    isFrozen: false,
+  };
+  const events: string[] = [];
   const component = createNodeComponent({
     ...{
       client,
@@ -173,11 +182,18 @@ async function startNode(existing?: Node) {
       clock,
       log: silentLogger,
       dataDirectory: '/tmp',
-      nodeIp: '192.168.1.10',
     },
-    findNodeIp: async () => '192.168.1.11',
+    address: createNodeAddress({
+      ip: '192.168.1.10',
+      isFixed: false,
+      find: async () => '192.168.1.11',
+      hostAddresses: () => state.addresses,
+      log: silentLogger,
+    }),
+    recorder: { event: (object, _type, reason) => events.push(`${object.metadata.name} ${reason}`) },
     runtime: {
       async version() {
+        if (state.isFrozen) await new Promise<never>(() => undefined);
         if (state.runtimeError !== '') throw new Error(state.runtimeError);
         const { features } = new FakeRuntime();
         return {
@@ -193,10 +209,10 @@ async function startNode(existing?: Node) {
     checks: [
       { name: 'pod-network', healthy: () => ({ ok: state.networkError === '', reason: state.networkError }) },
     ],
+    pressures: () => state.pressures,
     host: {
       machine: async () => machine,
-      usage: async () => state.usage,
-      addresses: () => state.addresses,
+      usage: async () => usage,
     },
   });
   const { signal } = new AbortController();
@@ -210,7 +226,7 @@ async function startNode(existing?: Node) {
   const get = () => client.get(nodeType, { name: 'node-a' });
   const ready = async () => findCondition((await get()).status?.conditions, 'Ready');
   const statusWrites = () => client.writes.filter((call) => call.subresource === 'status').length;
-  return { clock, client, component, state, get, ready, statusWrites };
+  return { clock, client, component, state, get, ready, statusWrites, events };
 }
 
 t.test('registers, reports, becomes ready, and is quiet', async (t) => {
@@ -234,23 +250,120 @@ t.test('registers, reports, becomes ready, and is quiet', async (t) => {
   t.ok(clock.now().getTime() - Date.parse(lease.spec?.renewTime ?? '') <= 10_000, 'the lease is renewed');
 });
 
-t.test('a runtime that is down makes the node not ready, pressure lasts five minutes', async (t) => {
+t.test('a runtime that is down makes the node not ready; pressures are told', async (t) => {
   const { clock, state, ready, get } = await startNode();
   state.networkError = '';
   await clock.advance(1_000);
   state.runtimeError = 'cannot connect';
-  state.usage = { ...usage, memoryAvailableBytes: 1 };
+  state.pressures = new Set(['MemoryPressure']);
   await clock.advance(10_000);
   t.match(await ready(), { status: 'False', message: 'container runtime is down: cannot connect' });
   const pressure = async () => findCondition((await get()).status?.conditions, 'MemoryPressure')?.status;
   t.equal(await pressure(), 'True');
   state.runtimeError = '';
-  state.usage = usage;
+  state.pressures = new Set();
   await clock.advance(11_000);
   t.match(await ready(), { status: 'True' });
-  t.equal(await pressure(), 'True');
-  await clock.advance(300_000);
   t.equal(await pressure(), 'False');
+});
+
+t.test('a runtime that hangs is down within seconds, and the heartbeat goes on', async (t) => {
+  const { clock, client, state, ready, events } = await startNode();
+  state.networkError = '';
+  await clock.advance(1_000);
+  t.match(await ready(), { status: 'True' });
+  state.isFrozen = true;
+  await clock.advance(20_500);
+  t.match(await ready(), {
+    status: 'False',
+    message: /container runtime is down: it did not answer within 10 s/,
+  });
+  await clock.advance(60_000);
+  const { spec } = await client.get(leases, { namespace: 'kube-node-lease', name: 'node-a' });
+  t.ok(clock.now().getTime() - Date.parse(spec?.renewTime ?? '') <= 10_000, 'the lease is renewed');
+  t.match(events.slice(-2), ['node-a NodeReady', 'node-a NodeNotReady']);
+});
+
+t.test('what is kept back: said and enforced', async (t) => {
+  const kept = {
+    ...options,
+    systemReserved: { cpu: '500m', memory: '256Mi', 'ephemeral-storage': '1Gi', pid: '1000' },
+    kubeReserved: { cpu: '250m', memory: '256Mi' },
+  };
+  const host = { ...machine, hugePages: [{ pageBytes: 2 * 1024 ** 2, count: 64 }] };
+  t.strictSame(capacityOf(host, 100 * gi, kept), {
+    ...{ cpu: '4', memory: '2Gi', pods: '110', 'ephemeral-storage': '100Gi', 'hugepages-2Mi': '128Mi' },
+  });
+  t.strictSame(allocatableOf(host, 100 * gi, kept), {
+    cpu: '3250m',
+    memory: `${2048 - 512 - 100 - 128}Mi`,
+    'ephemeral-storage': String(89 * gi),
+    'hugepages-2Mi': '128Mi',
+    pods: '110',
+  });
+  t.strictSame(enforcedLimits(host, kept), {
+    ...{ cpuShares: 3328, memoryBytes: 1.5 * gi, pidsLimit: 31_768 },
+  });
+  t.strictSame(enforcedLimits(host, { ...kept, enforceNodeAllocatable: [] }), {
+    ...{ cpuShares: 4096, memoryBytes: 2 * gi, pidsLimit: 32_768 },
+  });
+  requireReservable(host, kept);
+  t.throws(() => requireReservable(host, { ...kept, kubeReserved: { cpu: '4' } }), /keep back all cpu/);
+});
+
+t.test('a kernel that refuses the limit of all pods is asked again, and it is told', async (t) => {
+  const clock = createFakeClock();
+  const reasons: string[] = [];
+  let failures = 1;
+  const component = createEnforcement({
+    ...{ nodeName: 'node-a', limits: { memoryBytes: 1 }, clock, log: silentLogger },
+    recorder: { event: (_object, _type, reason) => reasons.push(reason) },
+    async limitAll() {
+      if (failures > 0) {
+        failures -= 1;
+        throw new Error('busy');
+      }
+    },
+  });
+  await component.start(new AbortController().signal);
+  await clock.advance(61_000);
+  await component.stop();
+  t.strictSame(reasons, ['FailedNodeAllocatableEnforcement', 'NodeAllocatableEnforced']);
+});
+
+t.test('what the runtime can, and swap', async (t) => {
+  const features = {
+    ...{ imageVolumes: true, recursiveReadOnly: true, userNamespaces: false, strictSupplementalGroups: true },
+    ...{ runtimeHandlers: ['runc', 'kata'], seccomp: true, appArmor: false },
+  };
+  const image = { id: 'i', sizeBytes: 1, repoDigests: [], repoTags: ['docker.io/wherry/sandbox:1'] };
+  const status = nodeStatusOf(
+    options,
+    {},
+    {
+      ...facts,
+      machine: { ...machine, swapBytes: 4096 },
+      runtime: { ...facts.runtime, features, images: [image] },
+    },
+  );
+  t.match(status, {
+    features: { supplementalGroupsPolicy: true },
+    runtimeHandlers: [
+      { name: '', features: { recursiveReadOnlyMounts: true, userNamespaces: false } },
+      { name: 'kata' },
+      { name: 'runc' },
+    ],
+    nodeInfo: { swap: { capacity: 4096 } },
+    images: [],
+  });
+});
+
+t.test('an address that a flag names stays', async (t) => {
+  const address = createNodeAddress({
+    ...{ ip: '192.0.2.1', isFixed: true, log: silentLogger, hostAddresses: () => [] },
+    find: async () => '192.0.2.2',
+  });
+  t.equal(await address.look(), '192.0.2.1');
 });
 
 t.test('an existing node is adopted', async (t) => {

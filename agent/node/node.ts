@@ -6,7 +6,6 @@
  * case (documented defaults of the kubelet). A Node that somebody deleted is registered again. Starting does not wait
  * for the master: what fails is tried again. All delays are monotonic, so a jump of the clock delays no heartbeat.
  */
-import { networkInterfaces } from 'node:os';
 import { isReason } from '../../src/api/errors.js';
 import { apiVersionOf, nodes as nodeType } from '../../src/api/kinds.js';
 import { findCondition } from '../../src/api/meta.js';
@@ -14,21 +13,25 @@ import type { Node, NodeStatus, OwnerReference } from '../../src/api/types.js';
 import type { Source } from '../../src/client/cache.js';
 import type { Client } from '../../src/client/client.js';
 import { createController } from '../../src/client/controller.js';
+import type { EventRecorder } from '../../src/client/events.js';
 import { createHeartbeat } from '../../src/client/leases.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Check, type Pressure, pressuresOf, pressureTransitionMs } from './conditions.js';
+import type { Check, Pressure } from './conditions.js';
 import { type Machine, readMachine, readUsage, type Usage } from './machine.js';
+import type { NodeAddress } from './nodeaddress.js';
+import { conditionEvents, nodeReference } from './nodeevents.js';
 import {
   defaultLabels,
   type NodeOptions,
   newNode,
   nodeStatusOf,
-  type RuntimeFacts,
+  type StatusFacts,
   saysTheSame,
 } from './nodestatus.js';
+import { createRuntimeProbe } from './runtimeprobe.js';
 
 export interface NodeComponentOptions {
   client: Client;
@@ -36,20 +39,20 @@ export interface NodeComponentOptions {
   runtime: Pick<Runtime, 'version' | 'listImages'>;
   /** Own changes of the node wake the reporter: a deletion, a pod range, conditions that others set. */
   nodes: Pick<Source<Node>, 'get' | 'onChange'>;
-  nodeIp: string;
-  /** Asked when `nodeIp` is on no interface any more. */
-  findNodeIp: () => Promise<string>;
+  address: NodeAddress;
   /** The node is Ready when all of these are healthy: the pod network, the pods. */
   checks: readonly Check[];
+  /** What the node is short of, as eviction judges it. */
+  pressures(): ReadonlySet<Pressure>;
   /** On the file system whose space counts. */
   dataDirectory: string;
+  recorder: EventRecorder;
   clock: Clock;
   log: Logger;
   /** The host's facts, for tests. */
   host?: {
     machine(): Promise<Machine>;
     usage(): Promise<Usage>;
-    addresses(): string[];
   };
 }
 
@@ -64,23 +67,20 @@ const notReadyLookMs = 1_000;
 const reportMs = 5 * 60_000;
 
 export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
-  const { client, options, runtime, nodes, clock } = deps;
+  const { client, options, nodes, address, clock } = deps;
   const log = deps.log.child({ component: 'node' });
   const ref = { name: options.nodeName };
   const host = deps.host ?? {
     machine: () => readMachine(),
     usage: () => readUsage(deps.dataDirectory),
-    addresses: hostAddresses,
   };
-  const pressedAtMs = new Map<Pressure, number>();
+  const runtime = createRuntimeProbe({ runtime: deps.runtime, name: options.runtime, clock });
   let machine: Machine | undefined;
   /** Undefined: to be registered. */
   let uid: string | undefined;
   /** Of the Node we knew last: a lease that names a deleted one is collected and made anew. */
   let ownerUid: string | undefined;
   let posted: { status: NodeStatus; atMs: number } | undefined;
-  let lastRuntime: RuntimeFacts = { name: 'docker', version: 'Unknown', images: [] };
-  let nodeIp = deps.nodeIp;
   let trouble = 'the node is not registered yet';
   let unsubscribe = (): void => undefined;
   let beats = false;
@@ -114,63 +114,42 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
     posted = undefined;
   }
 
-  /** Asks the runtime; what it said last is reported on while it does not answer. */
-  async function askRuntime(): Promise<string> {
-    try {
-      const { name, version } = await runtime.version();
-      lastRuntime = { name, version, images: await runtime.listImages() };
-      return '';
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
-  }
-
-  function currentPressures(usage: Usage): Set<Pressure> {
-    const nowMs = clock.monotonicMs();
-    for (const pressure of pressuresOf(usage)) pressedAtMs.set(pressure, nowMs);
-    for (const [pressure, atMs] of pressedAtMs) {
-      if (nowMs - atMs >= pressureTransitionMs) pressedAtMs.delete(pressure);
-    }
-    return new Set(pressedAtMs.keys());
-  }
-
-  async function currentNodeIp(): Promise<string> {
-    if (!host.addresses().includes(nodeIp)) {
-      const found = await deps.findNodeIp();
-      if (found !== nodeIp) log.warn({ old: nodeIp, new: found }, 'the address of this node changed');
-      nodeIp = found;
-    }
-    return nodeIp;
-  }
-
-  async function statusNow(facts: Machine, before: NodeStatus): Promise<NodeStatus> {
-    const usage = await host.usage();
-    return nodeStatusOf(options, before, {
+  /** A slow runtime delays the status, not the heartbeat: the lease has a loop of its own. */
+  async function gather(facts: Machine, signal: AbortSignal): Promise<Omit<StatusFacts, 'now'>> {
+    await address.look();
+    const [usage, answer] = await Promise.all([host.usage(), runtime.ask(signal)]);
+    return {
       machine: facts,
       usage,
-      nodeIps: [await currentNodeIp()],
-      runtimeError: await askRuntime(),
-      runtime: lastRuntime,
-      pressures: currentPressures(usage),
+      nodeIps: address.ips,
+      runtimeError: answer.error,
+      runtime: answer.facts,
+      pressures: deps.pressures(),
       checks: deps.checks,
-      now: clock.now(),
-    });
+    };
   }
 
   /** The conditions as the cluster has them: another writer may have set ours to Unknown. */
   const known = (): NodeStatus => nodes.get(ref)?.status ?? posted?.status ?? {};
 
   async function report(facts: Machine, signal: AbortSignal): Promise<NodeStatus> {
-    const status = await statusNow(facts, known());
+    const found = await gather(facts, signal);
+    const statusNow = (before: NodeStatus): NodeStatus =>
+      nodeStatusOf(options, before, { ...found, now: clock.now() });
+    const status = statusNow(known());
     const isDue = !posted || clock.monotonicMs() - posted.atMs >= reportMs;
     if (!isDue && posted && saysTheSame(status, posted.status) && !isContradicted(status))
       return posted.status;
     const current = await client.get(nodeType, ref, { signal });
-    const next = await statusNow(facts, current.status ?? {});
+    const next = statusNow(current.status ?? {});
     const { resourceVersion } = current.metadata;
     const body = { metadata: { resourceVersion }, status: next };
     await client.patch(nodeType, ref, { type: 'merge', body }, { subresource: 'status', signal });
     posted = { status: next, atMs: clock.monotonicMs() };
+    for (const { type, reason } of conditionEvents(current.status?.conditions ?? [], next.conditions ?? [])) {
+      const message = `Node ${options.nodeName} status is now: ${reason}`;
+      deps.recorder.event(nodeReference(options.nodeName), type, reason, message);
+    }
     return next;
   }
 
@@ -241,6 +220,3 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
     refresh: () => controller.enqueue('node'),
   };
 }
-
-const hostAddresses = (): string[] =>
-  Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);

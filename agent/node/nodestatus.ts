@@ -2,27 +2,23 @@
  * The Node object as this agent wants it: what it registers, and its status. Pure; called by `node.ts`.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { fromBytes } from '../../src/api/quantity.js';
-import type { ContainerImage, Node, NodeStatus, Taint } from '../../src/api/types.js';
+import type { ContainerImage, Node, NodeRuntimeHandler, NodeStatus, Taint } from '../../src/api/types.js';
 import { gitVersion } from '../../src/api/version.js';
-import type { ImageState } from '../runtime/runtime.js';
-import { type ConditionFacts, conditionsOf, diskReserveRatio, memoryReserveBytes } from './conditions.js';
+import type { ImageState, RuntimeFeatures } from '../runtime/runtime.js';
+import { sandboxImage } from '../runtime/sandbox-image.js';
+import { allocatableOf, capacityOf, type ReservedOptions } from './allocatable.js';
+import { type ConditionFacts, conditionsOf } from './conditions.js';
 import type { Machine, Usage } from './machine.js';
+import type { RuntimeFacts } from './runtimeprobe.js';
 
-export interface NodeOptions {
+export interface NodeOptions extends ReservedOptions {
   nodeName: string;
   nodeLabels: Readonly<Record<string, string>>;
   registerWithTaints: readonly Taint[];
-  maxPods: number;
+  /** What the runtime is called until it says so itself. */
+  runtime: string;
   /** Port of the agent's HTTPS server. */
   agentPort: number;
-}
-
-export interface RuntimeFacts {
-  /** `docker`. */
-  name: string;
-  version: string;
-  images: readonly ImageState[];
 }
 
 export interface StatusFacts extends ConditionFacts {
@@ -61,21 +57,9 @@ const maxNamesPerImage = 5;
 export function nodeStatusOf(options: NodeOptions, before: NodeStatus, facts: StatusFacts): NodeStatus {
   const { machine, usage, runtime } = facts;
   const { totalBytes } = usage.disk;
-  const cpu = String(machine.cpuCount);
-  const pods = String(options.maxPods);
   return {
-    capacity: {
-      cpu,
-      'ephemeral-storage': kibibytes(totalBytes),
-      memory: kibibytes(machine.memoryBytes),
-      pods,
-    },
-    allocatable: {
-      cpu,
-      'ephemeral-storage': String(Math.floor(totalBytes * (1 - diskReserveRatio))),
-      memory: kibibytes(Math.max(machine.memoryBytes - memoryReserveBytes, 0)),
-      pods,
-    },
+    capacity: capacityOf(machine, totalBytes, options),
+    allocatable: allocatableOf(machine, totalBytes, options),
     conditions: conditionsOf(before.conditions ?? [], facts),
     addresses: [
       ...facts.nodeIps.map((address) => ({ type: 'InternalIP', address })),
@@ -93,19 +77,36 @@ export function nodeStatusOf(options: NodeOptions, before: NodeStatus, facts: St
       kubeProxyVersion: gitVersion,
       operatingSystem: 'linux',
       architecture: machine.architecture,
+      ...(machine.swapBytes > 0 && { swap: { capacity: machine.swapBytes } }),
     },
     images: imagesOf(runtime.images),
+    ...(runtime.features && featuresOf(runtime.features)),
   };
 }
 
-const kibibytes = (bytes: number): string => fromBytes(Math.floor(bytes / 1024) * 1024);
+/** What the runtime can; the handler without a name is its default. */
+function featuresOf(features: RuntimeFeatures): Pick<NodeStatus, 'features' | 'runtimeHandlers'> {
+  const { recursiveReadOnly, userNamespaces } = features;
+  const handler = (name: string): NodeRuntimeHandler => ({
+    name,
+    features: { recursiveReadOnlyMounts: recursiveReadOnly, userNamespaces },
+  });
+  const names = new Set(['', ...features.runtimeHandlers]);
+  return {
+    features: { supplementalGroupsPolicy: features.strictSupplementalGroups },
+    runtimeHandlers: [...names].sort().map(handler),
+  };
+}
 
-/** The biggest first, as the scheduler looks for those that would be expensive to pull. */
+/**
+ * The biggest first, as the scheduler looks for those that would be expensive to pull. The image of our own sandboxes is
+ * no image that a pod could name.
+ */
 function imagesOf(images: readonly ImageState[]): ContainerImage[] {
   return images
     .map(({ repoDigests, repoTags, sizeBytes }) => ({
       names: [...repoDigests, ...repoTags]
-        .filter((name) => !name.includes('<none>'))
+        .filter((name) => !name.includes('<none>') && !name.endsWith(sandboxImage))
         .slice(0, maxNamesPerImage),
       sizeBytes,
     }))
