@@ -22,30 +22,46 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../src/host/files.js';
-import type { Payload } from './payload.js';
+import { groupMode } from './ownership.js';
+import type { Payload, PayloadFile } from './payload.js';
 
 const current = '..data';
+
+export interface WriteOptions {
+  now: Date;
+  /** `fsGroup`: who may read it all, whatever the modes say. */
+  group: number | undefined;
+  /** Directories that are there for mounts of containers, besides the files. */
+  mountPoints?: readonly string[];
+}
 
 /** Makes `directory` show exactly `payload`; returns whether anything changed. Idempotent, also after a crash. */
 export async function writePayload(
   directory: string,
   payload: Payload,
-  now: Date,
-  group: number | undefined,
+  options: WriteOptions,
 ): Promise<boolean> {
+  const { group, mountPoints = [] } = options;
+  const files: Payload = new Map([...payload].map(([path, file]) => [path, accessible(file, group)]));
   const old = await currentVersion(directory);
-  const isSame = old !== undefined && (await isEqual(join(directory, old), payload));
+  const isSame = old !== undefined && (await isEqual(join(directory, old), files));
   if (!isSame) {
-    const made = await writeVersion(directory, payload, now, group);
+    const made = await writeVersion(directory, files, options);
     const link = join(directory, '..data_tmp');
     await rm(link, { force: true });
     await symlink(made, link);
     await rename(link, join(directory, current));
   }
-  await linkNames(directory, payload);
-  await removeOld(directory, payload);
+  await linkNames(directory, files);
+  await removeOld(directory, files, mountPoints);
+  for (const point of mountPoints) await mkdir(join(directory, point), { recursive: true, mode: 0o755 });
   return !isSame;
 }
+
+const accessible = (file: PayloadFile, group: number | undefined): PayloadFile =>
+  group === undefined
+    ? file
+    : { ...file, mode: groupMode(file.mode, { isDirectory: false, readOnly: true }) };
 
 async function currentVersion(directory: string): Promise<string | undefined> {
   try {
@@ -62,8 +78,8 @@ async function isEqual(directory: string, payload: Payload): Promise<boolean> {
   for (const [path, file] of payload) {
     if (!present.includes(path)) return false;
     if (!file.data.equals(await readFile(join(directory, path)))) return false;
-    const { mode } = await lstat(join(directory, path));
-    if ((mode & 0o777) !== (file.mode & 0o777)) return false;
+    const { mode, uid } = await lstat(join(directory, path));
+    if ((mode & 0o777) !== (file.mode & 0o777) || uid !== (file.user ?? 0)) return false;
   }
   return true;
 }
@@ -87,19 +103,22 @@ async function filesBelow(directory: string, prefix: string): Promise<string[]> 
 async function writeVersion(
   directory: string,
   payload: Payload,
-  now: Date,
-  group: number | undefined,
+  { now, group }: WriteOptions,
 ): Promise<string> {
   const stamp = now.toISOString().slice(0, 19).replace('T', '_').replaceAll(/[-:]/g, '_');
   const made = await mkdtemp(join(directory, `..${stamp}.`));
-  await chmod(made, 0o755);
-  if (group !== undefined) await chown(made, 0, group);
-  for (const [path, { data, mode }] of payload) {
+  const directories = new Set([made]);
+  for (const [path, { data, mode, user = 0 }] of payload) {
     const file = join(made, path);
     await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    for (let above = dirname(file); above !== made; above = dirname(above)) directories.add(above);
     await writeFile(file, data, { mode: 0o600 });
-    if (group !== undefined) await chown(file, 0, group);
+    if (group !== undefined || user !== 0) await chown(file, user, group ?? 0);
     await chmod(file, mode);
+  }
+  for (const path of directories) {
+    if (group !== undefined) await chown(path, 0, group);
+    await chmod(path, group === undefined ? 0o755 : 0o2755);
   }
   return made.slice(directory.length + 1);
 }
@@ -115,8 +134,13 @@ async function linkNames(directory: string, payload: Payload): Promise<void> {
   }
 }
 
-async function removeOld(directory: string, payload: Payload): Promise<void> {
-  const keep = new Set([...topNames(payload), current, await currentVersion(directory)]);
+async function removeOld(directory: string, payload: Payload, mountPoints: readonly string[]): Promise<void> {
+  const keep = new Set([
+    ...topNames(payload),
+    ...mountPoints.map((path) => path.split('/')[0]),
+    current,
+    await currentVersion(directory),
+  ]);
   for (const name of await readdir(directory)) {
     if (!keep.has(name)) await rm(join(directory, name), { recursive: true, force: true });
   }

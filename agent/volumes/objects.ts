@@ -1,11 +1,12 @@
 /**
- * The ConfigMaps and Secrets that pods of this node refer to: each is watched by its name (a node may read no others),
- * from the first use until the last pod that refers to it is gone.
+ * The ConfigMaps, Secrets and claims that pods of this node refer to: each is watched by its name (a node may read no
+ * others), from the first use until the last pod that refers to it is gone. A claim is let go once it is bound, an
+ * object that is immutable is kept but watched no longer.
  *
  * `get` answers from the cache, so a restart of a container needs no API. It rejects when the object was never seen.
  */
-import { configMaps, type ResourceType, secrets } from '../../src/api/kinds.js';
-import type { ConfigMap, KubeObject, Secret } from '../../src/api/types.js';
+import { configMaps, persistentVolumeClaims, type ResourceType, secrets } from '../../src/api/kinds.js';
+import type { ConfigMap, KubeObject, PersistentVolumeClaim, Secret } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { createInformer, type Informer } from '../../src/client/informer.js';
 import { orAborted } from '../../src/client/wait.js';
@@ -23,6 +24,9 @@ export interface ReferencedObjects {
   /** Undefined when there is no such object. */
   configMap(request: ObjectRequest, signal: AbortSignal): Promise<ConfigMap | undefined>;
   secret(request: ObjectRequest, signal: AbortSignal): Promise<Secret | undefined>;
+  claim(request: ObjectRequest, signal: AbortSignal): Promise<PersistentVolumeClaim | undefined>;
+  /** The pod needs to hear no more of this claim. */
+  releaseClaim(request: ObjectRequest): Promise<void>;
   release(podUid: string): Promise<void>;
   stop(): Promise<void>;
 }
@@ -58,6 +62,8 @@ export function createReferencedObjects(options: ReferencedObjectsOptions): Refe
     });
     const entry: Watched = { informer, pods: new Set(), stop: new AbortController() };
     informer.onChange(() => {
+      // The first list is what the pod is waiting for anyway.
+      if (!informer.hasSynced()) return;
       for (const podUid of entry.pods) options.onChange(podUid);
     });
     return entry;
@@ -68,17 +74,30 @@ export function createReferencedObjects(options: ReferencedObjectsOptions): Refe
     request: ObjectRequest,
     signal: AbortSignal,
   ): Promise<T | undefined> {
-    const key = `${type.resource}/${request.namespace}/${request.name}`;
+    const key = keyOf(type, request);
     let entry = watched.get(key);
     if (!entry) {
       entry = watch(type, request);
       watched.set(key, entry);
+      entry.pods.add(request.podUid);
       await entry.informer.start(entry.stop.signal);
     }
-    const { informer, pods } = entry;
-    if (!informer.hasSynced()) await firstAnswer(informer, key, signal);
+    const { informer, pods, stop } = entry;
     pods.add(request.podUid);
-    return informer.get({ namespace: request.namespace, name: request.name }) as T | undefined;
+    if (!informer.hasSynced()) await firstAnswer(informer, key, signal);
+    const found = informer.get({ namespace: request.namespace, name: request.name }) as T | undefined;
+    if (found && 'immutable' in found && found.immutable === true) {
+      stop.abort(new Error('the object is immutable'));
+      await informer.stop();
+    }
+    return found;
+  }
+
+  async function drop(key: string, entry: Watched, podUid: string): Promise<void> {
+    if (!entry.pods.delete(podUid) || entry.pods.size > 0) return;
+    watched.delete(key);
+    entry.stop.abort();
+    await entry.informer.stop();
   }
 
   async function firstAnswer(
@@ -105,13 +124,14 @@ export function createReferencedObjects(options: ReferencedObjectsOptions): Refe
   return {
     configMap: (request, signal) => get(configMaps, request, signal),
     secret: (request, signal) => get(secrets, request, signal),
+    claim: (request, signal) => get(persistentVolumeClaims, request, signal),
+    async releaseClaim(request) {
+      const key = keyOf(persistentVolumeClaims, request);
+      const entry = watched.get(key);
+      if (entry) await drop(key, entry, request.podUid);
+    },
     async release(podUid) {
-      for (const [key, entry] of watched) {
-        if (!entry.pods.delete(podUid) || entry.pods.size > 0) continue;
-        watched.delete(key);
-        entry.stop.abort();
-        await entry.informer.stop();
-      }
+      for (const [key, entry] of watched) await drop(key, entry, podUid);
     },
     async stop() {
       const all = [...watched.values()];
@@ -121,3 +141,6 @@ export function createReferencedObjects(options: ReferencedObjectsOptions): Refe
     },
   };
 }
+
+const keyOf = (type: Pick<ResourceType, 'resource'>, { namespace, name }: ObjectRequest): string =>
+  `${type.resource}/${namespace}/${name}`;

@@ -1,17 +1,23 @@
 /**
  * The files of a configMap, secret, downwardAPI or projected volume: which paths, contents and modes. Pure.
  */
+import { posix } from 'node:path';
 import type { ConfigMap, DownwardAPIVolumeFile, KeyToPath, Secret } from '../../src/api/types.js';
 
 export interface PayloadFile {
   data: Buffer;
   mode: number;
+  /** Its owner, where that is not root. */
+  user?: number;
 }
 
 /** By path relative to the volume. */
 export type Payload = Map<string, PayloadFile>;
 
 export const defaultFileMode = 0o644;
+
+const maxPathBytes = 4096;
+const maxNameBytes = 255;
 
 /** The contents of an object by key. */
 export type Data = ReadonlyMap<string, Buffer>;
@@ -37,7 +43,7 @@ export class MissingKey extends Error {
 export function selectItems(
   data: Data,
   items: readonly KeyToPath[] | undefined,
-  options: { mode: number; isOptional: boolean },
+  options: { kind: string; mode: number; isOptional: boolean },
 ): Payload {
   if (!items || items.length === 0) {
     return new Map(
@@ -48,7 +54,8 @@ export function selectItems(
   for (const { key, path, mode } of items) {
     const content = data.get(key);
     if (content) payload.set(requireSafePath(path), { data: content, mode: mode ?? options.mode });
-    else if (!options.isOptional) throw new MissingKey(`references non-existent config key: ${key}`);
+    else if (!options.isOptional)
+      throw new MissingKey(`${options.kind} references non-existent ${options.kind} key: ${key}`);
   }
   return payload;
 }
@@ -65,13 +72,23 @@ export const downwardFiles = (
     ]),
   );
 
-/** Relative, without `..`, and not a name that the volume itself uses (`..data`). */
+/**
+ * The path in its shortest form: relative, without `..`, and not one of the names that the volume itself uses (`..data`,
+ * `..2026_...`). Throws for any other.
+ */
 export function requireSafePath(path: string): string {
-  const parts = path.split('/');
+  const clean = posix.normalize(path);
+  const parts = clean.split('/');
   const isBad =
     path === '' ||
-    path.length > 4096 ||
-    parts.some((part) => part === '' || part === '.' || part.startsWith('..'));
+    clean === '.' ||
+    clean.startsWith('/') ||
+    clean.startsWith('..') ||
+    clean.endsWith('/') ||
+    path.split('/').includes('..') ||
+    path.includes('\0') ||
+    path.length > maxPathBytes ||
+    parts.some((part) => Buffer.byteLength(part) > maxNameBytes);
   if (isBad) throw new Error(`invalid path: must be relative and not contain '..': ${path}`);
-  return path;
+  return clean;
 }

@@ -1,67 +1,103 @@
 /**
- * Opens the sub-path of a volume without ever leaving the volume, whatever links a container put there meanwhile.
+ * Opens the sub-path of a volume without ever leaving the volume, whatever links a container puts there meanwhile.
  *
- * Each component is opened relative to the descriptor of its parent and without following links; the descriptor that
- * comes out is what gets bound, never a path. Missing directories are made, as Kubernetes does.
+ *   1. links are resolved by name, as far as the path exists: where that leads out of the volume it ends here
+ *   2. the way is walked from the root's descriptor, each component relative to the one before, following no link:
+ *      what was swapped for a link since step 1 is an error
+ *
+ * The descriptor that comes out is what gets bound, never a path. Missing directories are made, with the mode of the
+ * volume's root: who may write there may write here.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readlink, realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { hasCode } from '../../src/host/files.js';
 
-/** `O_PATH` of Linux, which Node does not name: a handle to name the file by, not to read it. */
+/** `O_PATH` of Linux, which Node does not name: a handle to name the file by, not to read it. It waits for nothing. */
 const O_PATH = 0o10000000;
 const step = O_PATH | constants.O_NOFOLLOW;
 
 /** The caller closes the handle. Throws when a component is a symbolic link or not there and not to be made. */
 export async function openSubPath(root: string, subPath: string): Promise<FileHandle> {
-  if (subPath.startsWith('/') || subPath.split('/').includes('..')) {
-    throw new Error(`subPath must be a relative path that does not contain '..': ${subPath}`);
-  }
-  const parts = (await resolveWithin(root, subPath)).split('/').filter((part) => part !== '' && part !== '.');
+  if (subPath.startsWith('/')) throw new Error(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..'))
+    throw new Error(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
   // The root is the agent's own (or the hostPath that the pod asks for): its links are trusted.
-  let handle = await open(root, O_PATH);
-  for (const part of parts) {
-    const parent = `/proc/self/fd/${handle.fd}`;
-    try {
-      const next = await openOrMake(`${parent}/${part}`);
+  let handle = await open(root, O_PATH | constants.O_DIRECTORY);
+  try {
+    // Of the directory that was opened, wherever its name leads by now.
+    const base = await readlink(pathOf(handle));
+    const mode = (await handle.stat()).mode & 0o7777;
+    for (const part of await resolveWithin(base, subPath)) {
+      const next = await openOrMake(`${pathOf(handle)}/${part}`, mode);
       await handle.close();
       handle = next;
-      const { isLink } = await kindOf(handle);
-      if (isLink) throw new Error(`subPath leads over a symbolic link: ${subPath}`);
-    } catch (error) {
-      await handle.close();
-      throw error;
+      if ((await handle.stat()).isSymbolicLink())
+        throw new Error(`subPath leads over a symbolic link: ${subPath}`);
     }
-  }
-  return handle;
-}
-
-/** The path relative to the root with links resolved (a configMap's files are links); outside of the root: an error. */
-async function resolveWithin(root: string, subPath: string): Promise<string> {
-  try {
-    const path = relative(await realpath(root), await realpath(join(root, subPath)));
-    if (path === '..' || path.startsWith('../'))
-      throw new Error(`subPath leads out of the volume: ${subPath}`);
-    return path;
+    return handle;
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return subPath;
+    await handle.close();
     throw error;
   }
 }
 
-async function openOrMake(path: string): Promise<FileHandle> {
+const pathOf = (handle: FileHandle): string => `/proc/self/fd/${handle.fd}`;
+
+/** The components below `base`, without links as far as they exist (a configMap's files are links). */
+async function resolveWithin(base: string, subPath: string): Promise<string[]> {
+  const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
+  const missing: string[] = [];
+  for (;;) {
+    const found = await realpathIfExists(join(base, ...parts));
+    if (found === undefined) {
+      // The base itself was removed meanwhile: nothing is left to make anything in.
+      const last = parts.pop();
+      if (last === undefined) throw new Error(`the volume of subPath ${subPath} is gone`);
+      missing.unshift(last);
+      continue;
+    }
+    const path = relative(base, found);
+    if (path === '..' || path.startsWith('../'))
+      throw new Error(`subPath leads out of the volume: ${subPath}`);
+    return [...path.split('/').filter((part) => part !== ''), ...missing];
+  }
+}
+
+async function realpathIfExists(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function openOrMake(path: string, mode: number): Promise<FileHandle> {
   try {
     return await open(path, step);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
-    await mkdir(path, { mode: 0o750 }).catch((failure: unknown) => {
-      if (!hasCode(failure, 'EEXIST')) throw failure;
-    });
-    return open(path, step);
+  }
+  const isMade = await make(path, mode);
+  const handle = await open(path, step);
+  try {
+    // Through the descriptor: the name may be somebody's link by now. What is no directory was not made here.
+    if (isMade && (await handle.stat()).isDirectory()) await chmod(pathOf(handle), mode);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
 }
 
-async function kindOf(handle: FileHandle): Promise<{ isLink: boolean }> {
-  return { isLink: (await handle.stat()).isSymbolicLink() };
+/** False when somebody else made it first. */
+async function make(path: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: mode & 0o777 });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
+  }
 }

@@ -1,6 +1,8 @@
 /**
  * Tokens of service accounts for projected volumes, asked for by TokenRequest, bound to the pod, and renewed when 80 %
- * of their life is over. Kept in memory only; the volume they end in is a tmpfs.
+ * of their life or 24 hours are over. Kept in memory only; the volume they end in is a tmpfs.
+ *
+ * One timer looks after all of them, by the wall clock: a clock that was set does not leave a pod with an old token.
  */
 import { serviceAccounts } from '../../src/api/kinds.js';
 import type { Pod, ServiceAccountTokenProjection } from '../../src/api/types.js';
@@ -9,6 +11,7 @@ import type { Clock } from '../../src/host/clock.js';
 import { podName, podNamespace, podUid } from '../pods/names.js';
 
 export interface ServiceAccountTokens {
+  /** While the API does not answer, the last token serves as long as it is valid. */
   tokenFor(pod: Pod, projection: ServiceAccountTokenProjection, signal: AbortSignal): Promise<string>;
   release(podUid: string): void;
 }
@@ -16,12 +19,20 @@ export interface ServiceAccountTokens {
 interface Token {
   text: string;
   renewAt: Date;
+  expiresAt: Date;
 }
 
 /** Part of `authentication.k8s.io/v1` TokenRequest. */
 interface TokenRequest {
   status?: { token?: string; expirationTimestamp?: string };
 }
+
+const lookEveryMs = 60_000;
+const renewAfterPart = 0.8;
+const renewAfterMs = 24 * 3600 * 1000;
+/** So that pods that came together do not renew together. */
+const maxJitterMs = 10_000;
+const defaultExpirationSeconds = 3600;
 
 export function createServiceAccountTokens(options: {
   client: Client;
@@ -31,6 +42,7 @@ export function createServiceAccountTokens(options: {
 }): ServiceAccountTokens {
   const { client, clock } = options;
   const tokens = new Map<string, Map<string, Token>>();
+  let cancelLook: (() => void) | undefined;
 
   async function request(
     pod: Pod,
@@ -38,7 +50,7 @@ export function createServiceAccountTokens(options: {
     signal: AbortSignal,
   ): Promise<Token> {
     const asked = clock.now().getTime();
-    const expirationSeconds = projection.expirationSeconds ?? 3600;
+    const expirationSeconds = projection.expirationSeconds ?? defaultExpirationSeconds;
     const body = {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
@@ -51,24 +63,49 @@ export function createServiceAccountTokens(options: {
     };
     const account = { namespace: podNamespace(pod), name: pod.spec?.serviceAccountName || 'default' };
     const answer = await client.post<TokenRequest>(serviceAccounts, account, 'token', body, { signal });
+    const text = answer.status?.token;
+    if (!text) throw new Error(`the API gave no token for service account ${account.name}`);
     const end = Date.parse(answer.status?.expirationTimestamp ?? '') || asked + expirationSeconds * 1000;
-    return { text: answer.status?.token ?? '', renewAt: new Date(asked + 0.8 * (end - asked)) };
+    const jitterMs = Math.random() * Math.min(maxJitterMs, 0.05 * (end - asked));
+    const ageMs = Math.min(renewAfterPart * (end - asked), renewAfterMs) - jitterMs;
+    return { text, renewAt: new Date(asked + ageMs), expiresAt: new Date(end) };
+  }
+
+  function lookLater(): void {
+    cancelLook ??= clock.after(lookEveryMs, () => {
+      cancelLook = undefined;
+      const now = clock.now();
+      for (const [uid, ofPod] of tokens) {
+        if ([...ofPod.values()].some(({ renewAt }) => renewAt <= now)) options.onRenewal(uid);
+      }
+      if (tokens.size > 0) lookLater();
+    });
   }
 
   return {
     async tokenFor(pod, projection, signal) {
-      const key = `${projection.audience ?? ''}/${projection.path}`;
+      const { audience = '', expirationSeconds = defaultExpirationSeconds, path } = projection;
+      const key = JSON.stringify([audience, expirationSeconds, path]);
       const ofPod = tokens.get(podUid(pod)) ?? new Map<string, Token>();
       tokens.set(podUid(pod), ofPod);
       const known = ofPod.get(key);
-      if (known && known.renewAt > clock.now()) return known.text;
-      const token = await request(pod, projection, signal);
-      ofPod.set(key, token);
-      clock.after(token.renewAt.getTime() - clock.now().getTime(), () => {
-        if (tokens.has(podUid(pod))) options.onRenewal(podUid(pod));
-      });
-      return token.text;
+      const now = clock.now();
+      if (known && known.renewAt > now) return known.text;
+      try {
+        const token = await request(pod, projection, signal);
+        ofPod.set(key, token);
+        lookLater();
+        return token.text;
+      } catch (error) {
+        if (!known || known.expiresAt <= now) throw error;
+        return known.text;
+      }
     },
-    release: (podUid) => void tokens.delete(podUid),
+    release(uid) {
+      tokens.delete(uid);
+      if (tokens.size > 0) return;
+      cancelLook?.();
+      cancelLook = undefined;
+    },
   };
 }

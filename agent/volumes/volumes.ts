@@ -1,170 +1,206 @@
 /**
  * The volumes of the pods on this node. Called by `agent/pods`: `prepare` before containers start and again when
- * something they show changed, `tearDown` when the pod is gone.
+ * something they show changed, `mountsOf` and `devicesOf` for each container, `tearDown` when the pod is gone.
  *
- *   <pods>/<uid>/volumes/<volume>        emptyDir, and the files of configMap, secret, downwardAPI, projected
+ *   <pods>/<uid>/volumes/<volume>          what is made for the pod, and everything that is mounted for it
  *   <pods>/<uid>/subpaths/<container>/<n>  sub-paths, bound
  *
- * Secrets and tokens are on a tmpfs. Names come from the API and are checked before they become paths.
+ * Secrets and tokens are on a tmpfs. Names come from the API and are checked before they become paths. What was placed
+ * stays where it is; a `prepare` that comes again looks only at what can change.
  */
-import { chmod, chown, mkdir, open, rename, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toBytes } from '../../src/api/quantity.js';
-import type { Container, Pod, Volume, VolumeMount } from '../../src/api/types.js';
+import type { Container, Pod, Volume } from '../../src/api/types.js';
 import type { Clock } from '../../src/host/clock.js';
-import { hasCode } from '../../src/host/files.js';
-import { expand } from '../pods/environment.js';
-import { podUid } from '../pods/names.js';
+import { podName, podUid } from '../pods/names.js';
 import { ConfigError, type PodVolumes, VolumeError } from '../pods/needs.js';
-import type { Mount } from '../runtime/runtime.js';
+import type { Device, Mount } from '../runtime/runtime.js';
 import { writePayload } from './atomic.js';
+import { type ContainerMounts, isMountable } from './containermounts.js';
 import { ensureHostPath } from './hostpath.js';
-import type { Mounter } from './mounts.js';
+import { type Mounter, noSwap } from './mounts.js';
+import { mountPointsWithin, type VolumeUse, volumesInUse } from './nested.js';
+import type { ClaimReference } from './persistent.js';
+import type { Placement, Plug, PlugRequest } from './placement.js';
 import type { ReadPayload } from './sources.js';
-import { openSubPath } from './subpath.js';
+
+/** The kinds of volume that have storage of their own. */
+export interface Plugs {
+  emptyDir: Plug<NonNullable<Volume['emptyDir']>>;
+  nfs: Plug<NonNullable<Volume['nfs']>>;
+  image: Plug<NonNullable<Volume['image']>>;
+  claim: Plug<ClaimReference>;
+}
 
 export interface VolumesOptions {
   /** `<data-dir>/agent/pods`. */
   podsDirectory: string;
   readPayload: ReadPayload;
+  plugs: Plugs;
+  placements: Placements;
+  containerMounts: ContainerMounts;
   mounter: Mounter;
   clock: Clock;
-  /** Ends the watches and tokens of a pod. */
+  /** Ends the watches, tokens and pulls of a pod. */
   release(uid: string): Promise<void>;
 }
 
-export function createVolumes(options: VolumesOptions): PodVolumes {
-  const { mounter } = options;
-  const podDirectory = (uid: string): string => join(options.podsDirectory, requireName(uid));
-  const pathOf = (pod: Pod, volume: Volume): string =>
-    volume.hostPath
-      ? volume.hostPath.path
-      : join(podDirectory(podUid(pod)), 'volumes', requireName(volume.name));
+/** By pod uid and name of the volume; lost with the process, made anew by the next `prepare`. */
+export type Placements = Map<string, Map<string, Placement>>;
 
-  async function prepareOne(pod: Pod, volume: Volume, signal: AbortSignal): Promise<void> {
-    if (volume.hostPath) return ensureHostPath(volume.hostPath);
-    const path = pathOf(pod, volume);
-    const group = pod.spec?.securityContext?.fsGroup;
-    if (volume.emptyDir) return prepareEmptyDir(path, volume.emptyDir, group);
+/** hostPath needs nothing but the look; the files are the host's, `fsGroup` does not change them. */
+export const hostPathPlug: Plug<NonNullable<Volume['hostPath']>> = async (source, { readOnly }) => {
+  await ensureHostPath(source);
+  return { hostPath: source.path, readOnly };
+};
+
+export function createVolumes(options: VolumesOptions): PodVolumes {
+  const { mounter, placements, plugs } = options;
+  const podDirectory = (uid: string): string => join(options.podsDirectory, requireName(uid));
+  /** Containers of a pod that start together ask together. */
+  const running = new Map<string, { pod: Pod; done: Promise<void> }>();
+
+  async function place(
+    volume: Volume,
+    request: PlugRequest,
+    known: Placement | undefined,
+    use: VolumeUse,
+  ): Promise<Placement> {
+    const { pod, name } = request;
+    const { persistentVolumeClaim, ephemeral } = volume;
+    const isUsed = { mounts: use.mounts.has(name), devices: use.devices.has(name) };
+    if (volume.emptyDir) return plugs.emptyDir(volume.emptyDir, request);
+    if (volume.hostPath) return known ?? hostPathPlug(volume.hostPath, request);
+    if (volume.nfs) return known ?? plugs.nfs(volume.nfs, request);
+    if (volume.image) return known ?? plugs.image(volume.image, request);
+    if (persistentVolumeClaim) {
+      const { claimName, readOnly = false } = persistentVolumeClaim;
+      const reference = { claimName, isOwned: false, use: isUsed };
+      return known ?? plugs.claim(reference, { ...request, readOnly });
+    }
+    if (ephemeral) {
+      const reference = { claimName: `${podName(pod)}-${name}`, isOwned: true, use: isUsed };
+      return known ?? plugs.claim(reference, request);
+    }
+    return placeFiles(volume, request);
+  }
+
+  async function placeFiles(volume: Volume, { pod, name, path, signal }: PlugRequest): Promise<Placement> {
     const payload = await options.readPayload(pod, volume, signal);
     if (!payload) throw new Error(`volume type ${typeOf(volume)} is not supported by this node`);
     await mkdir(path, { recursive: true, mode: 0o755 });
-    if (volume.secret || volume.projected) await mounter.tmpfs(path, undefined);
-    await writePayload(path, payload, options.clock.now(), group);
-  }
-
-  async function prepareEmptyDir(
-    path: string,
-    source: NonNullable<Volume['emptyDir']>,
-    group: number | undefined,
-  ): Promise<void> {
-    const mode = group === undefined ? 0o777 : 0o2777;
-    const share = async (directory: string): Promise<void> => {
-      if (group !== undefined) await chown(directory, 0, group);
-      await chmod(directory, mode);
-    };
-    if (!(await isDirectory(path))) {
-      // Shown under its name only when it is complete: a crash leaves nothing half-made.
-      const draft = `${path}.new`;
-      await mkdir(draft, { recursive: true });
-      await share(draft);
-      await rename(draft, path);
+    if ((volume.secret || volume.projected) && !(await mounter.isFileSystem(path))) {
+      const mountOptions = ['nosuid', 'nodev', 'mode=755', ...noSwap()];
+      await mounter.mount({ type: 'tmpfs', source: 'tmpfs', path, options: mountOptions });
     }
-    if (source.medium !== 'Memory' || (await mounter.isMounted(path))) return;
-    await mounter.tmpfs(path, source.sizeLimit === undefined ? undefined : toBytes(source.sizeLimit), mode);
-    await share(path);
-  }
-
-  async function mountOf(
-    pod: Pod,
-    spec: Container,
-    mount: VolumeMount,
-    env: ReadonlyMap<string, string>,
-  ): Promise<Mount> {
-    const volume = pod.spec?.volumes?.find(({ name }) => name === mount.name);
-    if (!volume) throw new ConfigError(`volume "${mount.name}" not found`);
-    const isFiles = !volume.emptyDir && !volume.hostPath;
-    const subPath = mount.subPathExpr ? expand(mount.subPathExpr, env) : mount.subPath;
-    const root = pathOf(pod, volume);
-    const index = spec.volumeMounts?.indexOf(mount) ?? 0;
-    return {
-      hostPath: subPath ? await bindSubPath(pod, spec, { root, subPath, index }) : root,
-      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-      readOnly: mount.readOnly === true || isFiles,
-      propagation: propagationOf(mount.mountPropagation),
-    };
-  }
-
-  async function bindSubPath(
-    pod: Pod,
-    spec: Container,
-    at: { root: string; subPath: string; index: number },
-  ): Promise<string> {
-    const target = join(podDirectory(podUid(pod)), 'subpaths', requireName(spec.name), String(at.index));
-    const handle = await openSubPath(at.root, at.subPath).catch((error: unknown) => {
-      throw new ConfigError(
-        `failed to prepare subPath for volumeMount of container "${spec.name}": ${String(error)}`,
-        { cause: error },
-      );
+    await writePayload(path, payload, {
+      now: options.clock.now(),
+      group: pod.spec?.securityContext?.fsGroup,
+      mountPoints: mountPointsWithin(pod, name),
     });
+    return { hostPath: path, readOnly: true };
+  }
+
+  async function prepare(pod: Pod, signal: AbortSignal): Promise<void> {
+    const uid = podUid(pod);
+    const use = volumesInUse(pod);
+    const volumes = (pod.spec?.volumes ?? []).filter(
+      ({ name }) => use.mounts.has(name) || use.devices.has(name),
+    );
+    if (volumes.length === 0) return;
+    const directory = join(podDirectory(uid), 'volumes');
+    await mkdir(directory, { recursive: true, mode: 0o750 });
+    const known = placements.get(uid) ?? new Map<string, Placement>();
+    placements.set(uid, known);
+    const results = await Promise.allSettled(
+      volumes.map(async (volume) => {
+        const { name } = volume;
+        const request = { pod, name, path: join(directory, requireName(name)), readOnly: false, signal };
+        known.set(name, await place(volume, request, known.get(name), use));
+      }),
+    );
+    results.forEach((result, index) => {
+      if (result.status === 'fulfilled') return;
+      const cause: unknown = result.reason;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new VolumeError(volumes[index]?.name ?? '', message, { cause });
+    });
+  }
+
+  /** One at a time for a pod; those who ask for the same meanwhile get the same answer. */
+  async function prepareOnce(pod: Pod, signal: AbortSignal): Promise<void> {
+    const uid = podUid(pod);
+    const current = running.get(uid);
+    if (current?.pod === pod) return current.done;
+    const done = (async () => {
+      await Promise.allSettled([current?.done]);
+      await prepare(pod, signal);
+    })();
+    running.set(uid, { pod, done });
     try {
-      await mounter.unmountBelow(target);
-      await mkdir(join(target, '..'), { recursive: true, mode: 0o750 });
-      if ((await handle.stat()).isDirectory()) await mkdir(target, { recursive: true, mode: 0o750 });
-      else await (await open(target, 'a', 0o640)).close();
-      await mounter.bindDescriptor(handle.fd, target);
-      return target;
+      await done;
     } finally {
-      await handle.close();
+      if (running.get(uid)?.done === done) running.delete(uid);
     }
+  }
+
+  function placementOf(pod: Pod, name: string): Placement | undefined {
+    return placements.get(podUid(pod))?.get(name);
   }
 
   return {
-    async prepare(pod, signal) {
-      const volumes = pod.spec?.volumes ?? [];
-      const results = await Promise.allSettled(volumes.map((volume) => prepareOne(pod, volume, signal)));
-      results.forEach((result, index) => {
-        if (result.status === 'fulfilled') return;
-        const cause: unknown = result.reason;
-        throw new VolumeError(
-          volumes[index]?.name ?? '',
-          cause instanceof Error ? cause.message : String(cause),
-          { cause },
-        );
-      });
-    },
-    mountsOf: async (pod, spec, env) => {
+    prepare: prepareOnce,
+    async mountsOf(pod, spec, env) {
       const mounts: Mount[] = [];
-      for (const mount of spec.volumeMounts ?? []) mounts.push(await mountOf(pod, spec, mount, env));
+      for (const [index, mount] of (spec.volumeMounts ?? []).entries()) {
+        const placement = placementOf(pod, mount.name);
+        if (!isMountable(placement))
+          throw new ConfigError(`cannot find volume "${mount.name}" to mount into container "${spec.name}"`);
+        const target = join(podDirectory(podUid(pod)), 'subpaths', requireName(spec.name), String(index));
+        mounts.push(await options.containerMounts.mountOf({ spec, mount, placement, env, target }));
+      }
       return mounts;
     },
+    devicesOf: async (pod, spec) => devicesOf(spec, (name) => placementOf(pod, name)),
     async tearDown(uid) {
+      await Promise.allSettled([running.get(uid)?.done]);
       await options.release(uid);
       await mounter.removeTree(join(podDirectory(uid), 'subpaths'));
       await mounter.removeTree(join(podDirectory(uid), 'volumes'));
+      placements.delete(uid);
     },
   };
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
-  }
-}
+const devicesOf = (spec: Container, placementOf: (name: string) => Placement | undefined): Device[] =>
+  (spec.volumeDevices ?? []).map(({ name, devicePath }) => {
+    if (!devicePath.startsWith('/'))
+      throw new ConfigError(`error DevicePath \`${devicePath}\` must be an absolute path`);
+    const placement = placementOf(name);
+    if (!placement?.isDevice)
+      throw new ConfigError(`cannot find volume "${name}" to pass into container "${spec.name}"`);
+    const { hostPath, readOnly } = placement;
+    return { hostPath, containerPath: devicePath, permissions: readOnly ? 'r' : 'rwm' };
+  });
 
-const typeOf = ({ name, ...sources }: Volume): string => Object.keys(sources)[0] ?? `of ${name}`;
+/** Whether another pod of this node uses a PersistentVolume now. */
+export const isUsedByOthers =
+  (placements: Placements) =>
+  (persistentVolume: string, uid: string): boolean =>
+    [...placements].some(
+      ([other, ofPod]) =>
+        other !== uid &&
+        [...ofPod.values()].some((placement) => placement.persistentVolume === persistentVolume),
+    );
 
-function propagationOf(propagation: string | undefined): 'private' | 'rslave' | 'rshared' {
-  if (propagation === 'Bidirectional') return 'rshared';
-  return propagation === 'HostToContainer' ? 'rslave' : 'private';
+function typeOf({ name: _name, ...sources }: Volume): string {
+  const [type = 'none'] = Object.keys(sources);
+  return sources.csi ? `csi (driver ${sources.csi.driver})` : type;
 }
 
 /** A name from the API as one component of a path. */
 export function requireName(name: string): string {
-  if (!/^[A-Za-z0-9]([A-Za-z0-9._-]*)$/.test(name) || name.includes('..'))
+  if (!/^[A-Za-z0-9]([A-Za-z0-9._-]*)$/.test(name) || name.includes('..') || name.length > 253)
     throw new Error(`not a safe name: ${name}`);
   return name;
 }
