@@ -30,6 +30,8 @@ export async function adopt(
     const record = makeRecord(uid);
     record.mirror(states.sandboxes, states.containers);
     record.isAdopted = record.isTaken = true;
+    // The watches of what its volumes show ended with the life before.
+    record.areVolumesStale = true;
     records.set(uid, record);
   }
   return [...found.keys()];
