@@ -127,7 +127,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     runner,
     clock,
     onVerdict: (report, success) => onProbeVerdict(report, success, probing),
-    onFailure: (report, output) => onProbeFailure(report, output, probing),
+    onFailure: (report, output, how) => onProbeFailure(report, { output, how }, probing),
   });
   const runHook = createHooks({ runner, clock });
   const kill = createKill({ runtime, events, runHook, clock, enqueueAfter, signal: around.signal });

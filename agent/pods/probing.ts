@@ -3,6 +3,7 @@
  */
 import type { Pod } from '../../src/api/types.js';
 import type { ProbeReport } from '../probes/manager.js';
+import type { ProbeTrouble } from '../probes/prober.js';
 import type { PodEvents } from './needs.js';
 import type { ContainerHealth } from './observed.js';
 import type { PodRecord } from './record.js';
@@ -30,14 +31,18 @@ function healthOf(kind: ProbeReport['kind'], success: boolean): ContainerHealth 
 
 const titles = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' } as const;
 
-export function onProbeFailure(report: ProbeReport, output: string, probing: Probing): void {
+export function onProbeFailure(
+  report: ProbeReport,
+  { output, how }: { output: string; how: ProbeTrouble },
+  probing: Probing,
+): void {
   const pod = probing.podOf(report.podUid);
   if (!pod) return;
   probing.events.record(
     pod,
     'Warning',
-    'Unhealthy',
-    `${titles[report.kind]} probe failed: ${output}`,
+    how === 'warning' ? 'ProbeWarning' : 'Unhealthy',
+    `${titles[report.kind]} probe ${how}: ${output}`,
     report.containerName,
   );
 }

@@ -11,6 +11,7 @@ import {
   type ProbedContainer,
   type ProbeKind,
   type Prober,
+  type ProbeTrouble,
 } from './prober.js';
 import type { ProbeRunner } from './runner.js';
 
@@ -26,7 +27,7 @@ export interface ProbeManagerOptions {
   clock: Clock;
   random?: () => number;
   onVerdict(report: ProbeReport, success: boolean): void;
-  onFailure(report: ProbeReport, output: string): void;
+  onFailure(report: ProbeReport, output: string, how: ProbeTrouble): void;
 }
 
 export interface ProbeManager {
@@ -66,7 +67,7 @@ export function createProbeManager(options: ProbeManagerOptions): ProbeManager {
       clock: options.clock,
       random: options.random ?? Math.random,
       onVerdict: (kind, success) => options.onVerdict(report(kind), success),
-      onFailure: (kind, output) => options.onFailure(report(kind), output),
+      onFailure: (kind, output, how) => options.onFailure(report(kind), output, how),
     });
   }
 

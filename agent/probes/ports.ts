@@ -3,10 +3,9 @@
  */
 import type { ContainerPort, IntOrString } from '../../src/api/types.js';
 
-/** Undefined when no port of the container has that name. */
+/** Undefined when no port of the container has that name, or it is no port. */
 export function resolvePort(port: IntOrString, ports: readonly ContainerPort[]): number | undefined {
-  if (typeof port === 'number') return port;
-  const named = ports.find(({ name }) => name === port)?.containerPort;
-  const number = Number.parseInt(port, 10);
-  return named ?? (String(number) === port ? number : undefined);
+  const named = typeof port === 'string' ? ports.find(({ name }) => name === port)?.containerPort : port;
+  const number = named ?? (/^\d+$/.test(String(port)) ? Number(port) : 0);
+  return number > 0 && number < 65_536 ? number : undefined;
 }

@@ -7,6 +7,7 @@
  */
 import type { Container, Probe } from '../../src/api/types.js';
 import type { Clock } from '../../src/host/clock.js';
+import { Durations } from './durations.js';
 import { resolvePort } from './ports.js';
 import type { ProbeRunner } from './runner.js';
 import { addResult, type Streak, timingOf, verdictOf } from './thresholds.js';
@@ -27,14 +28,18 @@ export interface ProberOptions {
   random: () => number;
   /** A verdict was reached: for the first time, or another one than before. */
   onVerdict(kind: ProbeKind, success: boolean): void;
-  /** A single check failed. */
-  onFailure(kind: ProbeKind, output: string): void;
+  /** A single check failed, could not be done, or succeeded with a warning. */
+  onFailure(kind: ProbeKind, output: string, how: ProbeTrouble): void;
 }
 
-/** How often a probe was asked, by its answer. */
+export type ProbeTrouble = 'failed' | 'errored' | 'warning';
+
+/** How often a probe was asked, by its answer, and how long the successful checks took. */
 export interface ProbeCounts {
   successful: number;
   failed: number;
+  unknown: number;
+  durations: Durations;
 }
 
 export interface Prober {
@@ -54,10 +59,10 @@ export function createProber(container: ProbedContainer, isStarted: boolean, opt
   function run(kind: ProbeKind, probe: Probe, isFirstSight: boolean): void {
     const stop = new AbortController();
     loops.set(kind, stop);
-    const count: ProbeCounts = { successful: 0, failed: 0 };
+    const count: ProbeCounts = { successful: 0, failed: 0, unknown: 0, durations: new Durations() };
     counts.set(kind, count);
     const { initialDelayMs, periodMs, timeoutMs } = timingOf(probe);
-    const port = probe.httpGet?.port ?? probe.tcpSocket?.port;
+    const port = probe.httpGet?.port ?? probe.tcpSocket?.port ?? probe.grpc?.port;
     const target = {
       containerId: container.id,
       podIp: container.podIp,
@@ -66,30 +71,43 @@ export function createProber(container: ProbedContainer, isStarted: boolean, opt
     let streak: Streak | undefined;
     let verdict: boolean | undefined;
 
+    let cancel = (): void => undefined;
+    stop.signal.addEventListener('abort', () => cancel(), { once: true });
+
     const check = async (): Promise<void> => {
       const startedMs = clock.monotonicMs();
-      const { success, output } = await options.runner(probe, target, timeoutMs, stop.signal);
+      const { success, output, isWarning, isUnknown } = await options.runner(
+        probe,
+        target,
+        timeoutMs,
+        stop.signal,
+      );
       if (stop.signal.aborted) return;
-      count[success ? 'successful' : 'failed'] += 1;
-      if (!success) options.onFailure(kind, output);
+      count[success ? 'successful' : isUnknown ? 'unknown' : 'failed'] += 1;
+      if (success) count.durations.observe((clock.monotonicMs() - startedMs) / 1000);
+      if (!success || isWarning)
+        options.onFailure(kind, output, success ? 'warning' : isUnknown ? 'errored' : 'failed');
+      if (!isUnknown) judge(success);
+      if (!isDone()) schedule(periodMs - (clock.monotonicMs() - startedMs));
+      else stop.abort();
+      if (kind === 'startup' && verdict === true) runOthers(false);
+    };
+    const judge = (success: boolean): void => {
       streak = addResult(streak, success);
       const next = verdictOf(streak, probe);
-      if (next !== undefined && next !== verdict) {
-        verdict = next;
-        options.onVerdict(kind, next);
-      }
-      const isDone = kind === 'startup' ? verdict !== undefined : kind === 'liveness' && verdict === false;
-      if (isDone) stop.abort();
-      else schedule(periodMs - (clock.monotonicMs() - startedMs));
-      if (kind === 'startup' && verdict === true) runOthers(true);
+      if (next === undefined || next === verdict) return;
+      verdict = next;
+      options.onVerdict(kind, next);
     };
+    const isDone = (): boolean =>
+      kind === 'startup' ? verdict !== undefined : kind === 'liveness' && verdict === false;
     const schedule = (ms: number): void => {
-      const cancel = clock.after(Math.max(ms, 0), () => {
+      if (stop.signal.aborted) return;
+      cancel = clock.after(Math.max(ms, 0), () => {
         check().catch((error: unknown) => {
           if (!stop.signal.aborted) throw error;
         });
       });
-      stop.signal.addEventListener('abort', cancel, { once: true });
     };
     const elapsedMs = Math.max(clock.now().getTime() - container.startedAt.getTime(), 0);
     const jitterMs = isFirstSight && elapsedMs > periodMs ? options.random() * periodMs : 0;

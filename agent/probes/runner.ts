@@ -1,15 +1,18 @@
 /**
- * Does one check: HTTP GET, TCP connect, or a command in the container. Shared by probes and lifecycle hooks.
+ * Does one check: HTTP GET, TCP connect, gRPC health, or a command in the container. Shared by probes and lifecycle hooks.
  *
  * A check never rejects for what the target does: a refused connection, a bad answer, a command that fails or takes
- * too long are failures with Kubernetes' wording. It rejects only when `signal` aborts.
+ * too long are failures with Kubernetes' wording. It rejects only when `signal` aborts. What could not be asked (the
+ * runtime does not answer, there is no such port) is `isUnknown`: it says nothing about the container.
  */
 import { connect } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { Writable } from 'node:stream';
 import type { LifecycleHandler, ProbeHandler } from '../../src/api/types.js';
 import { orAborted } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { RuntimeError } from '../runtime/runtime.js';
+import { grpcCheck } from './grpc.js';
 import { httpGet } from './http.js';
 
 export interface CheckTarget {
@@ -23,6 +26,10 @@ export interface CheckResult {
   success: boolean;
   /** What went wrong, for the event; what came back, when nothing did. */
   output: string;
+  /** A success that somebody should look at. */
+  isWarning?: true;
+  /** No success, and no failure of the container either. */
+  isUnknown?: true;
 }
 
 export type ProbeRunner = (
@@ -35,31 +42,59 @@ export type ProbeRunner = (
 /** Kubernetes keeps this much of a command's output. */
 const maxOutputBytes = 10 * 1024;
 
-export function createProbeRunner(options: { runtime: Pick<Runtime, 'exec'>; clock: Clock }): ProbeRunner {
+export interface ProbeRunnerOptions {
+  runtime: Pick<Runtime, 'exec' | 'version'>;
+  clock: Clock;
+}
+
+export function createProbeRunner({ runtime, clock }: ProbeRunnerOptions): ProbeRunner {
   return async (handler, target, timeoutMs, signal) => {
     const timeout = new AbortController();
-    const cancel = options.clock.after(timeoutMs, () => timeout.abort(new Error('timeout')));
+    const cancel = clock.after(timeoutMs, () => timeout.abort(new Error('timeout')));
     const either = AbortSignal.any([signal, timeout.signal]);
     try {
-      if (handler.exec)
-        return await runExec(options.runtime, handler.exec.command ?? [], target.containerId, either);
-      if (target.port === undefined) return { success: false, output: "couldn't find port of that name" };
-      if (handler.httpGet) return await httpGet(handler.httpGet, target.podIp, target.port, either);
-      if (handler.tcpSocket) return await tcp(handler.tcpSocket.host || target.podIp, target.port, either);
-      return { success: false, output: 'missing probe handler' };
+      return await check(runtime, handler, { ...target, timeoutMs }, either);
     } catch (error) {
       signal.throwIfAborted();
-      const what = handler.exec
-        ? `command timed out: "${(handler.exec.command ?? []).join(' ')}" timed out after ${timeoutMs / 1000}s`
-        : timedOut(handler, target);
-      return {
-        success: false,
-        output: timeout.signal.aborted ? what : error instanceof Error ? error.message : String(error),
-      };
+      if (!timeout.signal.aborted) {
+        const output = error instanceof Error ? error.message : String(error);
+        return { success: false, output, ...(error instanceof RuntimeError && { isUnknown: true }) };
+      }
+      const seconds = timeoutMs / 1000;
+      if (!handler.exec) return { success: false, output: timedOut(handler, target) };
+      const command = (handler.exec.command ?? []).join(' ');
+      const output = `command timed out: "${command}" timed out after ${seconds}s`;
+      return { success: false, output, ...((await isAway(runtime)) && { isUnknown: true }) };
     } finally {
       cancel();
     }
   };
+}
+
+async function check(
+  runtime: Pick<Runtime, 'exec'>,
+  handler: ProbeHandler | LifecycleHandler,
+  target: CheckTarget & { timeoutMs: number },
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  const { podIp, port, timeoutMs } = target;
+  if (handler.exec) return runExec(runtime, handler.exec.command ?? [], target.containerId, signal);
+  if (port === undefined) return { success: false, isUnknown: true, output: 'invalid port number or name' };
+  if (handler.httpGet) return httpGet(handler.httpGet, podIp, port, signal);
+  if (handler.tcpSocket) return tcp(handler.tcpSocket.host || podIp, port, signal);
+  if ('grpc' in handler && handler.grpc) return grpcCheck(handler.grpc, { podIp, port, timeoutMs }, signal);
+  return { success: false, isUnknown: true, output: 'missing probe handler' };
+}
+
+/** A command that timed out in a runtime that hangs says nothing about the container. */
+async function isAway(runtime: Pick<Runtime, 'version'>): Promise<boolean> {
+  try {
+    await runtime.version();
+    return false;
+  } catch (error) {
+    if (error instanceof RuntimeError) return true;
+    throw error;
+  }
 }
 
 function timedOut(handler: ProbeHandler, { podIp, port }: CheckTarget): string {
@@ -77,10 +112,12 @@ async function runExec(
 ): Promise<CheckResult> {
   const chunks: Buffer[] = [];
   let size = 0;
-  const output = new PassThrough();
-  output.on('data', (chunk: Buffer) => {
-    if (size < maxOutputBytes) chunks.push(chunk.subarray(0, maxOutputBytes - size));
-    size += chunk.length;
+  const output = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (size < maxOutputBytes) chunks.push(chunk.subarray(0, maxOutputBytes - size));
+      size += chunk.length;
+      done();
+    },
   });
   const code = await orAborted(
     runtime.exec(containerId, { command, tty: false, stdout: output, stderr: output }, signal),

@@ -3,15 +3,19 @@
  * the library that renders. Called by metrics-pages.ts, at every scrape anew.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { Pod } from '../../src/api/types.js';
-import type { ProbeResult } from '../probes/manager.js';
 import type { ContainerSample, NodeSample, PodSample } from './stats.js';
 import type { InterfaceUsage, Usage } from './stats-usage.js';
 
-type Labels = Readonly<Record<string, string>>;
-type Rows = readonly (readonly [Labels, number])[];
+export type Labels = Readonly<Record<string, string>>;
+export type Rows = readonly (readonly [Labels, number])[];
 
-function family(registry: Registry, type: 'counter' | 'gauge', name: string, help: string, rows: Rows): void {
+export function family(
+  registry: Registry,
+  type: 'counter' | 'gauge',
+  name: string,
+  help: string,
+  rows: Rows,
+): void {
   const labelNames = Object.keys(rows[0]?.[0] ?? {});
   const options = { name, help, labelNames, registers: [registry] };
   if (type === 'gauge') {
@@ -82,31 +86,6 @@ export function resourceMetrics(sample: NodeSample): Promise<string> {
     '1 if there was an error while getting metrics, 0 otherwise',
     [[{}, 0]],
   );
-  return registry.metrics();
-}
-
-/** How often the probes of the containers that run were asked. */
-export function probeMetrics(results: readonly ProbeResult[], pods: readonly Pod[]): Promise<string> {
-  const registry = new Registry();
-  const names: Record<ProbeResult['kind'], string> = {
-    liveness: 'Liveness',
-    readiness: 'Readiness',
-    startup: 'Startup',
-  };
-  const rows = results.flatMap(({ podUid, container, kind, counts }) => {
-    const metadata = pods.find((pod) => pod.metadata.uid === podUid)?.metadata;
-    return (['successful', 'failed'] as const).map((result) => {
-      const owner = {
-        container,
-        pod: metadata?.name ?? '',
-        namespace: metadata?.namespace ?? '',
-        pod_uid: podUid,
-      };
-      return [{ probe_type: names[kind], result, ...owner }, counts[result]] as const;
-    });
-  });
-  const help = 'Cumulative number of a liveness, readiness or startup probe for a container by result.';
-  family(registry, 'counter', 'prober_probe_total', help, rows);
   return registry.metrics();
 }
 

@@ -2,6 +2,7 @@
 import t from 'tap';
 import type { Pod } from '../../src/api/types.js';
 import { createFakeClock } from '../../src/testing/clock.js';
+import { Durations } from '../probes/durations.js';
 import { metricsPages } from './metrics-pages.js';
 import { createStats } from './stats.js';
 import {
@@ -159,6 +160,8 @@ t.test('pages', async (t) => {
   const { clock, use, stats, pods } = subject(t.testdir());
   use(podPath, 1e9);
   use(`${podPath}/c1`, 1e9);
+  const durations = new Durations();
+  for (const seconds of [0.001, 0.02, 0.02, 20]) durations.observe(seconds);
   const pages = metricsPages({
     nodeName: 'n1',
     stats,
@@ -166,7 +169,12 @@ t.test('pages', async (t) => {
     startedAt: clock.now(),
     pods: () => pods,
     probeResults: () => [
-      { podUid: 'u1', container: 'main', kind: 'liveness', counts: { successful: 5, failed: 1 } },
+      {
+        podUid: 'u1',
+        container: 'main',
+        kind: 'liveness',
+        counts: { successful: 5, failed: 1, unknown: 2, durations },
+      },
     ],
   });
   const page = async (path: string, query = ''): Promise<string> => {
@@ -204,8 +212,18 @@ t.test('pages', async (t) => {
     /^container_memory_rss\{id="\/c1",namespace="default",pod="web",container="main",image="x",name="c1"\} 0$/m,
   );
   t.match(cadvisor, /^machine_cpu_cores 2$/m);
+  const probes = await page('/metrics/probes');
+  const ofProbe = 'probe_type="Liveness",container="main",pod="web",namespace="default"';
+  for (const line of [
+    `_bucket{${ofProbe},le="0.005"} 1`,
+    `_bucket{${ofProbe},le="0.025"} 3`,
+    `_bucket{${ofProbe},le="10"} 3`,
+    `_bucket{${ofProbe},le="+Inf"} 4`,
+    `_count{${ofProbe}} 4`,
+  ])
+    t.ok(probes.includes(`\nprober_probe_duration_seconds${line}\n`), line);
   t.match(
-    await page('/metrics/probes'),
+    probes,
     /^prober_probe_total\{probe_type="Liveness",result="failed",container="main",pod="web",namespace="default",pod_uid="u1"\} 1$/m,
   );
   const own = await page('/metrics');
