@@ -45,6 +45,7 @@ import { readMachine } from './node/machine.js';
 import { createNodeComponent } from './node/node.js';
 import { createNodeAddress } from './node/nodeaddress.js';
 import type { AgentOptions } from './options.js';
+import { createGate } from './pods/gate.js';
 import { createPods, uidIndexers } from './pods/pods.js';
 import { DockerRuntime } from './runtime/docker.js';
 import { createAccess } from './server/access.js';
@@ -167,7 +168,15 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   const slices = informers.get(endpointSlices, { indexers: sliceIndexers });
   await start(informers);
 
-  const recorder = createEventRecorder({ client, clock, log, component: 'kubelet', host: nodeName });
+  const gate = createGate();
+  const recorder = createEventRecorder({
+    client,
+    clock,
+    log,
+    component: 'kubelet',
+    host: nodeName,
+    isBusy: () => gate.isCrowded(),
+  });
   await start(recorder);
   const limits = enforcedLimits(machine, options);
   await start(createEnforcement({ nodeName, limits, limitAll: cgroups.limitAll, recorder, clock, log }));
@@ -247,6 +256,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     cgroups,
     images,
     recorder,
+    gate,
     exec,
     clock,
     log,

@@ -2,7 +2,8 @@
  * The floor for pod start: the same containers by raw Docker calls, one after the other: create and start a sandbox,
  * create and start the container that joins it. No network set-up, no limits, no status: nobody can be faster this way.
  */
-import { setTimeout } from 'node:timers/promises';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { labels } from '../agent/runtime/runtime.js';
 import { sandboxCommand, sandboxImage } from '../agent/runtime/sandbox-image.js';
@@ -18,8 +19,6 @@ export interface RawPods {
 
 const label = 'io.wherry.bench';
 const socketPath = '/var/run/docker.sock';
-/** Between two looks at what is left: a look costs the daemon something too. */
-const lookMs = 50;
 
 /** Milliseconds that it takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -28,11 +27,23 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-/** Resolves when no container of the node is left. */
+/** Resolves when no container of the node is left; told by events, because a look costs the daemon something too. */
 export async function untilGone(nodeName: string): Promise<void> {
   const docker = new Docker({ socketPath });
-  const filters = { label: [`${labels.node}=${nodeName}`] };
-  while ((await docker.listContainers({ all: true, filters })).length > 0) await setTimeout(lookMs);
+  const label = [`${labels.node}=${nodeName}`];
+  const filters = JSON.stringify({ type: ['container'], event: ['destroy'], label });
+  const stream = Readable.from(await docker.getEvents({ filters }));
+  try {
+    let left = (await docker.listContainers({ all: true, filters: { label } })).map(({ Id }) => Id);
+    if (left.length === 0) return;
+    for await (const line of createInterface({ input: stream })) {
+      const { Actor } = JSON.parse(line) as { Actor: { ID: string } };
+      left = left.filter((id) => id !== Actor.ID);
+      if (left.length === 0) return;
+    }
+  } finally {
+    stream.destroy();
+  }
 }
 
 export function rawDocker(image: string, command: readonly string[]): RawPods {

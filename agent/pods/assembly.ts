@@ -17,7 +17,7 @@ import { createPodVolumes } from '../volumes/podvolumes.js';
 import { isEphemeral } from './ephemeral.js';
 import { createExecutors, type Execute } from './executors.js';
 import { createFeatureReader } from './features.js';
-import { createGate } from './gate.js';
+import { createGate, type Gate } from './gate.js';
 import { createHooks } from './hooks.js';
 import { createHostFiles } from './hostfiles.js';
 import { createKill } from './kill.js';
@@ -56,8 +56,8 @@ export interface PodsOptions {
   podsDirectory: string;
   /** Whether this node takes a pod; every pod when absent. */
   admit?: AdmitPod;
-  /** Calls to the runtime under way at a time. */
-  maxRuntimeCalls?: number;
+  /** Bounds the calls to the runtime under way at a time; one of eight places when absent. */
+  gate?: Gate;
   /** What the agent's flags say about pods. */
   config?: Partial<PodConfig>;
 }
@@ -85,13 +85,11 @@ export interface PodParts {
   removePodDirectory(uid: string): Promise<void>;
 }
 
-const defaultMaxRuntimeCalls = 8;
-
 export function assemble(options: PodsOptions, around: Surroundings): PodParts {
   const { client, clock, runtime, cgroups, images, network, nodeName, node } = options;
   const { enqueue, enqueueAfter, log, podOf } = around;
   const events = podEvents(options.recorder);
-  const gate = createGate(options.maxRuntimeCalls ?? defaultMaxRuntimeCalls);
+  const gate = options.gate ?? createGate();
 
   const lookAtVolumes = (uid: string): void => {
     const record = around.recordOf(uid);

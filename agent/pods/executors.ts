@@ -15,7 +15,7 @@ import type { PodCgroups, PodEvents, PodVolumes } from './needs.js';
 import { toPodSandbox } from './networking.js';
 import { isRunning } from './observed.js';
 import type { PodRecord } from './record.js';
-import { allOrFirstError, type Startup } from './startup.js';
+import type { Startup } from './startup.js';
 
 export interface StepContext {
   pod: Pod;
@@ -56,6 +56,9 @@ export function createExecutors(options: ExecutorOptions): Execute {
       return call();
     });
 
+  /** Waits for its turn and holds no place: what follows may hang on somebody else's file system or plugin. */
+  const afterOthers = (): Promise<void> => gate.run(priorities.tidy, async () => undefined);
+
   const tearDownNetwork = async (sandbox: SandboxState, { pod, record }: StepContext): Promise<void> => {
     if (!pod.spec?.hostNetwork) await network.tearDown(toPodSandbox(pod, sandbox));
     if (record.network?.sandboxId === sandbox.id) record.network = undefined;
@@ -86,11 +89,10 @@ export function createExecutors(options: ExecutorOptions): Execute {
         const name = containerNameOf(state);
         options.events.record(pod, 'Normal', 'Killing', `Stopping container ${name}`, name);
       }
-      // A crash in between leaves the network's own record, by which the next sweep gives the address back.
-      await allOrFirstError([
-        tearDownNetwork(sandbox, context),
-        remove(record, () => runtime.removeSandbox(sandbox.id)),
-      ]);
+      await remove(record, () => runtime.removeSandbox(sandbox.id));
+      // A failure or a crash from here on leaves the network's own record, by which the next sweep gives it back.
+      await afterOthers();
+      await tearDownNetwork({ ...sandbox, state: 'exited', pid: 0, networkNamespace: '' }, context);
       record.sandboxes.delete(sandbox.id);
       for (const { id } of inside) record.containers.delete(id);
     },
@@ -100,6 +102,7 @@ export function createExecutors(options: ExecutorOptions): Execute {
       options.events.record(pod, 'Normal', 'RestartAllContainers', message);
     },
     finish: async (_step, { pod, record }) => {
+      await afterOthers();
       await options.volumes.tearDown(record.uid);
       await options.removePodDirectory(record.uid);
       await options.cgroups.removePod(record.uid);

@@ -9,8 +9,9 @@ export interface Gate {
   run<T>(priority: number, call: () => Promise<T>): Promise<T>;
 }
 
-/** The nearer a pod is to running, the more urgent. */
+/** The nearer a pod is to running, the more urgent; what nothing runs in any more can wait for what still runs. */
 export const priorities = {
+  tidy: -1,
   remove: 0,
   createSandbox: 1,
   createContainer: 2,
@@ -18,7 +19,9 @@ export const priorities = {
   startContainer: 4,
 } as const;
 
-export function createGate(limit: number): Gate {
+const defaultLimit = 8;
+
+export function createGate(limit = defaultLimit): Gate {
   const waiting: { priority: number; go: () => void }[] = [];
   let free = limit;
 

@@ -255,7 +255,7 @@ function reasonOf(error: unknown): string | undefined {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Waits for all, so that nothing goes on behind the worker's back; then rejects with the first error. */
-export async function allOrFirstError(promises: readonly Promise<unknown>[]): Promise<void> {
+async function allOrFirstError(promises: readonly Promise<unknown>[]): Promise<void> {
   const results = await Promise.allSettled(promises);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;

@@ -36,6 +36,8 @@ export interface EventRecorderOptions {
   component: string;
   /** The node, where there is one. */
   host?: string;
+  /** While it says so, events wait to be written, five seconds at most: everything else is more urgent. */
+  isBusy?: () => boolean;
   /** Events waiting to be written; more are dropped. 1000 by default. */
   maxQueued?: number;
 }
@@ -45,6 +47,9 @@ export interface EventRecorderComponent extends EventRecorder, Component {
 }
 
 const maxTries = 5;
+/** Between two looks whether the process is still busy, and how many of them. */
+const waitMs = 250;
+const maxWaits = 20;
 const retryBackoff = { minMs: 500, maxMs: 10_000, jitter: 0.5 };
 /** Kubernetes' limit of `message`. */
 const maxMessageLength = 1_024;
@@ -106,8 +111,16 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   }
 
   async function drain(): Promise<void> {
-    for (let next = queue.shift(); next && !stopping.signal.aborted; next = queue.shift())
-      await write(series, next);
+    let waits = 0;
+    while (queue.length > 0 && !stopping.signal.aborted) {
+      if (waits < maxWaits && options.isBusy?.()) {
+        waits += 1;
+        await untilAborted(clock.sleep(waitMs, stopping.signal), stopping.signal);
+        continue;
+      }
+      const next = queue.shift();
+      if (next) await write(series, next);
+    }
   }
 
   /** Retries while the server is away; any refusal drops the event. */
