@@ -59,6 +59,7 @@ export function createImageGc(options: ImageGcOptions): ImageGc {
   const { runtime, policy, clock } = options;
   const log = options.log.child({ component: 'image-gc' });
   let records: ReadonlyMap<string, ImageRecord> | undefined;
+  let startedMs: number | undefined;
   let hasFailed = false;
 
   async function detect(): Promise<ImageRecord[]> {
@@ -111,13 +112,15 @@ export function createImageGc(options: ImageGcOptions): ImageGc {
 
   async function collect(signal: AbortSignal): Promise<void> {
     const all = await detect();
-    const old = tooOld(all, policy, clock.monotonicMs());
+    const nowMs = clock.monotonicMs();
+    startedMs ??= nowMs;
+    const old = tooOld(all, policy, { nowMs, startedMs });
     await remove(old, Number.POSITIVE_INFINITY, signal);
     const { availableBytes, capacityBytes } = await options.disk();
     if (capacityBytes === 0) throw new Error('invalid capacity 0 on image filesystem');
     const wanted = bytesToFree(policy, { availableBytes, capacityBytes });
     if (wanted <= 0) return;
-    const left = removable(all, policy, clock.monotonicMs()).filter((record) => !old.includes(record));
+    const left = removable(all, policy, nowMs).filter((record) => !old.includes(record));
     const freed = await remove(left, wanted, signal);
     if (freed >= wanted) return;
     const text = `Failed to garbage collect required amount of images. Attempted to free ${wanted} bytes, but only found ${freed} bytes eligible to free.`;
@@ -192,13 +195,16 @@ export function removable(
 /** Not a difference: both may be infinite. */
 const order = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
 
-/** Unused for longer than the maximum age. What was never used here counts from the time it was seen. */
-function tooOld(records: readonly ImageRecord[], policy: ImageGcPolicy, nowMs: number): ImageRecord[] {
+/** Unused for longer than the maximum age, as far as this process can know: it began to look at `startedMs`. */
+function tooOld(
+  records: readonly ImageRecord[],
+  policy: ImageGcPolicy,
+  { nowMs, startedMs }: { nowMs: number; startedMs: number },
+): ImageRecord[] {
   if (policy.maxAgeMs === 0) return [];
-  return removable(records, policy, nowMs).filter(({ lastUsedMs, firstSeenMs }) => {
-    const sinceMs = Math.max(lastUsedMs, firstSeenMs);
-    return Number.isFinite(sinceMs) && nowMs - sinceMs > policy.maxAgeMs;
-  });
+  return removable(records, policy, nowMs).filter(
+    ({ lastUsedMs, firstSeenMs }) => nowMs - Math.max(lastUsedMs, firstSeenMs, startedMs) > policy.maxAgeMs,
+  );
 }
 
 function isOneOf({ id, repoTags, repoDigests }: ImageState, used: ReadonlySet<string>): boolean {
