@@ -38,6 +38,7 @@ import {
   sandboxObstacle,
 } from './observed.js';
 import { deadlineOf, endOf } from './phase.js';
+import { resizeSteps } from './resize.js';
 import { restartTime, shouldRestart } from './restart.js';
 import { restartAll } from './restartall.js';
 
@@ -67,6 +68,8 @@ export type Step =
   /** Takes the network down and stops it. */
   | { do: 'stopSandbox'; sandbox: SandboxState }
   | { do: 'removeSandbox'; sandbox: SandboxState }
+  /** Other cpu and memory for containers that run, and for the pod's cgroup. */
+  | { do: 'resize'; containers: readonly { id: string; container: string }[] }
   /** A new run of the whole pod begins: these attempts are of an earlier one. */
   | { do: 'beginRun'; earlierRun: Readonly<Record<string, number>>; message: string }
   /** Nothing runs any more and the object is to go: gives back volumes and cgroup, deletes the object. */
@@ -85,7 +88,12 @@ export function computeActions(pod: Pod, observed: Observed, now: Date): Step[] 
   if (observed.network?.sandboxId !== sandbox.id) return [{ do: 'setUpNetwork', sandbox }];
   const anew = restartAll(pod, observed);
   if (anew) return anew;
-  return [...containerSteps(pod, observed, sandbox.id, now), ...oldAttempts(pod, observed), ...deadline(pod)];
+  return [
+    ...containerSteps(pod, observed, sandbox.id, now),
+    ...resizeSteps(pod, observed, now),
+    ...oldAttempts(pod, observed),
+    ...deadline(pod),
+  ];
 }
 
 /** The pod has no network namespace to live in: end what lived in the old one, then make a new one. */

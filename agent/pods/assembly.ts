@@ -28,6 +28,7 @@ import { createPostStart } from './poststart.js';
 import { createPreparation } from './preparation.js';
 import { onProbeFailure, onProbeVerdict } from './probing.js';
 import type { PodRecord } from './record.js';
+import { createResizing } from './resizing.js';
 import { createSandboxPreparation } from './sandbox.js';
 import { createStartup } from './startup.js';
 import type { NodeFacts } from './status.js';
@@ -172,6 +173,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     cgroups,
     startup,
     kill,
+    resize: createResizing({ runtime, cgroups, events, clock }),
     events,
     gate,
     clock,

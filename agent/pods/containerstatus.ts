@@ -29,6 +29,7 @@ import {
   type Observed,
   reportedOf,
 } from './observed.js';
+import { toldOf } from './resources.js';
 import { restartTime, shouldRestart } from './restart.js';
 
 export interface StatusContext {
@@ -69,6 +70,21 @@ export function toContainerStatus(
     imageID: latest?.imageId ?? '',
     ...(latest && { containerID: `${context.runtimeName}://${latest.id}` }),
     started: isInit ? latest !== undefined && isRunning(latest) : started,
+    ...(latest && resourcesOf(spec, latest, observed)),
+  };
+}
+
+/** What it was given, and what it was told: these differ while a resize is under way. */
+function resourcesOf(
+  spec: Container,
+  state: RuntimeState,
+  observed: Observed,
+): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  const told = (isRunning(state) && toldOf(observed, state)) || (spec.resources ?? {});
+  const { requests, limits } = told;
+  return {
+    ...(spec.resources?.requests && { allocatedResources: spec.resources.requests }),
+    resources: { ...(limits && { limits }), ...(requests && { requests }) },
   };
 }
 

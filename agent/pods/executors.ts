@@ -15,6 +15,7 @@ import type { PodCgroups, PodEvents, PodVolumes } from './needs.js';
 import { toPodSandbox } from './networking.js';
 import { isRunning } from './observed.js';
 import type { PodRecord } from './record.js';
+import type { ResizePod } from './resizing.js';
 import type { Startup } from './startup.js';
 
 export interface StepContext {
@@ -37,6 +38,7 @@ export interface ExecutorOptions {
   cgroups: PodCgroups;
   startup: Startup;
   kill: KillContainer;
+  resize: ResizePod;
   events: PodEvents;
   gate: Gate;
   clock: Clock;
@@ -96,6 +98,7 @@ export function createExecutors(options: ExecutorOptions): Execute {
       record.sandboxes.delete(sandbox.id);
       for (const { id } of inside) record.containers.delete(id);
     },
+    resize: (step, context) => options.resize(step, context),
     beginRun: async ({ earlierRun, message }, { pod, record }) => {
       record.earlierRun = earlierRun;
       record.isCheckpointDue = true;

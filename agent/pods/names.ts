@@ -12,6 +12,8 @@ import { type ContainerState, labels, type SandboxState } from '../runtime/runti
 export const podLabels = {
   /** Milliseconds to wait before the next attempt, should this one end within ten minutes. */
   backoffMs: 'io.wherry.backoff-ms',
+  /** cpu and memory it was made with, as JSON: a resize is seen by the difference. */
+  resources: 'io.wherry.resources',
   /** Termination grace of the pod in seconds, for a pod whose object is gone when the agent comes back. */
   graceSeconds: 'io.wherry.grace-seconds',
 } as const;
@@ -65,6 +67,7 @@ export const containerLabels = (
   [labels.attempt]: String(start.attempt),
   [labels.specHash]: specHash(container),
   [podLabels.backoffMs]: String(start.backoffMs),
+  [podLabels.resources]: JSON.stringify(container.resources ?? {}),
 });
 
 /**

@@ -4,10 +4,11 @@
  * `sandboxes` and `containers` mirror the runtime; the rest is memory of this process and may be empty at any time
  * without harm: it is found out again (network, health, termination messages) or tried again (obstacles, kills).
  */
-import type { Container, ContainerStatus, Pod } from '../../src/api/types.js';
+import type { Container, ContainerStatus, Pod, ResourceRequirements } from '../../src/api/types.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
 import type { NodeEnd } from './checkpoint.js';
 import { attemptOf, containerNameOf } from './names.js';
+import type { ResizeFailure, ResizePending } from './resize.js';
 
 /** What probes found out about one container; absent means: nothing yet. */
 export interface ContainerHealth {
@@ -52,6 +53,10 @@ export interface Observed {
   hooking: ReadonlySet<string>;
   /** The volumes are being made. */
   isMounting: boolean;
+  /** What running containers were told last of their cpu and memory, by id; see `toldOf`. */
+  applied: ReadonlyMap<string, ResourceRequirements>;
+  resizePending: ResizePending | undefined;
+  resizeFailure: ResizeFailure | undefined;
   /** Attempts of an earlier run of the whole pod, by container name: up to this one. Checkpointed. */
   earlierRun: Readonly<Record<string, number>>;
   /** The node itself ends the pod (eviction, shutdown, refusal); checkpointed. */
@@ -71,6 +76,9 @@ export const nothingObserved: Observed = {
   endingForMs: undefined,
   hooking: new Set(),
   isMounting: false,
+  applied: new Map(),
+  resizePending: undefined,
+  resizeFailure: undefined,
   earlierRun: {},
   end: undefined,
 };

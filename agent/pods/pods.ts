@@ -14,6 +14,7 @@ import { createStop } from '../../src/client/wait.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
 import type { ProbeResult } from '../probes/manager.js';
 import { adopt } from './adoption.js';
+import { createAllocating } from './allocating.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
 import { type Checkpoint, createCheckpoints } from './checkpoint.js';
 import { collectGarbage } from './garbage.js';
@@ -95,6 +96,12 @@ export function createPods(options: PodsOptions): Pods {
     onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
     onLook: (pod, record) => readMessages(pod, record, parts),
     makeRecord,
+    allocating: createAllocating({
+      records,
+      allocatable: options.allocatable,
+      events: parts.events,
+      enqueue,
+    }),
     checkpoint,
     admit: options.admit,
     onRefused: (pod, { reason, message }) => parts.events.record(pod, 'Warning', reason, message),

@@ -5,11 +5,12 @@
  * Only the worker of the pod and the tasks it started write here. `isStale` set by anyone makes the worker read the
  * runtime again before it plans.
  */
-import type { Pod, PodStatus } from '../../src/api/types.js';
+import type { Pod, PodStatus, ResourceRequirements } from '../../src/api/types.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { ContainerState, SandboxState } from '../runtime/runtime.js';
-import type { Checkpoint, NodeEnd } from './checkpoint.js';
+import type { Allocation, Checkpoint, NodeEnd } from './checkpoint.js';
 import { type ContainerHealth, finishedAtOf, hasEnded, type Observed, type Obstacle } from './observed.js';
+import type { ResizeFailure, ResizePending } from './resize.js';
 
 /** An event that has not come after this time is lost. */
 const echoMs = 3000;
@@ -56,6 +57,11 @@ export class PodRecord {
   readonly hooking = new Set<string>();
   /** A job makes the volumes; what needs them waits. */
   isMounting = false;
+  /** What the pod was given; checkpointed once it differs from what its containers were made with. */
+  allocation: Allocation | undefined;
+  readonly applied = new Map<string, ResourceRequirements>();
+  resizePending: ResizePending | undefined;
+  resizeFailure: ResizeFailure | undefined;
   /** Checkpointed; see `Observed`. */
   earlierRun: Readonly<Record<string, number>> = {};
   /** Since when (monotonic milliseconds) the pod is ending. */
@@ -84,6 +90,9 @@ export class PodRecord {
       endingForMs: this.endingSinceMs === undefined ? undefined : nowMs - this.endingSinceMs,
       hooking: this.hooking,
       isMounting: this.isMounting,
+      applied: this.applied,
+      resizePending: this.resizePending,
+      resizeFailure: this.resizeFailure,
       earlierRun: this.earlierRun,
       end: this.end,
     };
@@ -97,7 +106,7 @@ export class PodRecord {
     for (const container of containers) this.containers.set(container.id, container);
     if (this.network && !this.sandboxes.has(this.network.sandboxId)) this.network = undefined;
     this.#noteEnds();
-    for (const memory of [this.health, this.messages, this.#endedAtMs]) {
+    for (const memory of [this.health, this.messages, this.applied, this.#endedAtMs]) {
       for (const id of memory.keys()) if (!this.containers.has(id)) memory.delete(id);
     }
   }
@@ -131,14 +140,15 @@ export class PodRecord {
   }
 
   /** Takes over what an earlier life wrote down. */
-  restore({ end, earlierRun = {} }: Checkpoint): void {
+  restore({ end, allocation, earlierRun = {} }: Checkpoint): void {
+    this.allocation = allocation;
     this.end = end;
     this.earlierRun = earlierRun;
   }
 
   /** What has to survive this process and is in no label; undefined when there is nothing. */
   checkpoint(): Checkpoint {
-    return { end: this.end, earlierRun: this.earlierRun };
+    return { end: this.end, allocation: this.allocation, earlierRun: this.earlierRun };
   }
 
   get isEmpty(): boolean {

@@ -10,7 +10,15 @@
 import type { Container, ContainerRestartRule, Pod } from '../../src/api/types.js';
 import { type ContainerState, labels } from '../runtime/runtime.js';
 import { backoffMsOf, specHash } from './names.js';
-import { exitCodeOf, finishedAtOf, isSidecar, type Observed, restartPolicyOf } from './observed.js';
+import {
+  exitCodeOf,
+  finishedAtOf,
+  isSidecar,
+  nothingObserved,
+  type Observed,
+  restartPolicyOf,
+} from './observed.js';
+import { needsRestart, pendingChanges } from './resources.js';
 
 export const firstBackoffMs = 10_000;
 export const maxBackoffMs = 300_000;
@@ -20,6 +28,7 @@ const resetAfterMs = 2 * maxBackoffMs;
 export function shouldRestart(pod: Pod, spec: Container, ended: ContainerState): boolean {
   if (isSidecar(spec)) return true;
   if (ended.labels[labels.specHash] !== specHash(spec)) return true;
+  if (isResized(spec, ended)) return true;
   if (matchingRule(spec, ended)) return true;
   switch (spec.restartPolicy ?? restartPolicyOf(pod)) {
     case 'Never':
@@ -30,6 +39,10 @@ export function shouldRestart(pod: Pod, spec: Container, ended: ContainerState):
       return true;
   }
 }
+
+/** It has other resources now for which its policy wants a restart. */
+const isResized = (spec: Container, ended: ContainerState): boolean =>
+  needsRestart(spec, pendingChanges(spec, ended, nothingObserved));
 
 /** The first of the container's rules that its exit code satisfies; every action there is means a restart. */
 export function matchingRule(spec: Container, ended: ContainerState): ContainerRestartRule | undefined {
@@ -60,6 +73,7 @@ export function restartTime(
   const isAnew =
     ended.sandboxId !== sandboxId ||
     ended.labels[labels.specHash] !== specHash(spec) ||
+    isResized(spec, ended) ||
     end.getTime() - began.getTime() >= resetAfterMs;
   const delayMs = isAnew ? 0 : backoffMsOf(ended);
   const endedForMs = observed.endedForMs.get(ended.id) ?? Math.max(now.getTime() - end.getTime(), 0);

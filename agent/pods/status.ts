@@ -18,6 +18,7 @@ import {
   type Observed,
 } from './observed.js';
 import { endOf, phaseOf } from './phase.js';
+import { unresized } from './resize.js';
 import { leftRunning } from './restartall.js';
 
 export interface NodeFacts {
@@ -109,12 +110,22 @@ function conditionsOf(pod: Pod, observed: Observed, statuses: Statuses, now: Dat
     };
     conditions = withCondition(conditions, withoutUndefined(condition));
   };
+  const unset = (type: string): void => {
+    conditions = conditions.filter((condition) => condition.type !== type);
+  };
   const ready = containersReady(pod, statuses);
   set('PodReadyToStartContainers', sandboxReady(pod, observed));
   set('Initialized', initialized(pod, statuses));
   set('Ready', ready.status === 'True' ? gatesReady(pod) : ready);
   set('ContainersReady', ready);
   if (!conditions.some(({ type }) => type === 'PodScheduled')) set('PodScheduled', yes);
+  const { resizePending, resizeFailure } = observed;
+  if (resizePending) set('PodResizePending', { status: 'True', ...resizePending });
+  else unset('PodResizePending');
+  if (unresized(pod, observed).length > 0) {
+    const failure = resizeFailure && { reason: 'Error', message: resizeFailure.message };
+    set('PodResizeInProgress', { status: 'True', ...failure });
+  } else unset('PodResizeInProgress');
   if (Object.keys(observed.earlierRun).length > 0) {
     const isUnderWay = leftRunning(pod, observed).length > 0;
     set('AllContainersRestarting', { status: isUnderWay ? 'True' : 'False' });

@@ -14,6 +14,7 @@ import type { Clock } from '../../src/host/clock.js';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
 import { computeActions, type Step } from './actions.js';
 import { adoptHealth } from './adoption.js';
+import { type Allocating, activePods } from './allocating.js';
 import { newlyBackedOff } from './containerstatus.js';
 import { showsChange } from './downward.js';
 import type { Execute } from './executors.js';
@@ -22,6 +23,7 @@ import type { AdmitPod, PodEnd } from './needs.js';
 import { finishedAtOf, hasEnded } from './observed.js';
 import { endOf } from './phase.js';
 import type { PodRecord } from './record.js';
+import { withAllocation } from './resources.js';
 import { type NodeFacts, toPodStatus } from './status.js';
 import { isOwnCondition } from './statuspatch.js';
 
@@ -39,6 +41,7 @@ export interface WorkerOptions {
   onRefused(pod: Pod, refusal: Pick<PodEnd, 'reason' | 'message'>): void;
   /** Makes what was decided survive this process. */
   checkpoint(record: PodRecord): Promise<void>;
+  allocating: Allocating;
   /** Called after each round: what runs is what gets probed, and volumes follow their objects. */
   onRound(pod: Pod, record: PodRecord, signal: AbortSignal): Promise<void>;
   /** Called before each plan: what containers left behind is read. */
@@ -72,7 +75,7 @@ export function createWorker(options: WorkerOptions) {
       if (record.isStale) await refresh(record);
       const pod = wanted(record);
       if (!pod || (record.isFinished && record.isEmpty)) {
-        if (!options.podOf(uid)) records.delete(uid);
+        if (!options.podOf(uid) && records.delete(uid)) options.allocating.retryDeferred();
         return undefined;
       }
       if (!record.isTaken) admit(pod, record);
@@ -93,12 +96,7 @@ export function createWorker(options: WorkerOptions) {
   /** Asked once, before anything of the pod is made. What runs already was taken by an earlier life of ours. */
   function admit(pod: Pod, record: PodRecord): void {
     if (pod.metadata.deletionTimestamp !== undefined || record.end || isTerminal(pod)) return;
-    const active = [...records.values()].flatMap((other) =>
-      other !== record && other.isTaken && other.pod && !(other.status && isTerminal(other))
-        ? [other.pod]
-        : [],
-    );
-    const refusal = record.isEmpty ? options.admit?.(pod, active) : undefined;
+    const refusal = record.isEmpty ? options.admit?.(pod, activePods(records, record)) : undefined;
     if (!refusal) {
       record.isTaken = true;
       return;
@@ -148,6 +146,7 @@ export function createWorker(options: WorkerOptions) {
     const pod = withStatus({ ...current, spec: planned.spec }, record);
     const before = record.status;
     record.status = toPodStatus(pod, record.observed(), options.node(), clock.now());
+    if (isTerminal(record) && before && !isTerminal({ status: before })) options.allocating.retryDeferred();
     for (const container of newlyBackedOff(before, record.status)) options.onBackOff(current, container);
     options.publish(current, record.status);
   }
@@ -159,13 +158,16 @@ export function createWorker(options: WorkerOptions) {
       if (record.isAdopted) adoptHealth(pod, record);
       if (record.pod && showsChange(record.pod, pod)) record.areVolumesStale = true;
       record.pod = pod;
-      return withStatus(pod, record);
+      return withStatus(options.allocating.allocate(pod, record), record);
     }
     const [left] = [...record.containers.values(), ...record.sandboxes.values()];
     if (!left && (!record.pod || record.isFinished)) return undefined;
     if (!record.pod) return left && podFromLabels(left, clock.now());
     const deletionTimestamp = record.pod.metadata.deletionTimestamp ?? clock.now().toISOString();
-    return { ...record.pod, metadata: { ...record.pod.metadata, deletionTimestamp } };
+    return {
+      ...withAllocation(record.pod, record.allocation),
+      metadata: { ...record.pod.metadata, deletionTimestamp },
+    };
   }
 
   async function refresh(record: PodRecord): Promise<void> {

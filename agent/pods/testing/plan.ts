@@ -88,6 +88,8 @@ export const words = (steps: Step[]): string[] =>
         return `wake ${(step.at.getTime() - now.getTime()) / 1000}`;
       case 'finish':
         return 'finish';
+      case 'resize':
+        return `resize ${step.containers.map(({ id }) => id).join('+')}`;
       case 'beginRun':
         return `begin ${JSON.stringify(step.earlierRun)}`;
       default:
