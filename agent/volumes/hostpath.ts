@@ -29,7 +29,7 @@ export async function ensureHostPath({ path, type = '' }: HostPathVolumeSource):
     return;
   }
   const check = checks[type];
-  if (type !== '' && !check) throw new Error(`hostPath type "${type}" is not known`);
+  if (type !== '' && !check) throw new Error(`${type} is an invalid volume type`);
   if (check && !check.is(found))
     throw new Error(`hostPath type check failed: ${path} is not a ${check.what}`);
 }

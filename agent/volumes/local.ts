@@ -26,6 +26,9 @@ export function createLocal({ mounter, exec }: { mounter: Mounter; exec: Exec })
 
   return async ({ path, fsType, mountOptions = [], isBlock }, request): Promise<Placement> => {
     const { readOnly } = request;
+    if (!path.startsWith('/') || path.split('/').includes('..'))
+      throw new Error(`invalid path: ${path}: must be absolute and not contain '..'`);
+    if (fsType && !/^[a-z0-9]+$/.test(fsType)) throw new Error(`invalid fsType: ${fsType}`);
     const found = await stat(path);
     if (isBlock) {
       if (!found.isBlockDevice())

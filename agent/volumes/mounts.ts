@@ -45,12 +45,13 @@ export interface Mounter {
   removeTree(path: string): Promise<void>;
 }
 
-const answerMs = 10_000;
+const defaultAnswerMs = 10_000;
 
 /** What timeout(1) exits with: 124 after SIGTERM, 128 + 9 when that did not do. */
 const timedOut: readonly number[] = [124, 137];
 
-export function createMounter(exec: Exec): Mounter {
+/** `answerMs`: how long a share may take to say that it is there. */
+export function createMounter(exec: Exec, answerMs = defaultAnswerMs): Mounter {
   const mounted = async (): Promise<string[]> =>
     parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
 
@@ -70,7 +71,7 @@ export function createMounter(exec: Exec): Mounter {
 
   return {
     async mount({ type, source, path, options = [], timeoutMs }, signal) {
-      const args = ['-t', type, ...(options.length > 0 ? ['-o', options.join(',')] : []), source, path];
+      const args = ['-t', type, ...(options.length > 0 ? ['-o', options.join(',')] : []), '--', source, path];
       if (timeoutMs === undefined) {
         await run('mount', args);
         return;

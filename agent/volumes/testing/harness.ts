@@ -5,6 +5,7 @@
 import { mkdtemp, realpath } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import type { Container, Pod, PodSpec, VolumeMount } from '../../../src/api/types.js';
 import { systemClock } from '../../../src/host/clock.js';
@@ -108,6 +109,19 @@ export async function createHarness(t: Test, given: { exec?: Exec } = {}): Promi
     await mounter.removeTree(scratch);
   });
   return h;
+}
+
+const marker = 'WHERRY_TEST_MOUNTS';
+
+/**
+ * True inside a mount namespace, for mounts that would disturb others on this machine. Outside it runs the same file
+ * again inside one, as a subtest, and returns false.
+ */
+export async function insideMountNamespace(t: Test, url: string): Promise<boolean> {
+  if (process.env[marker] === '1') return true;
+  const args = ['--mount', process.execPath, ...process.execArgv, fileURLToPath(url)];
+  await t.spawn('unshare', args, { env: { ...process.env, [marker]: '1' }, timeout: 120_000 });
+  return false;
 }
 
 export interface PodWithVolumes {
