@@ -15,6 +15,7 @@ import { DockerRuntime } from './runtime/docker.js';
 import { type Runtime, RuntimeError } from './runtime/runtime.js';
 import { createIptables } from './services/iptables.js';
 import { cleanUpServices } from './services/removal.js';
+import { delayFile } from './shutdown/logind.js';
 import { createMounter } from './volumes/mounts.js';
 
 export async function cleanUp(options: AgentOptions, how: { purge: boolean; log: Logger }): Promise<void> {
@@ -37,6 +38,7 @@ export async function cleanUp(options: AgentOptions, how: { purge: boolean; log:
     await step(() => cleanUpNetwork({ dataDirectory: directory, firewall }));
     await step(() => mounter.removeTree(join(directory, 'pods')));
     await step(() => removeCgroups(runtime, options.cgroupRoot));
+    await step(() => rm(delayFile, { force: true }));
     if (purge) await step(() => rm(directory, { recursive: true, force: true }));
   } finally {
     runtime.close();

@@ -56,6 +56,7 @@ import { UsageReader } from './server/stats-usage.js';
 import { createIptables } from './services/iptables.js';
 import { sliceIndexers } from './services/model.js';
 import { createServiceProxy } from './services/sync.js';
+import { createShutdown } from './shutdown/parts.js';
 import { createMounter } from './volumes/mounts.js';
 
 export interface AgentDeps {
@@ -247,6 +248,16 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     clock,
     log,
   });
+  const shutdown = createShutdown({
+    options,
+    runtime,
+    pods: () => ownPods.list(),
+    end: (uid, end) => pods.end(uid, end),
+    onChange: () => node.refresh(),
+    clock,
+    log,
+    signal,
+  });
   const pods = createPods({
     client,
     source: ownPods,
@@ -266,7 +277,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     allocatable: () => allNodes.get({ name: nodeName })?.status?.allocatable ?? {},
     nodeLabels: () => allNodes.get({ name: nodeName })?.metadata.labels ?? {},
     podsDirectory,
-    admit,
+    admit: (pod, active) => shutdown?.admit(pod, active) ?? admit(pod, active),
   });
   await start(pods);
 
@@ -306,7 +317,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     nodes: allNodes,
     address,
     recorder,
-    checks: [network, pods],
+    checks: [network, pods, ...(shutdown ? [shutdown.check] : [])],
     pressures: () => eviction.pressures(),
     dataDirectory: directory,
     clock,
@@ -315,6 +326,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   await start(node);
   await start(eviction);
   await start(imageGc);
+  if (shutdown) await start(shutdown);
 }
 
 async function secretIfExists(
