@@ -35,6 +35,7 @@ import { createPodCgroups } from './cgroups/manager.js';
 import { readOomScoreFloor } from './cgroups/oom.js';
 import { createReclaim } from './eviction/parts.js';
 import { createImageManager } from './images/manager.js';
+import { createLogLinks } from './logs/links.js';
 import { createPodNetwork } from './network/pods.js';
 import { createRoutes } from './network/router.js';
 import { enforcedLimits, requireReservable } from './node/allocatable.js';
@@ -278,6 +279,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     nodeLabels: () => allNodes.get({ name: nodeName })?.metadata.labels ?? {},
     podsDirectory,
     admit: (pod, active) => shutdown?.admit(pod, active) ?? admit(pod, active),
+    logLinks: createLogLinks({ directory: options.logDirectory, log }),
   });
   await start(pods);
 

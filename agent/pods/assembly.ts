@@ -8,6 +8,7 @@ import type { EventRecorder } from '../../src/client/events.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Exec } from '../../src/host/exec.js';
 import type { Logger } from '../../src/host/log.js';
+import type { LogLinks } from '../logs/links.js';
 import type { PodNetwork } from '../network/network.js';
 import { createProbeManager, type ProbeManager } from '../probes/manager.js';
 import { createProbeRunner } from '../probes/runner.js';
@@ -57,6 +58,8 @@ export interface PodsOptions {
   podsDirectory: string;
   /** Whether this node takes a pod; every pod when absent. */
   admit?: AdmitPod;
+  /** Links to the logs of containers, for collectors. */
+  logLinks?: LogLinks;
   /** Bounds the calls to the runtime under way at a time; one of eight places when absent. */
   gate?: Gate;
   /** What the agent's flags say about pods. */
@@ -161,10 +164,11 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     afterStart: createPostStart({ runHook, kill, events, enqueue, signal: around.signal, log }),
   });
   const statuses = createStatusWriter({ client, podOf, clock, log });
-  const removePodDirectory = (uid: string): Promise<void> => {
+  const removePodDirectory = async (uid: string): Promise<void> => {
     preparation.cancel(uid);
     images.forget(uid);
-    return hostFiles.remove(uid);
+    await options.logLinks?.remove(uid);
+    await hostFiles.remove(uid);
   };
   const execute = createExecutors({
     runtime,

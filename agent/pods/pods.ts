@@ -94,7 +94,10 @@ export function createPods(options: PodsOptions): Pods {
     node: () => options.node,
     publish: (pod, status) => parts.statuses.publish(pod, status),
     onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
-    onLook: (pod, record) => readMessages(pod, record, parts),
+    onLook: async (pod, record) => {
+      await readMessages(pod, record, parts);
+      if (!record.isFinished) await options.logLinks?.sync(pod, record.containers.values());
+    },
     makeRecord,
     allocating: createAllocating({
       records,
