@@ -1,4 +1,5 @@
 /** The numbers Kubernetes documents, in every form the kernel and systemd want them; names of cgroups both ways. */
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Container, Pod } from '../../src/api/types.js';
@@ -19,7 +20,7 @@ import {
 } from './limits.js';
 import { mayLowerOomScore } from './oom.js';
 import { Slices } from './slices.js';
-import { parseHierarchies } from './tree.js';
+import { CgroupTree, parseHierarchies } from './tree.js';
 
 const Gi = 1024 ** 3;
 const policy: LimitPolicy = {
@@ -282,6 +283,36 @@ t.test('mounts of v1, hybrid and v2', async (t) => {
   t.strictSame(parseHierarchies('30 23 0:26 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate'), [
     { path: '/sys/fs/cgroup', controllers: [], isUnified: true },
   ]);
+});
+
+t.test('files of v2, written and read back', async (t) => {
+  const files = {
+    ...{ 'cpu.weight': '39\n', 'cpu.max': '50000 100000\n', 'memory.max': 'max\n', 'pids.max': '9\n' },
+    ...{ 'memory.min': '0\n', 'memory.low': '7\n', 'memory.current': '4096\n' },
+    ...{ 'hugetlb.2MB.max': 'max\n', 'cgroup.controllers': 'cpu hugetlb', 'cgroup.subtree_control': 'cpu' },
+  };
+  const root = t.testdir({
+    'cgroup.controllers': 'cpu hugetlb',
+    'cgroup.subtree_control': 'cpu',
+    pod: files,
+  });
+  const tree = new CgroupTree([{ path: root, controllers: [], isUnified: true }], 2);
+  t.strictSame(await tree.read('pod'), {
+    ...{ cpuShares: weightToShares(39), cpuQuota: 50_000, cpuPeriod: 100_000, pidsLimit: 9 },
+  });
+  t.strictSame(await tree.protection('pod'), { min: 0, low: 7 });
+  t.equal(await tree.memoryUsage('pod'), 4096);
+  t.equal(await tree.read('other'), undefined);
+  const limits = { cpuShares: 1024, memoryBytes: 65_536, memoryMinBytes: 5, hugePageBytes: { '2MB': 0 } };
+  await tree.write('pod', settings(limits, 2, 'all'));
+  t.strictSame(await tree.read('pod'), { cpuShares: weightToShares(39), memoryBytes: 65_536 });
+  t.strictSame(await tree.protection('pod'), { min: 5, low: 0 });
+  await t.rejects(tree.write('pod', [{ controller: 'cpu', file: 'cpu.none', value: '1' }]), {
+    code: 'ENOENT',
+  });
+  await tree.handOn('pod', 'hugetlb');
+  t.equal(await readFile(`${root}/cgroup.subtree_control`, 'utf8'), '+hugetlb');
+  t.equal(await readFile(`${root}/pod/cgroup.subtree_control`, 'utf8'), 'cpu', 'only to the cgroup itself');
 });
 
 t.test('slices: start, change what runs, stop what may be gone', async (t) => {
