@@ -9,6 +9,7 @@ import { systemClock } from '../src/host/clock.js';
 import { run as exec } from '../src/host/exec.js';
 import type { Logger } from '../src/host/log.js';
 import { createPodCgroups } from './cgroups/manager.js';
+import { removeLogLinks } from './logs/links.js';
 import { cleanUpNetwork } from './network/cleanup.js';
 import type { AgentOptions } from './options.js';
 import { DockerRuntime } from './runtime/docker.js';
@@ -36,7 +37,9 @@ export async function cleanUp(options: AgentOptions, how: { purge: boolean; log:
     await step(() => removeContainers(runtime, log));
     await step(() => cleanUpServices(firewall));
     await step(() => cleanUpNetwork({ dataDirectory: directory, firewall }));
-    await step(() => mounter.removeTree(join(directory, 'pods')));
+    const podsDirectory = join(directory, 'pods');
+    await step(() => removeLogLinks({ directory: options.logDirectory, podsDirectory, log }));
+    await step(() => mounter.removeTree(podsDirectory));
     await step(() => removeCgroups(runtime, options.cgroupRoot));
     await step(() => rm(delayFile, { force: true }));
     if (purge) await step(() => rm(directory, { recursive: true, force: true }));

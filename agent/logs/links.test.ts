@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { silentLogger } from '../../src/host/log.js';
 import { pod as makePod } from '../../src/testing/builders.js';
 import { type ContainerState, labels } from '../runtime/runtime.js';
-import { createLogLinks } from './links.js';
+import { createLogLinks, removeLogLinks } from './links.js';
 
 async function world(t: Test) {
   const root = await mkdtemp(join(tmpdir(), 'wherry-links-'));
@@ -93,6 +93,19 @@ t.test("what leads nowhere is swept, what is somebody else's stays", async (t) =
   await links.sweep();
   t.same(await tree(), ['containers/other.log', 'pods/x_y_u-2/c/0.log']);
   await access(join(directory, 'pods/x_y_u-3/c'));
+});
+
+t.test('an agent that is taken off the host leaves nothing of its own', async (t) => {
+  const { root, directory, container, make } = await world(t);
+  await make().sync(web, [await container('app', 0, 'id0')]);
+  const podsDirectory = join(root, 'agent-pods');
+  await mkdir(join(podsDirectory, 'u-1'), { recursive: true });
+  await mkdir(join(directory, 'pods/x_y_u-2/c'), { recursive: true });
+  await removeLogLinks({ directory, podsDirectory, log: silentLogger });
+  t.same(await readdir(directory), ['pods'], "with somebody else's in it");
+  await rm(join(directory, 'pods/x_y_u-2'), { recursive: true });
+  await removeLogLinks({ directory, podsDirectory, log: silentLogger });
+  t.same(await readdir(directory), []);
 });
 
 t.test('names that would be too long are cut', async (t) => {

@@ -107,6 +107,17 @@ export function createLogLinks(options: LogLinksOptions): LogLinks {
   };
 }
 
+/** Takes the links of all pods of this agent off the host, and the directories when nobody else uses them. */
+export async function removeLogLinks(options: LogLinksOptions & { podsDirectory: string }): Promise<void> {
+  const links = createLogLinks(options);
+  for (const uid of await entries(options.podsDirectory)) await links.remove(uid);
+  await links.sweep();
+  for (const name of ['pods', 'containers'])
+    await rmdir(join(options.directory, name)).catch(
+      unless('ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'ENOTDIR'),
+    );
+}
+
 const podDirectoryName = (pod: Pod): string => `${podNamespace(pod)}_${podName(pod)}_${podUid(pod)}`;
 
 function linkName(pod: string, namespace: string, container: string, id: string): string {

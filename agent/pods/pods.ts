@@ -177,6 +177,7 @@ export function createPods(options: PodsOptions): Pods {
   }
 
   async function sweep(): Promise<void> {
+    await options.logLinks?.sweep();
     const { volumes, removePodDirectory } = parts;
     const { podsDirectory, cgroups, network } = options;
     const hasObject = (uid: string): boolean => podOf(uid) !== undefined;
