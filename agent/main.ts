@@ -10,16 +10,8 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism, totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
-import { isReason } from '../src/api/errors.js';
-import {
-  endpointSlices,
-  nodes,
-  pods as podType,
-  secrets,
-  services as serviceType,
-} from '../src/api/kinds.js';
-import type { Pod, Secret } from '../src/api/types.js';
-import type { Client } from '../src/client/client.js';
+import { endpointSlices, nodes, pods as podType, services as serviceType } from '../src/api/kinds.js';
+import type { Pod } from '../src/api/types.js';
 import { createEventRecorder } from '../src/client/events.js';
 import { createInformers } from '../src/client/informers.js';
 import { createRestClient } from '../src/client/rest.js';
@@ -34,7 +26,7 @@ import { qosClassOf } from './cgroups/limits.js';
 import { createPodCgroups } from './cgroups/manager.js';
 import { readOomScoreFloor } from './cgroups/oom.js';
 import { createReclaim } from './eviction/parts.js';
-import { createImageManager } from './images/manager.js';
+import { createImages } from './images/parts.js';
 import { createLogLinks } from './logs/links.js';
 import { createPodNetwork } from './network/pods.js';
 import { createRoutes } from './network/router.js';
@@ -211,13 +203,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   };
   await start(inBackground(createServiceProxy(proxy), log));
 
-  const images = createImageManager({
-    runtime,
-    clock,
-    secret: (namespace, name) => secretIfExists(client, { namespace, name }),
-    record: (pod, type, reason, message, container) =>
-      recorder.event(pod, type, reason, message, `spec.containers{${container}}`),
-  });
+  const images = await createImages({ flags: options, runtime, client, recorder, directory, clock, log });
   const reader = await UsageReader.create();
   const stats = createStats({
     reader,
@@ -329,18 +315,6 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   await start(eviction);
   await start(imageGc);
   if (shutdown) await start(shutdown);
-}
-
-async function secretIfExists(
-  client: Client,
-  ref: { namespace: string; name: string },
-): Promise<Secret | undefined> {
-  try {
-    return await client.get(secrets, ref);
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
 }
 
 /** Something that only has to be closed at the end. */

@@ -20,10 +20,11 @@ import {
 } from '../src/host/config.js';
 import type { LogLevel } from '../src/host/log.js';
 import { type ReclaimFlags, reclaimFlags } from './eviction/flags.js';
+import { type ImageFlags, imageFlags } from './images/flags.js';
 import { parseEnforced, parseNodeLabels, parseReserved, parseTaints, type Taint } from './optionlists.js';
 import { type PodConfig, parsePodConfig } from './pods/nodeconfig.js';
 
-export interface AgentOptions extends ReclaimFlags {
+export interface AgentOptions extends ReclaimFlags, ImageFlags {
   /** `https://host:port` of the master. */
   server: string;
   /** Join token; needed for the first start only. */
@@ -93,6 +94,7 @@ export function parseAgentOptions(raw: RawFlags): AgentOptions {
     memoryReservationPolicy: parsedFlag(raw, 'memory-reservation-policy', parseReservationPolicy, 'None'),
     ...shutdownGrace(raw),
     ...reclaimFlags(raw),
+    ...imageFlags(raw),
     logDirectory: pathFlag(raw, 'log-dir', '/var/log'),
     podConfig: parsePodConfig(raw),
     logLevel: logLevelFlag(raw),

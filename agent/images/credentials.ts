@@ -1,8 +1,8 @@
 /**
  * Logins for registries out of pull secrets: reading both Secret formats and finding those that fit an image. Pure.
- * Used by manager.ts.
+ * Used by keyring.ts and providers.ts.
  *
- * An entry's key is a host, perhaps with port, path prefix and `*` for whole labels of the host
+ * An entry's key is a host, perhaps with port, path prefix and patterns (`*`, `?`, `[a-c]`) within labels of the host
  * (`*.registry.io/team`), as Kubernetes documents for `imagePullSecrets`. More exact keys come first.
  */
 import type { Secret } from '../../src/api/types.js';
@@ -29,18 +29,27 @@ export function loginsOf(secret: Secret): RegistryLogin[] {
   const current = secret.data?.['.dockerconfigjson'];
   const legacy = secret.data?.['.dockercfg'];
   if (secret.type === 'kubernetes.io/dockerconfigjson' && current !== undefined) {
-    return entries(recordOf(decode(current))?.['auths']);
+    return loginsIn(parseJson(decode(current)));
   }
-  if (secret.type === 'kubernetes.io/dockercfg' && legacy !== undefined) return entries(decode(legacy));
+  if (secret.type === 'kubernetes.io/dockercfg' && legacy !== undefined)
+    return loginsOfAuths(parseJson(decode(legacy)));
   return [];
 }
+
+/** Of a parsed `config.json` of Docker; what has no `auths` has none. */
+export const loginsIn = (config: unknown): RegistryLogin[] => loginsOfAuths(recordOf(config)?.['auths']);
+
+/** Whether an image is one that `pattern` means, as `matchImages` of a credential provider. */
+export const matchesImage = (pattern: string, image: ImageReference): boolean =>
+  fits(splitKey(pattern), image);
+
+const fits = ({ host, path }: { host: string; path: string }, image: ImageReference): boolean =>
+  matchesHost(host, image.registry) && `/${image.repository}`.startsWith(path);
 
 /** Those that fit the image, the most exact first. */
 export function findLogins(logins: readonly RegistryLogin[], image: ImageReference): PullAuth[] {
   return logins
-    .filter(
-      (login) => matchesHost(login.host, image.registry) && `/${image.repository}`.startsWith(login.path),
-    )
+    .filter((login) => fits(login, image))
     .toSorted((a, b) => b.path.length - a.path.length || stars(a.host) - stars(b.host))
     .map(({ username, password }) => ({ username, password, serverAddress: serverAddress(image) }));
 }
@@ -63,10 +72,21 @@ function matchesHost(pattern: string, host: string): boolean {
   );
 }
 
-/** `*` stands for any run of characters within one label. */
+/** `*` stands for any run of characters within one label, `?` for one, `[a-c]` for one of these. */
 function matchesLabel(pattern: string, label: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 'i').test(label);
+  const tokens = pattern.match(/\[\^?[\w-]+\]|[\s\S]/g) ?? [];
+  const source = tokens.map((token) => {
+    if (token === '*') return '.*';
+    if (token === '?') return '.';
+    return token.length > 1 ? token : token.replace(/[.+^${}()|[\]\\]/, '\\$&');
+  });
+  try {
+    return new RegExp(`^${source.join('')}$`, 'i').test(label);
+  } catch (error) {
+    // `[z-a]`
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
 
 function splitPort(host: string): [string, string] {
@@ -74,7 +94,8 @@ function splitPort(host: string): [string, string] {
   return colon < 0 ? [host, ''] : [host.slice(0, colon), host.slice(colon + 1)];
 }
 
-function entries(auths: unknown): RegistryLogin[] {
+/** Of a map from key to login, as in `auths`. */
+export function loginsOfAuths(auths: unknown): RegistryLogin[] {
   return Object.entries(recordOf(auths) ?? {}).flatMap(([key, value]) => {
     const login = loginOf(recordOf(value) ?? {});
     return login ? [{ ...splitKey(key), ...login }] : [];
@@ -83,11 +104,12 @@ function entries(auths: unknown): RegistryLogin[] {
 
 /** `https://index.docker.io/v1/` and the like: the scheme and the API version are no part of the name. */
 function splitKey(key: string): { host: string; path: string } {
-  const bare = key.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, '');
+  const bare = key.replace(/^https?:\/\//, '');
   const slash = bare.indexOf('/');
   const host = slash < 0 ? bare : bare.slice(0, slash);
+  const path = slash < 0 ? '' : bare.slice(slash).replace(/^\/v[12](?=\/|$)/, '');
   const isDefault = ['index.docker.io', 'registry-1.docker.io', defaultRegistry].includes(host);
-  return { host: isDefault ? defaultRegistry : host, path: slash < 0 ? '' : bare.slice(slash) };
+  return { host: isDefault ? defaultRegistry : host, path: path === '/' ? '' : path };
 }
 
 /** `auth` (base64 of `user:password`) wins over the fields, as in Docker's own configuration. */
@@ -101,14 +123,17 @@ function loginOf(entry: DockerConfigEntry): { username: string; password: string
   return typeof username === 'string' && typeof password === 'string' ? { username, password } : undefined;
 }
 
-function decode(base64: string): unknown {
+const decode = (base64: string): string => Buffer.from(base64, 'base64').toString();
+
+/** `undefined` for what is not JSON. */
+export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(Buffer.from(base64, 'base64').toString());
+    return JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
-const recordOf = (value: unknown): Record<string, unknown> | undefined =>
+export const recordOf = (value: unknown): Record<string, unknown> | undefined =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;

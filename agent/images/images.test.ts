@@ -2,10 +2,13 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Container, Pod, Secret } from '../../src/api/types.js';
+import { silentLogger } from '../../src/host/log.js';
 import { createFakeClock } from '../../src/testing/clock.js';
 import { FakeRuntime } from '../runtime/fake.js';
 import { RuntimeError } from '../runtime/runtime.js';
 import { findLogins, loginsOf } from './credentials.js';
+import { imageFlags } from './flags.js';
+import { createKeyring } from './keyring.js';
 import { createImageManager, type ImageManager } from './manager.js';
 import { SharedPulls } from './pulls.js';
 import {
@@ -93,6 +96,9 @@ t.test('logins that fit an image, the most exact first', async (t) => {
       '*.example.com': { username: 'star', password: 'x' },
       'registry.example.com/team': { username: 'team', password: 'x' },
       'registry.example.com:5000': { username: 'port', password: 'x' },
+      'reg?.[a-c]x.example.com': { username: 'glob', password: 'x' },
+      '[z-a].example.com': { username: 'never', password: 'x' },
+      'https://old.example.com/v1/team/': { username: 'old', password: 'x' },
       'broken.example.com': { auth: 'bm9jb2xvbg==' },
     }),
   );
@@ -102,6 +108,9 @@ t.test('logins that fit an image, the most exact first', async (t) => {
   t.strictSame(users('registry.example.com/other'), ['star']);
   t.strictSame(users('registry.example.com:5000/app'), ['port']);
   t.strictSame(users('a.b.example.com/app'), [], 'a star is one label');
+  t.strictSame(users('reg1.bx.example.com/app'), ['glob']);
+  t.strictSame(users('reg1.dx.example.com/app'), []);
+  t.strictSame(users('old.example.com/team/app'), ['old', 'star'], 'the API version is no part of the name');
   t.strictSame(findLogins(logins, parsed('nginx')), [
     { username: 'hub', password: 'p:w', serverAddress: 'https://index.docker.io/v1/' },
   ]);
@@ -134,7 +143,12 @@ function setUp(secrets: Record<string, Secret> = {}): Setup {
   const manager = createImageManager({
     runtime,
     clock,
-    secret: (namespace, name) => secrets[`${namespace}/${name}`],
+    keyring: createKeyring({
+      secret: (namespace, name) => secrets[`${namespace}/${name}`],
+      serviceAccount: async (_namespace, name) =>
+        name === 'puller' ? { metadata: {}, imagePullSecrets: [{ name: 'pull' }] } : undefined,
+      log: silentLogger,
+    }),
     record: (_pod, type, reason, message) => events.push(`${type} ${reason}: ${message}`),
   });
   return {
@@ -243,6 +257,35 @@ t.test('pull secrets are tried until one is let in', async (t) => {
   t.match(await manager.ensure(withSecret, container('r.io/app:1'), signal), { result: 'present' });
 });
 
+t.test('the pull secrets of the service account, for a pod that names none', async (t) => {
+  const { runtime, manager } = setUp({
+    'shop/pull': pullSecret({ 'r.io': { username: 'me', password: 'secret' } }),
+  });
+  runtime.images.publish('r.io/app:1', {}, { username: 'me', password: 'secret' });
+  const as = (serviceAccountName: string) => ({
+    ...pod,
+    metadata: { ...pod.metadata, uid: serviceAccountName },
+    spec: { containers: [], serviceAccountName },
+  });
+  t.match(await manager.ensure(as('other'), container('r.io/app:1'), signal), { reason: 'ErrImagePull' });
+  t.match(await manager.ensure(as('puller'), container('r.io/app:1'), signal), { result: 'present' });
+});
+
+t.test('a registry that is away has a reason of its own, also while backing off', async (t) => {
+  const { runtime, manager } = setUp();
+  const words = 'received unexpected HTTP status: 503 Service Unavailable';
+  runtime.failNext('pullImage', new RuntimeError('failed', words));
+  const message = `image pull failed for r.io/a:1 because the registry is unavailable: ${words}`;
+  t.match(await manager.ensure(pod, container('r.io/a:1'), signal), {
+    reason: 'RegistryUnavailable',
+    message,
+  });
+  t.match(await manager.ensure(pod, container('r.io/a:1'), signal), {
+    reason: 'ImagePullBackOff',
+    message: `Back-off pulling image "r.io/a:1": RegistryUnavailable: ${message}`,
+  });
+});
+
 t.test('an unavailable runtime is nobody else’s fault', async (t) => {
   const { runtime, manager, events } = setUp();
   runtime.setAvailable(false);
@@ -257,14 +300,16 @@ t.test('one pull for all who want the same; it ends when nobody waits any more',
   const started: string[] = [];
   const aborted: string[] = [];
   const finish = new Map<string, (id: string) => void>();
-  const pulls = new SharedPulls((reference, _auth, signal) => {
+  const pull = (reference: string, _auth: unknown, signal: AbortSignal): Promise<string> => {
     started.push(reference);
     signal.addEventListener('abort', () => aborted.push(reference));
     return new Promise((resolve, reject) => {
       finish.set(reference, resolve);
       signal.addEventListener('abort', () => reject(signal.reason));
     });
-  }, 1);
+  };
+  const clock = createFakeClock();
+  const pulls = new SharedPulls({ pull, maxParallel: 1, clock });
   const [first, second] = [new AbortController(), new AbortController()];
   const one = pulls.pull('a', { reference: 'a', auth: undefined }, first.signal);
   const two = pulls.pull('a', { reference: 'a', auth: undefined }, second.signal);
@@ -273,12 +318,31 @@ t.test('one pull for all who want the same; it ends when nobody waits any more',
   first.abort(new Error('pod deleted'));
   await t.rejects(one, { message: 'pod deleted' });
   t.strictSame(aborted, []);
+  await clock.advance(700);
   finish.get('a')?.('id-a');
-  t.equal(await two, 'id-a');
+  t.equal(await two, 700);
   second.abort(new Error('stopped'));
   await t.rejects(waiting, { message: 'stopped' });
-  const again = pulls.pull('c', { reference: 'c', auth: undefined }, new AbortController().signal);
-  await new Promise(setImmediate);
+  const [third, fourth] = ['c', 'd'].map((name) =>
+    pulls.pull(name, { reference: name, auth: undefined }, new AbortController().signal),
+  );
+  await clock.advance(100);
   finish.get('c')?.('id-c');
-  t.equal(await again, 'id-c', 'the place of the aborted pull is free again');
+  t.equal(await third, 100, 'the place of the aborted pull is free again');
+  await clock.advance(20);
+  finish.get('d')?.('id-d');
+  t.equal(await fourth, 20, 'waiting is not pulling');
+});
+
+t.test('the flags', async (t) => {
+  t.strictSame(imageFlags({}), { maxParallelImagePulls: 4, credentialProviders: undefined });
+  t.equal(imageFlags({ serializeImagePulls: 'true' }).maxParallelImagePulls, 1);
+  t.equal(imageFlags({ maxParallelImagePulls: '9' }).maxParallelImagePulls, 9);
+  const paths = { imageCredentialProviderConfig: '/etc/p.yaml', imageCredentialProviderBinDir: '/opt/p/' };
+  t.strictSame(imageFlags(paths).credentialProviders, { config: '/etc/p.yaml', binDirectory: '/opt/p' });
+  const refused = (raw: Record<string, string>, message: RegExp) =>
+    t.throws(() => imageFlags(raw), { message });
+  refused({ serializeImagePulls: 'yes' }, /--serialize-image-pulls: "yes" must be true or false/);
+  refused({ serializeImagePulls: 'true', maxParallelImagePulls: '2' }, /cannot be more than 1/);
+  refused({ imageCredentialProviderConfig: '/x' }, /needs --image-credential-provider-bin-dir too/);
 });

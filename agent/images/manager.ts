@@ -2,14 +2,14 @@
  * Makes the image of a container present, as its pull policy, the pull secrets and the back-off say. Called by
  * `agent/pods` before it creates a container.
  *
- * Reasons, messages and event texts are those of kubelet. A pull that failed is tried again after 10 s, doubling up to
+ * Reasons, messages and event texts are those of kubelet. A pull that many want is done once. A pull that failed is tried again after 10 s, doubling up to
  * 300 s, per pod and image. Rejects only when the runtime is unavailable or `signal` aborts; neither counts as failure.
  */
-import type { Container, Pod, Secret } from '../../src/api/types.js';
+import type { Container, Pod } from '../../src/api/types.js';
 import { backoffMs } from '../../src/client/backoff.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type ImageState, type Runtime, RuntimeError } from '../runtime/runtime.js';
-import { findLogins, loginsOf } from './credentials.js';
+import type { Keyring } from './keyring.js';
 import { SharedPulls } from './pulls.js';
 import {
   defaultPullPolicy,
@@ -21,6 +21,8 @@ import {
 export type ImageFailure =
   | 'ErrImagePull'
   | 'ImagePullBackOff'
+  | 'RegistryUnavailable'
+  | 'SignatureValidationFailed'
   | 'ErrImageNeverPull'
   | 'InvalidImageName'
   | 'ImageInspectError';
@@ -33,12 +35,12 @@ export type ImageResult =
 export interface ImageManagerOptions {
   runtime: Pick<Runtime, 'inspectImage' | 'pullImage'>;
   clock: Clock;
-  /** A Secret of the pod's namespace; `undefined` when there is none of that name. */
-  secret(namespace: string, name: string): Promise<Secret | undefined> | Secret | undefined;
+  /** The logins that fit an image. */
+  keyring: Keyring;
   /** Records an event about one container of the pod. */
   record(pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container: string): void;
-  /** Pulls at a time; 4 by default. */
-  maxParallelPulls?: number;
+  /** Pulls at a time, 1 for one after the other; no bound when absent. */
+  maxParallelPulls?: number | undefined;
 }
 
 export interface ImageManager {
@@ -54,12 +56,17 @@ interface Failing {
   failures: number;
   /** Monotonic milliseconds; no pull before. */
   until: number;
+  reason: ImageFailure;
   message: string;
 }
 
 export function createImageManager(options: ImageManagerOptions): ImageManager {
-  const { runtime, clock } = options;
-  const pulls = new SharedPulls((...args) => runtime.pullImage(...args), options.maxParallelPulls ?? 4);
+  const { runtime, clock, keyring } = options;
+  const pulls = new SharedPulls({
+    pull: (...args) => runtime.pullImage(...args),
+    maxParallel: options.maxParallelPulls,
+    clock,
+  });
   /** By pod uid, then image. */
   const failing = new Map<string, Map<string, Failing>>();
   /** Questions under way by image, shared by the pods of a burst. */
@@ -134,7 +141,7 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     if (before && before.until > now) {
       const message = `Back-off pulling image "${image}"`;
       record('Normal', 'BackOff', message);
-      const detail = `${message}: ErrImagePull: ${before.message}`;
+      const detail = `${message}: ${before.reason}: ${before.message}`;
       return {
         result: 'failed',
         reason: 'ImagePullBackOff',
@@ -144,55 +151,47 @@ export function createImageManager(options: ImageManagerOptions): ImageManager {
     }
     record('Normal', 'Pulling', `Pulling image "${image}"`);
     try {
-      await tryLogins(pod, image, reference, signal);
+      const pullMs = await tryLogins(pod, image, reference, signal);
       const state = await runtime.inspectImage(image);
       if (!state) throw new RuntimeError('failed', `image "${image}" was pulled and is not there`);
       failing.get(uid)?.delete(image);
-      const took = formatSeconds(clock.monotonicMs() - now);
-      const message = `Successfully pulled image "${image}" in ${took} (${took} including waiting). Image size: ${state.sizeBytes} bytes.`;
+      const waited = formatSeconds(clock.monotonicMs() - now);
+      const message = `Successfully pulled image "${image}" in ${formatSeconds(pullMs)} (${waited} including waiting). Image size: ${state.sizeBytes} bytes.`;
       record('Normal', 'Pulled', message);
       return present(state, message);
     } catch (error) {
       signal.throwIfAborted();
-      const message = messageOf(error);
+      const { reason, message } = pullFailure(image, messageOf(error));
       record('Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
       const failures = (before?.failures ?? 0) + 1;
       const delayMs = backoffMs(failures, backoffPolicy);
       const ofPod = failing.get(uid) ?? new Map<string, Failing>();
-      failing.set(uid, ofPod.set(image, { failures, until: clock.monotonicMs() + delayMs, message }));
+      failing.set(uid, ofPod.set(image, { failures, until: clock.monotonicMs() + delayMs, reason, message }));
       // Asked again soon, the answer is ImagePullBackOff: that is how the pod's status gets there.
-      return { result: 'failed', reason: 'ErrImagePull', message, retryAfterMs: 2000 };
+      return { result: 'failed', reason, message, retryAfterMs: 2000 };
     }
   }
 
-  /** Every login that fits, then the first error; none at all when there is no login. */
+  /** Every login that fits until one is let in; none at all when there is none. How long the pull took, in ms. */
   async function tryLogins(
     pod: Pod,
     image: string,
     reference: ImageReference,
     signal: AbortSignal,
-  ): Promise<void> {
-    const logins = findLogins((await secretsOf(pod)).flatMap(loginsOf), reference);
+  ): Promise<number> {
+    const logins = await keyring.find(pod, reference, signal);
     const key = formatImageReference(reference);
-    const errors: string[] = [];
+    const errors = new Set<string>();
     for (const auth of logins.length > 0 ? logins : [undefined]) {
       try {
-        await pulls.pull(key, { reference: image, auth }, signal);
-        return;
+        return await pulls.pull(key, { reference: image, auth }, signal);
       } catch (error) {
         signal.throwIfAborted();
-        errors.push(messageOf(error));
+        errors.add(messageOf(error));
       }
     }
-    throw new RuntimeError('failed', [...new Set(errors)].join('; '));
-  }
-
-  async function secretsOf(pod: Pod): Promise<Secret[]> {
-    const names = (pod.spec?.imagePullSecrets ?? []).map(({ name }) => name ?? '').filter(Boolean);
-    const found = await Promise.all(
-      names.map((name) => options.secret(pod.metadata.namespace ?? 'default', name)),
-    );
-    return found.filter((secret) => secret !== undefined);
+    const all = [...errors].join(', ');
+    throw new RuntimeError('failed', errors.size > 1 ? `[${all}]` : all);
   }
 
   return { ensure, forget: (podUid) => void failing.delete(podUid) };
@@ -207,6 +206,19 @@ const present = (state: ImageState, message: string): ImageResult => ({
   message,
   user: state.user ?? '',
 });
+
+/** A registry that is away, or an image that is not signed as the runtime wants it, has a reason of its own. */
+function pullFailure(image: string, message: string): { reason: ImageFailure; message: string } {
+  if (/^RegistryUnavailable|received unexpected HTTP status: 50[234]/.test(message)) {
+    const text = `image pull failed for ${image} because the registry is unavailable: ${message}`;
+    return { reason: 'RegistryUnavailable', message: text };
+  }
+  if (message.startsWith('SignatureValidationFailed')) {
+    const text = `image pull failed for ${image} because the signature validation failed: ${message}`;
+    return { reason: 'SignatureValidationFailed', message: text };
+  }
+  return { reason: 'ErrImagePull', message };
+}
 
 /** The runtime's words; what says nothing about the image but about the runtime goes up. */
 function messageOf(error: unknown): string {

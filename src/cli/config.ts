@@ -144,6 +144,26 @@ export const agentFlags: readonly Flag[] = [
     value: 'bool',
     description: 'true: containers without a seccomp profile get that of the runtime (false)',
   },
+  {
+    name: 'serialize-image-pulls',
+    value: 'bool',
+    description: 'true: images are pulled one after the other (false)',
+  },
+  {
+    name: 'max-parallel-image-pulls',
+    value: 'number',
+    description: 'how many images are pulled at a time (4)',
+  },
+  {
+    name: 'image-credential-provider-config',
+    value: 'path',
+    description: 'file or directory that configures programs that know logins for registries',
+  },
+  {
+    name: 'image-credential-provider-bin-dir',
+    value: 'path',
+    description: 'directory with those programs',
+  },
   { name: 'max-pods', value: 'number', description: 'how many pods this node takes (110)' },
   {
     name: 'pod-max-pids',

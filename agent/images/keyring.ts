@@ -1,0 +1,87 @@
+/**
+ * Where the login for an image comes from, in the order in which kubelet tries them: the pull secrets of the pod (or of
+ * its service account when it names none), then the node's own: credential providers and a file in Docker's format.
+ * Used by manager.ts.
+ *
+ * A secret that is missing or unreadable is passed over, as documented; so is a provider that fails: it is logged.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Pod, Secret, ServiceAccount } from '../../src/api/types.js';
+import { hasCode } from '../../src/host/files.js';
+import type { Logger } from '../../src/host/log.js';
+import type { PullAuth } from '../runtime/runtime.js';
+import { findLogins, loginsIn, loginsOf, parseJson, type RegistryLogin } from './credentials.js';
+import type { CredentialProviders } from './providers.js';
+import type { ImageReference } from './reference.js';
+
+export interface Keyring {
+  /** The logins that fit, the first to be tried first; each once. */
+  find(pod: Pod, image: ImageReference, signal: AbortSignal): Promise<PullAuth[]>;
+}
+
+export interface KeyringOptions {
+  /** Objects by name; `undefined` when there is none. */
+  secret(namespace: string, name: string): Promise<Secret | undefined> | Secret | undefined;
+  serviceAccount?(namespace: string, name: string): Promise<ServiceAccount | undefined>;
+  providers?: CredentialProviders | undefined;
+  /** A `config.json` of Docker's with logins for all pods; read at every pull, need not exist. */
+  configFile?: string | undefined;
+  log: Logger;
+}
+
+export function createKeyring(options: KeyringOptions): Keyring {
+  const { log, providers, configFile } = options;
+
+  /** An API server would put those of the service account into the pod; ours may not. */
+  async function secretNames({ metadata, spec }: Pod): Promise<string[]> {
+    const own = (spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
+    if (own.length > 0 || !options.serviceAccount) return own;
+    const account = spec?.serviceAccountName || 'default';
+    const found = await options.serviceAccount(metadata.namespace ?? 'default', account);
+    return (found?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
+  }
+
+  async function secretsOf(pod: Pod): Promise<Secret[]> {
+    const namespace = pod.metadata.namespace ?? 'default';
+    const names = await secretNames(pod);
+    const found = await Promise.all(names.map(async (name) => options.secret(namespace, name)));
+    return found.filter((secret) => secret !== undefined);
+  }
+
+  return {
+    async find(pod, image, signal) {
+      const quietly = async <T>(what: string, ask: () => Promise<T[]>): Promise<T[]> => {
+        try {
+          return await ask();
+        } catch (err) {
+          signal.throwIfAborted();
+          log.warn({ err, pod: pod.metadata.name }, what);
+          return [];
+        }
+      };
+      const [secrets, provided, onNode] = await Promise.all([
+        quietly('the pull secrets of a pod could not be read', () => secretsOf(pod)),
+        quietly(
+          'no login from a credential provider',
+          async () => (await providers?.find(image, signal)) ?? [],
+        ),
+        quietly("the node's file of logins could not be read", () => readLogins(configFile)),
+      ]);
+      const logins = [secrets.flatMap(loginsOf), provided, onNode].flatMap((from) => findLogins(from, image));
+      const byLogin = new Map(logins.map((auth) => [`${auth.username}\0${auth.password}`, auth]));
+      return [...byLogin.values()];
+    },
+  };
+}
+
+async function readLogins(path: string | undefined): Promise<RegistryLogin[]> {
+  if (path === undefined) return [];
+  try {
+    const config = parseJson(await readFile(path, 'utf8'));
+    if (config === undefined) throw new Error(`${path} is not JSON`);
+    return loginsIn(config);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
