@@ -5,8 +5,9 @@
 import { mkdir, stat } from 'node:fs/promises';
 import type { LocalVolumeSource } from '../../src/api/types.js';
 import { type Exec, ExecError } from '../../src/host/exec.js';
+import { hasCode } from '../../src/host/files.js';
 import type { Mounter } from './mounts.js';
-import type { Placement, Plug } from './placement.js';
+import type { Placement, Plug, PlugRequest } from './placement.js';
 
 export interface LocalVolume extends LocalVolumeSource {
   mountOptions?: readonly string[] | undefined;
@@ -18,10 +19,42 @@ const defaultFileSystem = 'ext4';
 const formatTimeoutMs = 30 * 60_000;
 
 export function createLocal({ mounter, exec }: { mounter: Mounter; exec: Exec }): Plug<LocalVolume> {
+  const turns = new Map<string, Promise<unknown>>();
+
   async function format(device: string, type: string): Promise<void> {
     const args = type.startsWith('ext') ? ['-F', '-m0', device] : [device];
     const result = await exec(`mkfs.${type}`, args, { timeoutMs: formatTimeoutMs });
     if (result.code !== 0) throw new ExecError(`mkfs.${type}`, args, result);
+  }
+
+  /** Two pods that come together must not both find the device empty. */
+  function inTurn(device: string, work: () => Promise<void>): Promise<void> {
+    const turn = (turns.get(device) ?? Promise.resolve()).then(work, work);
+    const settled = turn
+      .catch(() => undefined)
+      .finally(() => {
+        if (turns.get(device) === settled) turns.delete(device);
+      });
+    turns.set(device, settled);
+    return turn;
+  }
+
+  async function mountDevice(
+    {
+      device,
+      fsType,
+      mountOptions,
+    }: { device: string; fsType: string | undefined; mountOptions: readonly string[] },
+    { path, readOnly }: PlugRequest,
+  ): Promise<void> {
+    if (await mounter.isMounted(path)) return;
+    const present = await fileSystemOn(exec, device);
+    if (present === undefined && readOnly)
+      throw new Error(`cannot mount unformatted disk ${device} as we are manipulating it in read-only mode`);
+    if (present === undefined) await format(device, fsType || defaultFileSystem);
+    await mkdir(path, { recursive: true, mode: 0o750 });
+    const type = fsType || present || defaultFileSystem;
+    await mounter.mount({ type, source: device, path, options: mountOptions });
   }
 
   return async ({ path, fsType, mountOptions = [], isBlock }, request): Promise<Placement> => {
@@ -29,7 +62,9 @@ export function createLocal({ mounter, exec }: { mounter: Mounter; exec: Exec })
     if (!path.startsWith('/') || path.split('/').includes('..'))
       throw new Error(`invalid path: ${path}: must be absolute and not contain '..'`);
     if (fsType && !/^[a-z0-9]+$/.test(fsType)) throw new Error(`invalid fsType: ${fsType}`);
-    const found = await stat(path);
+    const found = await stat(path).catch((error: unknown) => {
+      throw hasCode(error, 'ENOENT') ? new Error(`path "${path}" does not exist`, { cause: error }) : error;
+    });
     if (isBlock) {
       if (!found.isBlockDevice())
         throw new Error(`local volume ${path} has volumeMode Block and is no block device`);
@@ -37,15 +72,7 @@ export function createLocal({ mounter, exec }: { mounter: Mounter; exec: Exec })
     }
     if (found.isDirectory()) return { hostPath: path, readOnly };
     if (!found.isBlockDevice()) throw new Error('only directory and block device are supported');
-    if (!(await mounter.isMounted(request.path))) {
-      const present = await fileSystemOn(exec, path);
-      if (present === undefined && readOnly)
-        throw new Error(`cannot mount unformatted disk ${path} as we are manipulating it in read-only mode`);
-      if (present === undefined) await format(path, fsType || defaultFileSystem);
-      await mkdir(request.path, { recursive: true, mode: 0o750 });
-      const type = fsType || present || defaultFileSystem;
-      await mounter.mount({ type, source: path, path: request.path, options: mountOptions });
-    }
+    await inTurn(path, () => mountDevice({ device: path, fsType, mountOptions }, request));
     // Only here: another pod may have the same device writable.
     if (readOnly) await mounter.setReadOnly(request.path);
     return { hostPath: request.path, readOnly };

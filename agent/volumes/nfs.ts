@@ -13,7 +13,7 @@ import type { Plug } from './placement.js';
 export interface NfsOptions {
   mounter: Mounter;
   /** Where `mount` looks for its helpers; `/sbin` by default. */
-  helpers?: string;
+  helpers?: string | undefined;
 }
 
 export interface NfsShare extends NFSVolumeSource {

@@ -32,6 +32,8 @@ export interface PodVolumesOptions {
   node(): SelectableNode;
   /** `<data-dir>/agent/pods`. */
   podsDirectory: string;
+  /** Where `mount` has its helpers; `/sbin` by default. */
+  mountHelpers?: string;
   /** Something that the volumes of the pod show, or wait for, changed: `prepare` again. */
   onChange(podUid: string): void;
 }
@@ -46,7 +48,7 @@ export function createPodVolumes(options: PodVolumesOptions): {
   const tokens = createServiceAccountTokens({ client, clock, onRenewal: onChange });
   const images = createImageVolumes({ images: options.images, features, clock, onPulled: onChange });
   const placements: Placements = new Map();
-  const nfs = createNfs({ mounter });
+  const nfs = createNfs({ mounter, helpers: options.mountHelpers });
   const claim = createPersistent({
     client,
     objects,

@@ -22,6 +22,7 @@ import { createDeploymentController } from './deployment.js';
 import { createDisruptionController } from './disruption.js';
 import { createEndpointsController } from './endpoints.js';
 import { createEndpointSliceController } from './endpointslice.js';
+import { createEphemeralVolumeController } from './ephemeralvolume.js';
 import { createGarbageCollector } from './garbagecollector.js';
 import { createNamespaceController } from './namespace.js';
 import { createNodeIpamController } from './nodeipam.js';
@@ -129,6 +130,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
       terminatedPodThreshold: options.terminatedPodThreshold ?? 12_500,
       orphanGraceMs: options.podOrphanGraceMs ?? 40_000,
     }),
+    createEphemeralVolumeController(context),
     createVolumeBinder(context),
     ...(options.customKinds ? [createDefinitionController(context, options.customKinds)] : []),
     createNamespaceController(context, types),

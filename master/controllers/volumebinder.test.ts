@@ -1,4 +1,4 @@
-import t from 'tap';
+import t, { type Test } from 'tap';
 import {
   events,
   persistentVolumeClaims,
@@ -31,6 +31,25 @@ const claim = (name: string, storage: string, spec: object = {}): PersistentVolu
     metadata: { namespace: 'default', name, uid: `uid-${name}` },
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage } }, ...spec },
   }) as PersistentVolumeClaim;
+
+async function open(t: Test) {
+  const clock = createFakeClock();
+  const { registry } = await createTestRegistry({ clock });
+  const client = createRegistryClient(registry, { name: 'system:masters', groups: ['system:masters'] });
+  const controllers = createControllers({
+    ...{ client, clock, log: silentLogger },
+    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM', types: servedTypes(registry.resources) },
+  });
+  await controllers.start(new AbortController().signal);
+  t.teardown(async () => {
+    await controllers.stop();
+    await registry.stop();
+  });
+  const turn = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await clock.advance(20);
+  };
+  return { client, turn };
+}
 
 void t.test('which volume a claim gets', (t) => {
   const forClaim = { namespace: 'default', name: 'c' };
@@ -84,21 +103,7 @@ void t.test('the phase of a volume', (t) => {
 });
 
 void t.test('binds, waits for a consumer, loses and releases', async (t) => {
-  const clock = createFakeClock();
-  const { registry } = await createTestRegistry({ clock });
-  const client = createRegistryClient(registry, { name: 'system:masters', groups: ['system:masters'] });
-  const controllers = createControllers({
-    ...{ client, clock, log: silentLogger },
-    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM', types: servedTypes(registry.resources) },
-  });
-  await controllers.start(new AbortController().signal);
-  t.teardown(async () => {
-    await controllers.stop();
-    await registry.stop();
-  });
-  const turn = async (): Promise<void> => {
-    for (let i = 0; i < 20; i++) await clock.advance(20);
-  };
+  const { client, turn } = await open(t);
   const refTo = (name: string) => ({ namespace: 'default', name });
   const phaseOfClaim = async (name: string) =>
     (await client.get(persistentVolumeClaims, refTo(name))).status?.phase;
@@ -147,3 +152,49 @@ void t.test('binds, waits for a consumer, loses and releases', async (t) => {
   await turn();
   t.equal(await phaseOfClaim('three'), 'Lost');
 });
+
+void t.test(
+  'the claim of an ephemeral volume is made for its pod, binds and is never taken over',
+  async (t) => {
+    const { client, turn } = await open(t);
+    const template = {
+      metadata: { labels: { app: 'x' }, annotations: { note: 'y' } },
+      spec: {
+        accessModes: ['ReadWriteOnce'],
+        resources: { requests: { storage: '1Gi' } },
+        storageClassName: '',
+      },
+    };
+    const user = (name: string) =>
+      client.create(pods, {
+        metadata: { namespace: 'default', name },
+        spec: {
+          containers: [{ name: 'a', image: 'b' }],
+          volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: template } }],
+        },
+      });
+    await client.create(persistentVolumes, volume('a', '1Gi'));
+    const pod = await user('web');
+    await turn();
+    const ref = { namespace: 'default', name: 'web-v' };
+    const made = await client.get(persistentVolumeClaims, ref);
+    t.match(made, {
+      metadata: {
+        labels: { app: 'x' },
+        annotations: { note: 'y' },
+        ownerReferences: [{ kind: 'Pod', name: 'web', uid: pod.metadata.uid, controller: true }],
+      },
+      status: { phase: 'Bound' },
+    });
+    await client.create(persistentVolumeClaims, claim('other-v', '1Gi'));
+    await user('other');
+    await turn();
+    const told = (await client.list(events, { namespace: 'default' })).items.map(({ message }) => message);
+    t.match(told.join(), /ephemeral volume v: PVC default\/other-v \(uid: .*\) was not created for the pod/);
+    // Once the other is gone, the pod gets its own.
+    await client.delete(persistentVolumeClaims, { namespace: 'default', name: 'other-v' });
+    await turn();
+    const other = await client.get(persistentVolumeClaims, { namespace: 'default', name: 'other-v' });
+    t.equal(other.metadata.ownerReferences?.[0]?.name, 'other');
+  },
+);

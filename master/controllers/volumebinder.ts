@@ -156,6 +156,7 @@ export function createVolumeBinder(context: ControllerContext): Controller {
 }
 
 const claimsOfPod = ({ metadata, spec }: Pod): string[] =>
-  (spec?.volumes ?? []).flatMap(({ persistentVolumeClaim }) =>
-    persistentVolumeClaim ? [`${metadata.namespace}/${persistentVolumeClaim.claimName}`] : [],
-  );
+  (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    const claim = ephemeral ? `${metadata.name}-${name}` : persistentVolumeClaim?.claimName;
+    return claim ? [`${metadata.namespace}/${claim}`] : [];
+  });

@@ -31,6 +31,8 @@ export interface Harness {
   allocatable: Record<string, string>;
   /** Uids of pods whose volumes changed, as they came. */
   changed: string[];
+  /** Where the helpers of `mount` are, after a restart. */
+  helpers: string;
   /** A new process of the agent: memory is lost, the disk stays. */
   restart(): Promise<void>;
   prepare(pod: Pod): Promise<void>;
@@ -69,6 +71,7 @@ export async function createHarness(t: Test, given: { exec?: Exec } = {}): Promi
       facts: { hostIPs: [], nodeName: 'node-1', allocatable: () => h.allocatable },
       node: () => h.node,
       podsDirectory,
+      mountHelpers: h.helpers,
       onChange: (uid) => void h.changed.push(uid),
     });
   const h: Harness = {
@@ -82,6 +85,7 @@ export async function createHarness(t: Test, given: { exec?: Exec } = {}): Promi
     node: { name: 'node-1', labels: { 'kubernetes.io/hostname': 'node-1' } },
     allocatable: {},
     changed: [],
+    helpers: '/sbin',
     async restart() {
       await parts.objects.stop();
       parts = start();
