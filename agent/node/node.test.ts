@@ -161,6 +161,11 @@ t.test('the object', async (t) => {
   t.notOk(saysTheSame(status, nodeStatusOf(options, status, facts)));
 });
 
+const emptyInfo = {
+  ...{ machineID: '', systemUUID: '', bootID: '', kernelVersion: '', osImage: '', architecture: '' },
+  ...{ containerRuntimeVersion: '', kubeletVersion: '', kubeProxyVersion: '', operatingSystem: '' },
+};
+
 async function startNode(existing?: Node) {
   const clock = createFakeClock();
   const client = createFakeClient();
@@ -367,11 +372,15 @@ t.test('an address that a flag names stays', async (t) => {
 });
 
 t.test('an existing node is adopted', async (t) => {
-  const { get } = await startNode({
+  const { get, events } = await startNode({
     metadata: { name: 'node-a', labels: { mine: '1' } },
     spec: { podCIDR: '10.244.3.0/24', unschedulable: true },
-    status: { conditions: [{ type: 'Custom', status: 'True' }] },
+    status: {
+      conditions: [{ type: 'Custom', status: 'True' }],
+      nodeInfo: { ...emptyInfo, bootID: 'another' },
+    },
   });
+  t.equal(events[0], 'node-a Rebooted');
   const node = await get();
   t.match(node.metadata.labels, { mine: '1', 'kubernetes.io/hostname': 'node-a' });
   t.match(node.spec, { podCIDR: '10.244.3.0/24', unschedulable: true });

@@ -22,7 +22,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { Check, Pressure } from './conditions.js';
 import { type Machine, readMachine, readUsage, type Usage } from './machine.js';
 import type { NodeAddress } from './nodeaddress.js';
-import { conditionEvents, nodeReference } from './nodeevents.js';
+import { nodeEvents, nodeReference } from './nodeevents.js';
 import {
   defaultLabels,
   type NodeOptions,
@@ -146,9 +146,9 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
     const body = { metadata: { resourceVersion }, status: next };
     await client.patch(nodeType, ref, { type: 'merge', body }, { subresource: 'status', signal });
     posted = { status: next, atMs: clock.monotonicMs() };
-    for (const { type, reason } of conditionEvents(current.status?.conditions ?? [], next.conditions ?? [])) {
-      const message = `Node ${options.nodeName} status is now: ${reason}`;
-      deps.recorder.event(nodeReference(options.nodeName), type, reason, message);
+    const about = nodeReference(options.nodeName);
+    for (const { type, reason, message } of nodeEvents(options.nodeName, current.status ?? {}, next)) {
+      deps.recorder.event(about, type, reason, message);
     }
     return next;
   }

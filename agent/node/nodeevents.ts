@@ -3,11 +3,12 @@
  * written, and by whoever has something to say about the node.
  */
 import { findCondition } from '../../src/api/meta.js';
-import type { Node, NodeCondition } from '../../src/api/types.js';
+import type { Node, NodeCondition, NodeStatus } from '../../src/api/types.js';
 
 export interface NodeEvent {
   type: 'Normal' | 'Warning';
   reason: string;
+  message: string;
 }
 
 /** The node as events name it: kubelet gives the name for a uid too, and kubectl looks for that. */
@@ -24,16 +25,33 @@ const words: Record<string, { True: string; False: string }> = {
   PIDPressure: { True: 'NodeHasInsufficientPID', False: 'NodeHasSufficientPID' },
 };
 
-/** One for every condition of ours that is not what it was. */
-export function conditionEvents(
-  before: readonly NodeCondition[],
-  after: readonly NodeCondition[],
-): NodeEvent[] {
+/** What is worth telling of the step from one status to the next. */
+export function nodeEvents(nodeName: string, before: NodeStatus, after: NodeStatus): NodeEvent[] {
+  const events = conditionEvents(before.conditions ?? [], after.conditions ?? []);
+  const [old, bootId] = [before.nodeInfo?.bootID, after.nodeInfo?.bootID];
+  return [
+    ...(old && bootId && old !== bootId
+      ? [
+          {
+            type: 'Warning' as const,
+            reason: 'Rebooted',
+            message: `Node ${nodeName} has been rebooted, boot id: ${bootId}`,
+          },
+        ]
+      : []),
+    ...events.map((reason) => ({
+      type: 'Normal' as const,
+      reason,
+      message: `Node ${nodeName} status is now: ${reason}`,
+    })),
+  ];
+}
+
+/** A reason for every condition of ours that is not what it was. */
+function conditionEvents(before: readonly NodeCondition[], after: readonly NodeCondition[]): string[] {
   return after.flatMap(({ type, status }) => {
     const reasons = words[type];
     if (!reasons || findCondition(before, type)?.status === status) return [];
-    return status === 'True' || status === 'False'
-      ? [{ type: 'Normal' as const, reason: reasons[status] }]
-      : [];
+    return status === 'True' || status === 'False' ? [reasons[status]] : [];
   });
 }
