@@ -102,7 +102,8 @@ interface Call {
 
 const calls: Call[] = Object.entries(wanted).flatMap(([service, names]) =>
   names.map((name) => {
-    const method = root.lookupService(service).methods[name]?.resolve();
+    const method = root.lookupService(service).methods[name];
+    method?.resolve();
     if (!method?.resolvedRequestType || !method.resolvedResponseType)
       throw new Error(`${service} has no ${name}`);
     reach(method.resolvedRequestType);

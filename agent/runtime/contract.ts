@@ -1,6 +1,8 @@
 /**
  * 8. The contract of `Runtime` as tests: one suite that every implementation passes, the fake and the real ones.
- * Called by `fake.test.ts` and `docker.root.test.ts`, which bring the commands that their image understands.
+ * Called by the tests of each implementation, which bring the commands that their image understands.
+ *
+ * Where the runtime runs CNI (`networkedBy: 'runtime'`), a sandbox is made and started in one call: it is never `created`.
  */
 import { Readable, Writable } from 'node:stream';
 import type { Test } from 'tap';
@@ -140,6 +142,7 @@ async function readLogs(runtime: Runtime, id: string, options: Partial<LogOption
 /** Registers the suite as subtests of `t`. */
 export function runtimeContract(t: Test, subject: ContractSubject): void {
   const { runtime, commands } = subject;
+  const startsAtOnce = runtime.networkedBy === 'runtime';
 
   async function startPod(
     pod: string,
@@ -155,7 +158,10 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
   t.test('a pod lives from creation to removal, and every step may be repeated', async (t) => {
     await runtime.ensureSandboxImage();
     const sandbox = await runtime.createSandbox(sandboxSpec(subject.unique, 'life'));
-    t.match(await runtime.inspectSandbox(sandbox), { state: 'created', pid: 0, networkNamespace: '' });
+    t.match(
+      await runtime.inspectSandbox(sandbox),
+      startsAtOnce ? { state: 'running' } : { state: 'created', pid: 0, networkNamespace: '' },
+    );
     const running = await runtime.startSandbox(sandbox);
     t.match(running, {
       id: sandbox,
@@ -165,6 +171,7 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
     t.ok(running.pid > 0);
     t.equal(running.networkNamespace, `/proc/${running.pid}/ns/net`);
     t.equal((await runtime.startSandbox(sandbox)).pid, running.pid, 'starting what runs succeeds');
+    t.equal((running.ips ?? []).length > 0, startsAtOnce, 'who runs CNI tells the addresses');
 
     const container = await runtime.createContainer(sandbox, containerSpec(subject, 'life', commands.serve));
     t.match(await runtime.inspectContainer(container), {
@@ -184,6 +191,8 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
     t.ok(state?.pid && state.startedAt && state.imageId);
     t.match(state?.labels, { [labels.containerName]: 'main', [labels.podUid]: `${subject.unique}-life` });
 
+    // By then it listens to signals.
+    t.equal(await runtime.exec(container, { command: commands.env, tty: false }, noLimit()), 0);
     await runtime.stopContainer(container, 10_000);
     await runtime.stopContainer(container, 10_000);
     t.match(await runtime.inspectContainer(container), { state: 'exited', exitCode: 0, pid: 0 });
@@ -203,13 +212,16 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
     const sandbox = await runtime.createSandbox(spec);
     await refused(t, runtime.createSandbox(spec), 'conflict'); // the name is taken
     const container = await runtime.createContainer(sandbox, containerSpec(subject, 'wrong', commands.serve));
-    await refused(t, runtime.startContainer(container), 'conflict'); // its sandbox does not run
-    const missing = { ...containerSpec(subject, 'other', commands.serve), image: 'wherry.invalid/missing:1' };
+    const other = containerSpec(subject, 'other', commands.serve);
+    const otherLabels = { ...other.labels, [labels.containerName]: 'other' };
+    const missing = { ...other, labels: otherLabels, image: 'wherry.invalid/missing:1' };
     await refused(t, runtime.createContainer(sandbox, missing), 'imageNotFound');
     const orphan = containerSpec(subject, 'orphan', commands.serve);
     await refused(t, runtime.createContainer('0'.repeat(64), orphan), 'notFound'); // no such sandbox
     await refused(t, runtime.startContainer('0'.repeat(64)), 'notFound');
     await refused(t, runtime.exec(container, { command: commands.env, tty: false }, noLimit()), 'conflict');
+    if (startsAtOnce) await runtime.stopSandbox(sandbox, 0);
+    await refused(t, runtime.startContainer(container), 'conflict'); // its sandbox does not run
     await runtime.removeSandbox(sandbox);
     t.equal(await runtime.inspectContainer(container), undefined, 'a sandbox takes its containers along');
   });

@@ -13,7 +13,7 @@ export async function killTree(pid: number): Promise<void> {
 }
 
 /** False when it is gone. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+export function sendSignal(pid: number, signal: NodeJS.Signals | number): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
