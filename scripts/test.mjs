@@ -21,6 +21,7 @@ installPackages([
   { package: 'curl', present: () => hasCommand('curl') },
   { package: 'busybox-static', present: () => existsSync('/bin/busybox') },
   { package: 'systemd', present: () => hasCommand('systemd-analyze') },
+  { package: 'docker-registry', present: () => hasCommand('docker-registry') },
   { package: 'libfaketime', present: () => existsSync('/usr/share/doc/libfaketime') },
 ]);
 installAndBuild();

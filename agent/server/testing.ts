@@ -19,7 +19,8 @@ export interface Identity {
 
 export interface TestAuthority {
   ca: string;
-  issue(commonName: string, organizations?: readonly string[]): Promise<Identity>;
+  /** Good for that address, 127.0.0.1 by default. */
+  issue(commonName: string, organizations?: readonly string[], address?: string): Promise<Identity>;
 }
 
 const validity = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
@@ -37,7 +38,7 @@ export async function createTestAuthority(): Promise<TestAuthority> {
   });
   return {
     ca: certificate.toString('pem'),
-    async issue(commonName, organizations = []) {
+    async issue(commonName, organizations = [], address = '127.0.0.1') {
       const key = await createKey();
       const issued = await x509.X509CertificateGenerator.create({
         subject: nameOf({ commonName, organizations: [...organizations] }),
@@ -46,7 +47,7 @@ export async function createTestAuthority(): Promise<TestAuthority> {
         signingKey: keys.privateKey,
         signingAlgorithm,
         ...validity,
-        extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
+        extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }])],
       });
       return { key, cert: issued.toString('pem') };
     },
