@@ -71,7 +71,11 @@ function resolveVariable(
 ): string | undefined {
   const from = variable.valueFrom;
   if (!from) return expand(variable.value ?? '', env);
-  if (from.fieldRef) return fieldOf(pod, from.fieldRef.fieldPath, facts);
+  if (from.fieldRef) {
+    const { apiVersion = 'v1', fieldPath } = from.fieldRef;
+    if (apiVersion !== 'v1') throw new ConfigError(`unsupported pod version: ${apiVersion}`);
+    return fieldOf(pod, fieldPath, facts);
+  }
   if (from.resourceFieldRef) return resourceOf(pod, spec, from.resourceFieldRef, facts.allocatable);
   if (from.fileKeyRef) return fromFile(variable.name, from.fileKeyRef, facts.references);
   const ref = from.configMapKeyRef ?? from.secretKeyRef;

@@ -7,7 +7,7 @@
 import type { Container, Pod, Service } from '../../src/api/types.js';
 import { untilAborted } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
-import type { ContainerSpec, Mount, RuntimeFeatures } from '../runtime/runtime.js';
+import type { ContainerSpec, Mount } from '../runtime/runtime.js';
 import type { ReferencedObjects } from '../volumes/objects.js';
 import { dataOfConfigMap, dataOfSecret } from '../volumes/payload.js';
 import type { ContainerStart } from './actions.js';
@@ -195,7 +195,7 @@ export function createPreparation(options: PreparationOptions): {
       allocatable: options.allocatable(),
     };
     const env = buildEnvironment(pod, spec, facts);
-    const own = withRecursion(spec, await options.volumes.mountsOf(pod, spec, env), features);
+    const own = await options.volumes.mountsOf(pod, spec, env);
     const devices = (await options.volumes.devicesOf?.(pod, spec)) ?? [];
     const managed = await options.hostFiles.mountsOf(pod, spec, start.attempt);
     const resources = options.cgroups.resourcesOf(pod, spec);
@@ -228,20 +228,6 @@ const withoutShadowed = (managed: readonly Mount[], own: readonly Mount[]): Moun
   ...managed.filter(({ containerPath }) => !own.some((mount) => mount.containerPath === containerPath)),
   ...own,
 ];
-
-/** `IfPossible` asks for what the runtime can; `Enabled` was refused where it cannot. */
-const withRecursion = (
-  spec: Container,
-  mounts: readonly Mount[],
-  { recursiveReadOnly }: RuntimeFeatures,
-): Mount[] =>
-  mounts.map(({ recursiveReadOnly: _, ...mount }) => {
-    const asked = spec.volumeMounts?.find(
-      ({ mountPath }) => mountPath === mount.containerPath || `/${mountPath}` === mount.containerPath,
-    )?.recursiveReadOnly;
-    const isAsked = asked === 'Enabled' || asked === 'IfPossible';
-    return isAsked && recursiveReadOnly ? { ...mount, recursiveReadOnly: true } : mount;
-  });
 
 interface ReferencedNames {
   configMaps: string[];

@@ -344,15 +344,14 @@ t.test('what cannot be honoured is named', async (t) => {
       containers: [],
       initContainers: [spec],
       hostUsers: false,
-      volumes: [{ name: 'i', image: { reference: 'x' } }],
     },
   });
-  t.same(unsupportedInPod(pod, features), ['spec.hostUsers', 'spec.volumes{i}.image']);
+  t.same(unsupportedInPod(pod, features), ['spec.hostUsers']);
   t.same(unsupportedInContainer(pod, spec, features), [
     'spec.initContainers{c}.resources.claims',
     'spec.initContainers{c}.volumeMounts.recursiveReadOnly',
   ]);
-  const all = { ...features, userNamespaces: true, imageVolumes: true, recursiveReadOnly: true };
+  const all = { ...features, userNamespaces: true, recursiveReadOnly: true };
   t.same(unsupportedInPod(pod, all), []);
   t.same(unsupportedInContainer(pod, spec, all), ['spec.initContainers{c}.resources.claims']);
   t.same(unsupportedInContainer(build('web'), { name: 'main' }, features), []);

@@ -14,17 +14,16 @@ const asked = (checks: readonly Check[]): string[] =>
 /** Of the pod as a whole: its sandbox is not made. */
 export function unsupportedInPod({ spec }: Pod, features: RuntimeFeatures): string[] {
   const security = spec?.securityContext;
-  const images = (spec?.volumes ?? []).filter(({ image }) => image !== undefined);
   return asked([
     [spec?.hostUsers === false && !features.userNamespaces, 'spec.hostUsers'],
     [(spec?.resourceClaims ?? []).length > 0, 'spec.resourceClaims'],
+    [(spec?.resources?.claims ?? []).length > 0, 'spec.resources.claims'],
     [spec?.os?.name === 'windows', 'spec.os.name'],
     [security?.windowsOptions !== undefined, 'spec.securityContext.windowsOptions'],
     [
       security?.supplementalGroupsPolicy === 'Strict' && !features.strictSupplementalGroups,
       'spec.securityContext.supplementalGroupsPolicy',
     ],
-    ...images.map(({ name }): Check => [!features.imageVolumes, `spec.volumes{${name}}.image`]),
   ]);
 }
 
