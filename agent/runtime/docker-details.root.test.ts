@@ -1,13 +1,15 @@
 /** What the contract does not say but users see: pulls, long lines, terminals, shared namespaces, adoption. */
 import { randomUUID } from 'node:crypto';
-import { readFile, readlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
-import { run } from '../../src/host/exec.js';
+import { run, runChecked } from '../../src/host/exec.js';
 import { silentLogger } from '../../src/host/log.js';
 import { containerSpec, refused, sandboxSpec, sink } from './contract.js';
 import { DockerRuntime } from './docker.js';
-import { removeLeftovers, testImage } from './docker-testing.js';
+import { docker, removeLeftovers, testImage, testSocket } from './docker-testing.js';
 import { createTestRegistry } from './registry-testing.js';
 import type { ContainerSpec, LogLine, SandboxSpec } from './runtime.js';
 import { sandboxArchive } from './sandbox-image.js';
@@ -15,7 +17,7 @@ import { sandboxArchive } from './sandbox-image.js';
 const unique = `t${randomUUID().slice(0, 8)}`;
 const create = (): DockerRuntime =>
   new DockerRuntime({
-    socketPath: '/var/run/docker.sock',
+    socketPath: testSocket,
     node: unique,
     log: silentLogger,
     oomScoreFloor: 0,
@@ -67,7 +69,7 @@ t.test('pulls: by tag, by digest, with a login, and why not', async (t) => {
   const { host, digest } = registry;
   const auth = { username: 'me', password: 'secret', serverAddress: host };
   t.teardown(async () => {
-    await run('docker', ['rmi', '-f', `${host}/app:1`, `${host}/app@${digest}`]);
+    await docker('rmi', '-f', `${host}/app:1`, `${host}/app@${digest}`);
     await registry.close();
   });
   const id = await runtime.pullImage(`${host}/app:1`, auth, signal);
@@ -188,4 +190,165 @@ t.test('host network', async (t) => {
   const namespace = await readlink('/proc/self/ns/net');
   t.equal((await output(id, ['sh', '-c', 'readlink /proc/1/ns/net'])).trim(), namespace);
   await runtime.removeSandbox(sandbox);
+});
+
+const { features, version } = await runtime.version();
+
+t.test(`features of ${version}, as it says`, async (t) => {
+  const [major = 0] = version.split('.').map(Number.parseFloat);
+  t.equal(features.imageVolumes, major >= 28);
+  t.equal(features.recursiveReadOnly, major >= 25);
+  t.ok(features.runtimeHandlers.includes('runc'));
+  t.ok(features.seccomp);
+});
+
+t.test('read-only is for the mount itself, or for all that is mounted below it', async (t) => {
+  const top = await mkdtemp(join(tmpdir(), 'wherry-ro-'));
+  await mkdir(join(top, 'below'));
+  await runChecked('mount', ['-t', 'tmpfs', 'tmpfs', join(top, 'below')]);
+  t.teardown(async () => {
+    await runChecked('umount', [join(top, 'below')]);
+    await rm(top, { recursive: true });
+  });
+  const mounts = [
+    { hostPath: top, containerPath: '/plain', readOnly: true },
+    { hostPath: join(top, 'made'), containerPath: '/made', readOnly: true },
+    ...(features.recursiveReadOnly
+      ? [{ hostPath: top, containerPath: '/deep', readOnly: true, recursiveReadOnly: true }]
+      : []),
+  ];
+  const { sandbox, id } = await startPod('ro', ['sleep', '1000'], { container: { mounts } });
+  t.teardown(() => runtime.removeSandbox(sandbox));
+  const write = (path: string): Promise<number> =>
+    runtime.exec(id, { command: ['sh', '-c', `echo x > ${path}/x`], tty: false }, signal);
+  t.not(await write('/plain'), 0);
+  t.equal(await write('/plain/below'), 0, 'what is mounted below stays as it is');
+  t.not(await write('/made'), 0, 'a missing host path is made');
+  if (features.recursiveReadOnly) t.not(await write('/deep/below'), 0);
+});
+
+t.test('an image, and a directory of it, as a volume', { skip: !features.imageVolumes }, async (t) => {
+  const mounts = [
+    { hostPath: '', containerPath: '/whole', readOnly: true, image: subject.image },
+    { hostPath: '', containerPath: '/part', readOnly: true, image: subject.image, imageSubPath: 'bin' },
+  ];
+  const { sandbox, id } = await startPod('imagevolume', ['sleep', '1000'], { container: { mounts } });
+  t.teardown(() => runtime.removeSandbox(sandbox));
+  const run = (command: string): Promise<number> =>
+    runtime.exec(id, { command: ['sh', '-c', command], tty: false }, signal);
+  t.equal(await run('cat /whole/bin/busybox > /dev/null'), 0);
+  t.equal(await run('cat /part/busybox > /dev/null'), 0);
+  t.not(await run('echo x > /whole/x'), 0, 'read-only');
+});
+
+t.test('seccomp: a profile of this host, none, and one that is not there', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'wherry-seccomp-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  const profile = join(directory, 'no-mkdir.json');
+  const rule = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' };
+  await writeFile(profile, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] }, null, 2));
+  const mode = async (name: string, security: ContainerSpec['security']): Promise<string> => {
+    const { sandbox, id } = await startPod(name, ['sleep', '1000'], { container: { security } });
+    const status = await output(id, ['cat', '/proc/1/status']);
+    const made = await runtime.exec(id, { command: ['busybox', 'mkdir', '/tmp'], tty: false }, signal);
+    await runtime.removeSandbox(sandbox);
+    return `${/^Seccomp:\s+(\d)/m.exec(status)?.[1]} ${made === 0 ? 'made' : 'refused'}`;
+  };
+  t.equal(await mode('seccomp1', { seccomp: { type: 'Localhost', profile } }), '2 refused');
+  t.equal(await mode('seccomp2', { seccomp: { type: 'Unconfined' } }), '0 made');
+  t.equal(await mode('seccomp3', { seccomp: { type: 'RuntimeDefault' } }), '2 made');
+  const missing = { seccomp: { type: 'Localhost', profile: '/no/such.json' } } as const;
+  const sandbox = await runtime.createSandbox(sandboxSpec(unique, 'seccomp4'));
+  t.teardown(() => runtime.removeSandbox(sandbox));
+  const spec = { ...containerSpec(subject, 'seccomp4', ['true']), security: missing };
+  await refused(t, runtime.createContainer(sandbox, spec), 'invalid', /no\/such\.json/);
+});
+
+t.test('an open /proc, devices, a named runtime', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'wherry-device-'));
+  t.teardown(() => rm(directory, { recursive: true }));
+  // No driver has this number: who may open it hears of that, who may not hears nothing.
+  await runChecked('mknod', [join(directory, 'device'), 'c', '1', '10']);
+  const masked = await startPod('masked', ['sleep', '1000']);
+  const open = await startPod('open', ['sleep', '1000'], {
+    sandbox: { runtimeHandler: 'runc' },
+    container: {
+      security: { unmaskedProc: true },
+      devices: [{ hostPath: join(directory, 'device'), containerPath: '/dev/nothing', permissions: 'r' }],
+    },
+  });
+  const mounted = (id: string): Promise<string> => output(id, ['cat', '/proc/self/mounts']);
+  t.match(await mounted(masked.id), / \/proc\/sys /);
+  t.notMatch(await mounted(open.id), / \/proc\/sys /);
+  t.match(await output(open.id, ['sh', '-c', 'cat /dev/nothing 2>&1']), /No such device/);
+  t.match(await output(open.id, ['sh', '-c', '(echo x > /dev/nothing) 2>&1']), /not permitted/);
+  await runtime.removeSandbox(masked.sandbox);
+  await runtime.removeSandbox(open.sandbox);
+  const spec = { ...sandboxSpec(unique, 'nohandler'), runtimeHandler: 'nosuch' };
+  await refused(t, runtime.createSandbox(spec), 'invalid', /nosuch/);
+});
+
+const mib = 1024 * 1024;
+
+t.test('limits of a container that runs go up and down', async (t) => {
+  const resources = {
+    cpuShares: 100,
+    cpuQuota: 20_000,
+    memoryBytes: 64 * mib,
+    memoryReservationBytes: 32 * mib,
+  };
+  const { sandbox, id } = await startPod('resize', ['sleep', '1000'], { container: { resources } });
+  t.teardown(() => runtime.removeSandbox(sandbox));
+  const limits = async (): Promise<object> => {
+    const { stdout } = await docker('inspect', '--format', '{{json .HostConfig}}', id);
+    const { Memory, MemorySwap, CpuQuota, CpuShares } = JSON.parse(stdout);
+    return { memory: Memory / mib, swap: MemorySwap / mib, quota: CpuQuota, shares: CpuShares };
+  };
+  await runtime.updateContainer(id, { memoryBytes: 256 * mib, cpuQuota: 50_000 });
+  t.strictSame(await limits(), { memory: 256, swap: 256, quota: 50_000, shares: 100 }, 'up; the rest stays');
+  t.equal(await kernelLimit(id), 256 * mib);
+  await runtime.updateContainer(id, { memoryBytes: 48 * mib, cpuShares: 2, oomScoreAdj: 5 });
+  t.strictSame(await limits(), { memory: 48, swap: 48, quota: 50_000, shares: 2 }, 'down');
+  t.equal(await kernelLimit(id), 48 * mib);
+  await runtime.updateContainer(id, { cpuQuota: -1 });
+  t.match(await limits(), { quota: -1 }, 'no quota any more');
+  await refused(t, runtime.updateContainer(id, { memoryBytes: 1 }), 'invalid');
+  await runtime.updateContainer('0'.repeat(64), { cpuShares: 5 });
+});
+
+/** What the kernel enforces on the container, in bytes. */
+async function kernelLimit(id: string): Promise<number> {
+  const { pid = 0 } = (await runtime.inspectContainer(id)) ?? {};
+  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).split('\n');
+  const memory = lines.find((line) => line.split(':')[1] === 'memory');
+  const file = memory
+    ? `/sys/fs/cgroup/memory${memory.split(':')[2]}/memory.limit_in_bytes`
+    : `/sys/fs/cgroup${lines.find((line) => line.startsWith('0:'))?.split(':')[2]}/memory.max`;
+  return Number(await readFile(file, 'utf8'));
+}
+
+t.test('what a container wrote, and where images are', async (t) => {
+  const command = ['sh', '-c', 'head -c 3000000 /dev/zero > /x; sleep 1000'];
+  const { sandbox, id } = await startPod('layer', command);
+  t.teardown(() => runtime.removeSandbox(sandbox));
+  const quiet = await startPod('nolayer', ['sleep', '1000']);
+  t.teardown(() => runtime.removeSandbox(quiet.sandbox));
+  for (let tries = 0; tries < 100; tries += 1) {
+    if (((await runtime.writableLayerBytes()).get(id) ?? 0) >= 3_000_000) break;
+  }
+  const bytes = await runtime.writableLayerBytes();
+  t.ok((bytes.get(id) ?? 0) >= 3_000_000, `${bytes.get(id)}`);
+  t.ok((bytes.get(quiet.id) ?? 0) < 100_000);
+  t.notOk(bytes.has(sandbox), 'sandboxes are not asked for');
+  t.match(await runtime.imageDirectory(), /^\//);
+});
+
+t.test('SIGKILL comes when the grace is over, not before, not two seconds later', async (t) => {
+  const { sandbox, id } = await startPod('grace', ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done']);
+  t.teardown(() => runtime.removeSandbox(sandbox));
+  const begun = performance.now();
+  await runtime.stopContainer(id, 2400);
+  const took = performance.now() - begun;
+  t.ok(took >= 2400 && took < 4400, `${took} ms`);
+  t.match(await runtime.inspectContainer(id), { state: 'exited', exitCode: 137 });
 });

@@ -12,7 +12,7 @@ import { type Clock, systemClock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
 import { containerSpec, refused, sandboxSpec } from './contract.js';
 import { DockerRuntime } from './docker.js';
-import { removeLeftovers, testImage } from './docker-testing.js';
+import { removeLeftovers, testImage, testSocket } from './docker-testing.js';
 
 const unique = `t${randomUUID().slice(0, 8)}`;
 const socketPath = join(tmpdir(), `${unique}.sock`);
@@ -25,7 +25,7 @@ class DockerProxy {
   async up(): Promise<void> {
     await rm(socketPath, { force: true });
     this.#server = createServer((client) => {
-      const docker = connect('/var/run/docker.sock');
+      const docker = connect(testSocket);
       for (const socket of [client, docker]) {
         this.#sockets.add(socket);
         socket.on('error', () => socket.destroy());

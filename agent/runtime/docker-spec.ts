@@ -2,14 +2,18 @@
  * 8. Translation between our words and Docker's: specs to create bodies, inspect answers to states. Pure.
  * Called by docker.ts.
  */
-import type { ContainerCreateOptions, ContainerInspectInfo, HostConfig } from 'dockerode';
+import type { ContainerCreateOptions, ContainerInspectInfo, DeviceMapping, HostConfig } from 'dockerode';
+import { mountsOf } from './docker-mounts.js';
+import type { ApiVersion } from './docker-version.js';
 import {
   type ContainerSpec,
   type ContainerState,
+  type Device,
   type LinuxResources,
   labels,
   type SandboxSpec,
   type SandboxState,
+  type SecurityProfile,
   type SecuritySpec,
 } from './runtime.js';
 import { sandboxCommand, sandboxImage } from './sandbox-image.js';
@@ -21,13 +25,32 @@ export const sandboxIdLabel = 'io.wherry.sandbox-id';
 const pidSharingLabel = 'io.wherry.pid-sharing';
 
 /** How containers of a sandbox join it; what `createContainer` must remember of the `SandboxSpec`. */
-export type Sharing = Pick<SandboxSpec, 'pid' | 'ipc'>;
+export interface Sharing extends Pick<SandboxSpec, 'pid' | 'ipc'> {
+  /** As Docker calls it; containers run under the same as their sandbox. */
+  runtimeHandler: string | undefined;
+}
+
+/** What a body depends on besides the spec. */
+export interface SandboxContext {
+  /** The lowest oom_score_adj the runtime may set; without CAP_SYS_RESOURCE it is 0. */
+  oomFloor: number;
+  /** Value of the option `seccomp`: a profile's text, `unconfined`, or undefined for Docker's own. */
+  seccomp: string | undefined;
+}
+
+export interface ContainerContext extends SandboxContext {
+  sharing: Sharing;
+  api: Pick<ApiVersion, 'recursiveReadOnly'>;
+}
 
 /** The log file is rotated by Docker: five files of 10 MB, as kubelet's containerLogMaxSize and -MaxFiles. */
 const logConfig = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '5' } };
 
-/** `oomFloor`: the lowest oom_score_adj the runtime may set; without CAP_SYS_RESOURCE it is 0. */
-export function sandboxBody(spec: SandboxSpec, oomFloor: number): ContainerCreateOptions {
+/** Its process only waits: it is never privileged, whatever its containers are. */
+export function sandboxBody(
+  spec: SandboxSpec,
+  { oomFloor, seccomp }: SandboxContext,
+): ContainerCreateOptions {
   const host = spec.network === 'host';
   return {
     name: spec.name,
@@ -42,11 +65,12 @@ export function sandboxBody(spec: SandboxSpec, oomFloor: number): ContainerCreat
       ...(spec.pid === 'host' && { PidMode: 'host' }),
       ...(spec.cgroupParent && { CgroupParent: spec.cgroupParent }),
       ...(!host && { Sysctls: spec.sysctls }),
+      ...(spec.runtimeHandler && { Runtime: spec.runtimeHandler }),
       CpuShares: 2,
       // The pod lives as long as this process: it is among the last that the kernel kills.
       OomScoreAdj: Math.max(-998, oomFloor),
       CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
+      SecurityOpt: ['no-new-privileges', ...seccompOption(seccomp), ...seLinux(spec.security?.seLinuxLabels)],
       ReadonlyRootfs: true,
       RestartPolicy: { Name: 'no' },
       LogConfig: { Type: 'none', Config: {} },
@@ -56,9 +80,8 @@ export function sandboxBody(spec: SandboxSpec, oomFloor: number): ContainerCreat
 
 export function containerBody(
   sandboxId: string,
-  sharing: Sharing,
   spec: ContainerSpec,
-  oomFloor: number,
+  { sharing, api, oomFloor, seccomp }: ContainerContext,
 ): ContainerCreateOptions {
   const join = `container:${sandboxId}`;
   return {
@@ -82,24 +105,22 @@ export function containerBody(
       ...(sharing.pid === 'pod' && { PidMode: join }),
       ...(spec.pidOf && { PidMode: `container:${spec.pidOf}` }),
       ...(spec.cgroupParent && { CgroupParent: spec.cgroupParent }),
-      Binds: spec.mounts.map(bind),
+      ...(sharing.runtimeHandler && { Runtime: sharing.runtimeHandler }),
+      ...mountsOf(spec.mounts, api),
+      ...(spec.devices && { Devices: spec.devices.map(device) }),
       RestartPolicy: { Name: 'no' },
       LogConfig: logConfig,
       ...resources(spec.resources, oomFloor),
-      ...security(spec.security),
+      ...security(spec.security, seccomp),
     },
   };
 }
 
-/**
- * `host:container:ro,rslave`; unlike `Mounts`, this form also makes a missing host path a directory. Private is Docker's
- * own default, and not named: for what holds its own directory (the host's root) it then takes rslave, which it must be.
- */
-function bind(mount: ContainerSpec['mounts'][number]): string {
-  const { propagation = 'private' } = mount;
-  const options = [mount.readOnly ? 'ro' : 'rw', ...(propagation === 'private' ? [] : [propagation])];
-  return `${mount.hostPath}:${mount.containerPath}:${options.join(',')}`;
-}
+const device = ({ hostPath, containerPath, permissions }: Device): DeviceMapping => ({
+  PathOnHost: hostPath,
+  PathInContainer: containerPath,
+  CgroupPermissions: permissions,
+});
 
 /** Limits of a container that runs. Docker takes no new oom_score_adj. */
 export function updateBody({ oomScoreAdj, ...limits }: LinuxResources): HostConfig {
@@ -121,10 +142,23 @@ function resources(limits: LinuxResources, oomFloor: number): HostConfig {
   };
 }
 
-function security(spec: SecuritySpec): HostConfig {
+const seccompOption = (seccomp: string | undefined): string[] =>
+  seccomp === undefined ? [] : [`seccomp=${seccomp}`];
+
+const seLinux = (labels: readonly string[] = []): string[] => labels.map((label) => `label=${label}`);
+
+/** Docker's own profile when absent. */
+function appArmor(profile: SecurityProfile | undefined): string[] {
+  if (profile?.type === 'Unconfined') return ['apparmor=unconfined'];
+  return profile?.type === 'Localhost' ? [`apparmor=${profile.profile}`] : [];
+}
+
+function security(spec: SecuritySpec, seccomp: string | undefined): HostConfig {
   const options = [
     ...(spec.noNewPrivileges ? ['no-new-privileges'] : []),
-    ...(spec.seLinuxLabels ?? []).map((label) => `label=${label}`),
+    ...seccompOption(seccomp),
+    ...appArmor(spec.appArmor),
+    ...seLinux(spec.seLinuxLabels),
   ];
   return {
     Privileged: spec.privileged ?? false,
@@ -132,6 +166,7 @@ function security(spec: SecuritySpec): HostConfig {
     ...(spec.supplementalGroups && { GroupAdd: spec.supplementalGroups.map(String) }),
     ...(spec.addCapabilities && { CapAdd: [...spec.addCapabilities] }),
     ...(spec.dropCapabilities && { CapDrop: [...spec.dropCapabilities] }),
+    ...(spec.unmaskedProc && { MaskedPaths: [], ReadonlyPaths: [] }),
     ...(options.length > 0 && { SecurityOpt: options }),
   };
 }
@@ -192,6 +227,7 @@ export function sharingOf(sandbox: ContainerInspectInfo): Sharing {
   return {
     pid: pid === 'pod' || pid === 'host' ? pid : 'container',
     ipc: sandbox.HostConfig.IpcMode === 'host' ? 'host' : 'pod',
+    runtimeHandler: sandbox.HostConfig.Runtime || undefined,
   };
 }
 

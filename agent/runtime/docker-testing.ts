@@ -5,8 +5,19 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runChecked } from '../../src/host/exec.js';
+import { type ExecResult, run, runChecked } from '../../src/host/exec.js';
 import { labels } from './runtime.js';
+
+/** The daemon under test: this machine's, or the one that `docker-versions.root.test.ts` started. */
+export const testSocket = process.env['WHERRY_TEST_DOCKER'] ?? '/var/run/docker.sock';
+
+/** Docker's own client on that daemon. */
+export const docker = (...args: string[]): Promise<ExecResult> =>
+  run('docker', ['--host', `unix://${testSocket}`, ...args]);
+
+async function dockerChecked(...args: string[]): Promise<string> {
+  return (await runChecked('docker', ['--host', `unix://${testSocket}`, ...args])).stdout;
+}
 
 const reference = 'wherry-test/busybox:1';
 const applets = [
@@ -28,8 +39,7 @@ const applets = [
 
 /** Makes the image if it is not there; returns its reference. Needs the package busybox-static. */
 export async function testImage(): Promise<string> {
-  const found = await runChecked('docker', ['image', 'ls', '-q', reference]);
-  if (found.stdout.trim() !== '') return reference;
+  if ((await dockerChecked('image', 'ls', '-q', reference)).trim() !== '') return reference;
   const root = await mkdtemp(join(tmpdir(), 'wherry-image-'));
   try {
     await mkdir(join(root, 'bin'));
@@ -37,7 +47,7 @@ export async function testImage(): Promise<string> {
     await chmod(join(root, 'bin/busybox'), 0o755);
     for (const applet of applets) await symlink('busybox', join(root, 'bin', applet));
     await runChecked('tar', ['-C', root, '-cf', `${root}.tar`, 'bin']);
-    await runChecked('docker', ['import', `${root}.tar`, reference]);
+    await dockerChecked('import', `${root}.tar`, reference);
   } finally {
     await rm(root, { recursive: true, force: true });
     await rm(`${root}.tar`, { force: true });
@@ -47,7 +57,7 @@ export async function testImage(): Promise<string> {
 
 /** Removes every container that carries this node's label. */
 export async function removeLeftovers(node: string): Promise<void> {
-  const { stdout } = await runChecked('docker', ['ps', '-aq', '--filter', `label=${labels.node}=${node}`]);
-  const ids = stdout.split('\n').filter(Boolean);
-  if (ids.length > 0) await runChecked('docker', ['rm', '-f', ...ids]);
+  const found = await dockerChecked('ps', '-aq', '--filter', `label=${labels.node}=${node}`);
+  const ids = found.split('\n').filter(Boolean);
+  if (ids.length > 0) await dockerChecked('rm', '-f', ...ids);
 }

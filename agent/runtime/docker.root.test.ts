@@ -4,7 +4,7 @@ import t from 'tap';
 import { silentLogger } from '../../src/host/log.js';
 import { runtimeContract } from './contract.js';
 import { DockerRuntime } from './docker.js';
-import { removeLeftovers, testImage } from './docker-testing.js';
+import { removeLeftovers, testImage, testSocket } from './docker-testing.js';
 
 const unique = `t${randomUUID().slice(0, 8)}`;
 const shell = (script: string): readonly string[] => ['/bin/sh', '-c', script];
@@ -18,7 +18,7 @@ const commands = {
 };
 
 const runtime = new DockerRuntime({
-  socketPath: '/var/run/docker.sock',
+  socketPath: testSocket,
   node: unique,
   log: silentLogger,
   oomScoreFloor: 0,

@@ -5,7 +5,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { containerSpec, sandboxSpec } from './contract.js';
 import { DeadlineExceeded, toRuntimeError, unless } from './docker-errors.js';
+import { featuresOf } from './docker-features.js';
 import { readFrames } from './docker-frames.js';
+import { mountsOf } from './docker-mounts.js';
+import { loadProfile } from './docker-security.js';
 import {
   containerBody,
   containerState,
@@ -14,9 +17,10 @@ import {
   sandboxState,
   sharingOf,
 } from './docker-spec.js';
+import { agreeOnApi } from './docker-version.js';
 import { EventQueue } from './event-queue.js';
 import { FakeRuntime } from './fake.js';
-import type { RuntimeEvent } from './runtime.js';
+import type { Mount, RuntimeEvent, SecuritySpec } from './runtime.js';
 import { sandboxArchive, sandboxProgram } from './sandbox-image.js';
 
 const frame = (type: 1 | 2, text: string): Buffer => {
@@ -95,10 +99,115 @@ t.test('what answers of Docker mean', async (t) => {
 
 const subject = { runtime: new FakeRuntime(), image: 'busy:1', commands: {} as never, unique: 'u' };
 
+const bare = { oomFloor: 0, seccomp: undefined };
+const old = agreeOnApi({ Version: '20.10.24', ApiVersion: '1.41', MinAPIVersion: '1.12' });
+const current = agreeOnApi({ Version: '28.5.2', ApiVersion: '1.51', MinAPIVersion: '1.24' });
+const shared = { pid: 'container', ipc: 'pod', runtimeHandler: undefined } as const;
+
+t.test('the version of the API: the newest that both know', async (t) => {
+  t.strictSame(old, { text: '1.41', recursiveReadOnly: false, imageMounts: false });
+  t.strictSame(current, { text: '1.51', recursiveReadOnly: true, imageMounts: true });
+  t.equal(agreeOnApi({ Version: '29', ApiVersion: '1.52', MinAPIVersion: '1.44' }).text, '1.51');
+  t.equal(agreeOnApi({ Version: 'x', ApiVersion: '1.44' }).text, '1.44');
+  t.throws(() => agreeOnApi({ Version: '19.03.15', ApiVersion: '1.40', MinAPIVersion: '1.12' }), {
+    kind: 'invalid',
+    message: 'Docker 19.03.15 is too old: its API is 1.40, needed is 1.41 (Docker 20.10)',
+  });
+  t.throws(() => agreeOnApi({ Version: '40', ApiVersion: '2.0', MinAPIVersion: '1.60' }), {
+    kind: 'invalid',
+    message: 'Docker 40 is too new: it takes API 1.60 at least, known here is 1.51',
+  });
+});
+
+t.test('what a daemon can', async (t) => {
+  const info = {
+    CgroupDriver: 'cgroupfs',
+    DockerRootDir: '/var/lib/docker',
+    KernelVersion: '6.1.0-18-amd64',
+    SecurityOptions: ['name=seccomp,profile=default', 'name=cgroupns'],
+    Runtimes: { runc: {}, gvisor: {} },
+  };
+  t.strictSame(featuresOf(info, current), {
+    imageVolumes: true,
+    recursiveReadOnly: true,
+    userNamespaces: false,
+    strictSupplementalGroups: false,
+    runtimeHandlers: ['runc', 'gvisor'],
+    seccomp: true,
+    appArmor: false,
+  });
+  t.match(featuresOf({ ...info, KernelVersion: '5.10.0' }, current), { recursiveReadOnly: false });
+  const bareInfo = { ...info, SecurityOptions: null, Runtimes: null };
+  t.match(featuresOf(bareInfo, old), { imageVolumes: false, seccomp: false, runtimeHandlers: [] });
+});
+
+t.test('mounts: read-only is not recursive unless asked, on every version', async (t) => {
+  const mounts: Mount[] = [
+    { hostPath: '/a', containerPath: '/ro', readOnly: true },
+    { hostPath: '/b', containerPath: '/rw', readOnly: false },
+    { hostPath: '/c', containerPath: '/all', readOnly: true, recursiveReadOnly: true, propagation: 'rslave' },
+    { hostPath: '', containerPath: '/image', readOnly: true, image: 'app:1', imageSubPath: 'etc' },
+  ];
+  t.strictSame(mountsOf(mounts.slice(0, 2), old), { Binds: ['/a:/ro:ro', '/b:/rw:rw'] });
+  t.strictSame(mountsOf(mounts, current), {
+    Binds: ['/b:/rw:rw'],
+    Mounts: [
+      {
+        Type: 'bind',
+        Source: '/a',
+        Target: '/ro',
+        ReadOnly: true,
+        BindOptions: { CreateMountpoint: true, ReadOnlyNonRecursive: true },
+      },
+      {
+        Type: 'bind',
+        Source: '/c',
+        Target: '/all',
+        ReadOnly: true,
+        BindOptions: { Propagation: 'rslave', CreateMountpoint: true, ReadOnlyForceRecursive: true },
+      },
+      {
+        Type: 'image',
+        Source: 'app:1',
+        Target: '/image',
+        ReadOnly: true,
+        ImageOptions: { Subpath: 'etc' },
+      },
+    ],
+  });
+});
+
+t.test('security: profiles, labels and an open /proc', async (t) => {
+  const spec = containerSpec(subject, 'web', ['sh']);
+  const withSecurity = (security: SecuritySpec, seccomp?: string) =>
+    containerBody('S', { ...spec, security }, { ...bare, seccomp, sharing: shared, api: old }).HostConfig;
+  t.strictSame(withSecurity({ appArmor: { type: 'Unconfined' } }, 'unconfined')?.SecurityOpt, [
+    'seccomp=unconfined',
+    'apparmor=unconfined',
+  ]);
+  const all: SecuritySpec = {
+    noNewPrivileges: true,
+    appArmor: { type: 'Localhost', profile: 'k8s-deny' },
+    seLinuxLabels: ['type:spc_t'],
+    unmaskedProc: true,
+  };
+  t.match(withSecurity(all), {
+    SecurityOpt: ['no-new-privileges', 'apparmor=k8s-deny', 'label=type:spc_t'],
+    MaskedPaths: [],
+    ReadonlyPaths: [],
+  });
+  const plain = withSecurity({ seccomp: { type: 'RuntimeDefault' }, appArmor: { type: 'RuntimeDefault' } });
+  t.notOk('SecurityOpt' in (plain ?? {}) || 'MaskedPaths' in (plain ?? {}), 'Docker’s own are not named');
+  await t.rejects(loadProfile({ type: 'Localhost', profile: '/no/such' }), {
+    kind: 'invalid',
+    message: /cannot load seccomp profile "\/no\/such": ENOENT/,
+  });
+});
+
 t.test('sandboxes: what Docker is asked for', async (t) => {
   const pod = sandboxBody(
     { ...sandboxSpec('u', 'web'), cgroupParent: '/kubepods/podx', sysctls: { 'net.core.somaxconn': '9' } },
-    0,
+    bare,
   );
   t.match(pod, {
     Hostname: 'web',
@@ -111,7 +220,22 @@ t.test('sandboxes: what Docker is asked for', async (t) => {
       RestartPolicy: { Name: 'no' },
     },
   });
-  const host = sandboxBody({ ...sandboxSpec('u', 'web'), network: 'host', pid: 'host', ipc: 'host' }, -1000);
+  const host = sandboxBody(
+    {
+      ...sandboxSpec('u', 'web'),
+      network: 'host',
+      pid: 'host',
+      ipc: 'host',
+      runtimeHandler: 'gvisor',
+      security: { privileged: true, seLinuxLabels: ['level:s0'] },
+    },
+    { oomFloor: -1000, seccomp: '{}' },
+  );
+  t.match(host.HostConfig, {
+    Runtime: 'gvisor',
+    SecurityOpt: ['no-new-privileges', 'seccomp={}', 'label=level:s0'],
+  });
+  t.notOk('Privileged' in (host.HostConfig ?? {}), 'the sandbox itself never is');
   t.match(host.HostConfig, { NetworkMode: 'host', PidMode: 'host', IpcMode: 'host', OomScoreAdj: -998 });
   t.notOk('Hostname' in host || 'Sysctls' in (host.HostConfig ?? {}));
 });
@@ -120,7 +244,6 @@ t.test('containers: what Docker is asked for', async (t) => {
   const spec = containerSpec(subject, 'web', ['sh']);
   const body = containerBody(
     'S',
-    { pid: 'pod', ipc: 'pod' },
     {
       ...spec,
       args: ['-c', 'true'],
@@ -128,9 +251,16 @@ t.test('containers: what Docker is asked for', async (t) => {
         { hostPath: '/a', containerPath: '/b', readOnly: true },
         { hostPath: '/c', containerPath: '/d', readOnly: false, propagation: 'rshared' },
       ],
-      resources: { cpuShares: 2, cpuQuota: 5000, memoryBytes: 7, oomScoreAdj: -997 },
+      resources: {
+        cpuShares: 2,
+        cpuQuota: 5000,
+        memoryBytes: 7,
+        memoryReservationBytes: 5,
+        oomScoreAdj: -997,
+      },
+      devices: [{ hostPath: '/dev/fuse', containerPath: '/dev/x', permissions: 'rw' }],
     },
-    0,
+    { ...bare, api: old, sharing: { pid: 'pod', ipc: 'pod', runtimeHandler: 'gvisor' } },
   );
   t.match(body, {
     Entrypoint: ['sh'],
@@ -148,16 +278,23 @@ t.test('containers: what Docker is asked for', async (t) => {
       CpuPeriod: 100_000,
       Memory: 7,
       MemorySwap: 7,
+      MemoryReservation: 5,
       OomScoreAdj: 0,
+      Runtime: 'gvisor',
+      Devices: [{ PathOnHost: '/dev/fuse', PathInContainer: '/dev/x', CgroupPermissions: 'rw' }],
     },
   });
   const { command: _, ...withoutCommand } = spec;
-  const plain = containerBody('S', { pid: 'container', ipc: 'host' }, withoutCommand, 0);
+  const plain = containerBody('S', withoutCommand, {
+    ...bare,
+    api: old,
+    sharing: { ...shared, ipc: 'host' },
+  });
   t.notOk('Entrypoint' in plain || 'Cmd' in plain, 'the image decides');
   t.equal(plain.HostConfig?.IpcMode, 'host');
   t.notOk('PidMode' in (plain.HostConfig ?? {}));
   t.strictSame(
-    containerBody('S', { pid: 'container', ipc: 'pod' }, spec, 0).Cmd,
+    containerBody('S', spec, { ...bare, api: old, sharing: shared }).Cmd,
     [],
     'a command drops the image’s arguments',
   );
@@ -214,7 +351,7 @@ t.test('states: what Docker answers', async (t) => {
   });
   const running = inspected({ Status: 'running', Running: true, Pid: 7 });
   t.match(sandboxState(running), { state: 'running', pid: 7, networkNamespace: '/proc/7/ns/net' });
-  t.strictSame(sharingOf(running), { pid: 'pod', ipc: 'pod' });
+  t.strictSame(sharingOf(running), { pid: 'pod', ipc: 'pod', runtimeHandler: undefined });
 });
 
 t.test('the sandbox program is a small static ELF in a tar', async (t) => {

@@ -12,8 +12,10 @@ import { DockerClient, deadlines } from './docker-client.js';
 import { unless } from './docker-errors.js';
 import { dockerEvents } from './docker-events.js';
 import { DockerExec } from './docker-exec.js';
+import { type DockerInfo, featuresOf } from './docker-features.js';
 import { DockerImages } from './docker-images.js';
 import { dockerLogs } from './docker-logs.js';
+import { loadProfile } from './docker-security.js';
 import {
   containerBody,
   containerState,
@@ -54,14 +56,6 @@ export interface DockerRuntimeOptions {
   oomScoreFloor?: number;
 }
 
-/** What Docker says of itself in `/info`, as far as it matters here. */
-interface DockerInfo {
-  CgroupDriver: string;
-  DockerRootDir: string;
-  SecurityOptions: readonly string[] | null;
-  Runtimes: Readonly<Record<string, unknown>> | null;
-}
-
 export class DockerRuntime implements Runtime {
   readonly networkedBy = 'agent';
   readonly #client: DockerClient;
@@ -85,28 +79,14 @@ export class DockerRuntime implements Runtime {
   }
 
   async version(): ReturnType<Runtime['version']> {
-    const [version, info] = await this.#client.call(deadlines.quick, async (_docker, abortSignal) =>
-      Promise.all([
-        this.#client.get<{ Version: string; ApiVersion: string }>('/version', {}, abortSignal),
-        this.#client.get<DockerInfo>('/info', {}, abortSignal),
-      ]),
-    );
-    const has = (option: string): boolean =>
-      (info.SecurityOptions ?? []).some((text) => text.startsWith(`name=${option}`));
+    const daemon = await this.#client.daemon();
+    const info = await this.#info(deadlines.probe);
     return {
       name: 'docker',
-      version: version.Version,
-      apiVersion: version.ApiVersion,
+      version: daemon.Version,
+      apiVersion: daemon.api.text,
       cgroupDriver: info.CgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
-      features: {
-        imageVolumes: false,
-        recursiveReadOnly: false,
-        userNamespaces: false,
-        strictSupplementalGroups: false,
-        runtimeHandlers: Object.keys(info.Runtimes ?? {}),
-        seccomp: has('seccomp'),
-        appArmor: has('apparmor'),
-      },
+      features: featuresOf(info, daemon.api),
     };
   }
 
@@ -115,14 +95,15 @@ export class DockerRuntime implements Runtime {
   }
 
   async createSandbox(spec: SandboxSpec): Promise<string> {
-    const body = sandboxBody(spec, this.#oomFloor);
+    const seccomp = await loadProfile(spec.security?.seccomp);
+    const body = sandboxBody(spec, { oomFloor: this.#oomFloor, seccomp });
     const id = await this.#create(body).catch(async (error: unknown) => {
       // Somebody removed unused images while no pod ran.
       if (!(error instanceof RuntimeError && error.kind === 'imageNotFound')) throw error;
       await this.ensureSandboxImage();
       return this.#create(body);
     });
-    this.#sharing.set(id, { pid: spec.pid, ipc: spec.ipc });
+    this.#sharing.set(id, { pid: spec.pid, ipc: spec.ipc, runtimeHandler: spec.runtimeHandler });
     this.#members.set(id, new Set());
     return id;
   }
@@ -160,7 +141,12 @@ export class DockerRuntime implements Runtime {
   }
 
   async createContainer(sandboxId: string, spec: ContainerSpec): Promise<string> {
-    const body = containerBody(sandboxId, await this.#sharingOf(sandboxId), spec, this.#oomFloor);
+    const [sharing, seccomp, api] = await Promise.all([
+      this.#sharingOf(sandboxId),
+      loadProfile(spec.security.seccomp),
+      this.#client.api(),
+    ]);
+    const body = containerBody(sandboxId, spec, { sharing, seccomp, api, oomFloor: this.#oomFloor });
     try {
       const id = await this.#create(body);
       this.#members.get(sandboxId)?.add(id);
@@ -237,10 +223,7 @@ export class DockerRuntime implements Runtime {
   }
 
   async imageDirectory(): Promise<string> {
-    const info = await this.#client.call(deadlines.quick, (_docker, abortSignal) =>
-      this.#client.get<DockerInfo>('/info', {}, abortSignal),
-    );
-    return info.DockerRootDir;
+    return (await this.#info(deadlines.quick)).DockerRootDir;
   }
 
   pullImage(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string> {
@@ -266,6 +249,12 @@ export class DockerRuntime implements Runtime {
   /** Closes idle connections; for whoever ends the process. */
   close(): void {
     this.#client.close();
+  }
+
+  #info(deadlineMs: number): Promise<DockerInfo> {
+    return this.#client.call(deadlineMs, (_docker, abortSignal) =>
+      this.#client.get<DockerInfo>('/info', {}, abortSignal),
+    );
   }
 
   async #create(body: ContainerCreateOptions): Promise<string> {
