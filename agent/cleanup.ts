@@ -12,7 +12,7 @@ import { createPodCgroups } from './cgroups/manager.js';
 import { removeLogLinks } from './logs/links.js';
 import { cleanUpNetwork } from './network/cleanup.js';
 import type { AgentOptions } from './options.js';
-import { DockerRuntime } from './runtime/docker.js';
+import { openRuntime } from './runtime/open.js';
 import { type Runtime, RuntimeError } from './runtime/runtime.js';
 import { createIptables } from './services/iptables.js';
 import { cleanUpServices } from './services/removal.js';
@@ -22,7 +22,14 @@ import { createMounter } from './volumes/mounts.js';
 export async function cleanUp(options: AgentOptions, how: { purge: boolean; log: Logger }): Promise<void> {
   const { purge, log } = how;
   const directory = join(options.dataDir, 'agent');
-  const runtime = new DockerRuntime({ socketPath: options.runtimeEndpoint, node: options.nodeName, log });
+  const { runtime, network, close } = await openRuntime({
+    name: options.runtime,
+    socketPath: options.runtimeEndpoint,
+    node: options.nodeName,
+    logDirectory: options.logDirectory,
+    clock: systemClock,
+    log,
+  });
   const firewall = createIptables({ clock: systemClock });
   const mounter = createMounter(exec);
   const errors: unknown[] = [];
@@ -36,7 +43,12 @@ export async function cleanUp(options: AgentOptions, how: { purge: boolean; log:
   try {
     await step(() => removeContainers(runtime, log));
     await step(() => cleanUpServices(firewall));
-    await step(() => cleanUpNetwork({ dataDirectory: directory, firewall }));
+    await step(async () => {
+      // A runtime that is away says nothing: the file is then looked for where the flags say.
+      const told = await network?.cniConfDirectory().catch(() => undefined);
+      const confDirectory = network && (told ?? options.cniConfDir);
+      await cleanUpNetwork({ dataDirectory: directory, firewall, ...(confDirectory && { confDirectory }) });
+    });
     const podsDirectory = join(directory, 'pods');
     await step(() => removeLogLinks({ directory: options.logDirectory, podsDirectory, log }));
     await step(() => mounter.removeTree(podsDirectory));
@@ -44,7 +56,7 @@ export async function cleanUp(options: AgentOptions, how: { purge: boolean; log:
     await step(() => rm(delayFile, { force: true }));
     if (purge) await step(() => rm(directory, { recursive: true, force: true }));
   } finally {
-    runtime.close();
+    await close();
   }
   if (errors.length > 0) throw new AggregateError(errors, errors.map(String).join('; '));
 }

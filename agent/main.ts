@@ -30,6 +30,7 @@ import { createImages } from './images/parts.js';
 import { createLogLinks } from './logs/links.js';
 import { createPodNetwork } from './network/pods.js';
 import { createRoutes } from './network/router.js';
+import { createRuntimeNetwork } from './network/runtime-network.js';
 import { enforcedLimits, requireReservable } from './node/allocatable.js';
 import { joinCluster } from './node/bootstrap.js';
 import { createRenewal } from './node/bootstrap-renewal.js';
@@ -40,7 +41,7 @@ import { createNodeAddress } from './node/nodeaddress.js';
 import type { AgentOptions } from './options.js';
 import { createGate } from './pods/gate.js';
 import { createPods, uidIndexers } from './pods/pods.js';
-import { DockerRuntime } from './runtime/docker.js';
+import { openRuntime } from './runtime/open.js';
 import { createAccess } from './server/access.js';
 import { metricsPages } from './server/metrics-pages.js';
 import { createAgentServer } from './server/server.js';
@@ -127,14 +128,18 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
   await start(closing('client', () => client.close()));
 
   const oomScoreFloor = await readOomScoreFloor(log);
-  const runtime = new DockerRuntime({
+  const opened = await openRuntime({
+    name: options.runtime,
     socketPath: options.runtimeEndpoint,
     node: nodeName,
+    logDirectory: options.logDirectory,
     log,
     clock,
     oomScoreFloor,
   });
-  await start(closing('runtime', async () => runtime.close()));
+  const { runtime } = opened;
+  await start(closing('runtime', () => opened.close()));
+  for (const part of opened.parts) await start(part);
   const { cgroupDriver, features } = await runtime.version();
   const cgroupRoot = parseRoot(options.cgroupRoot);
   const cgroups = {
@@ -177,7 +182,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
 
   const firewall = createIptables({ clock });
   const { clusterCidr } = options;
-  const network = createPodNetwork({
+  const networkOptions = {
     nodeName,
     nodeIp: address.current(),
     clusterCidr,
@@ -187,7 +192,10 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     clock,
     log,
     confDirectory: options.cniConfDir,
-  });
+  };
+  const network = opened.network
+    ? createRuntimeNetwork({ ...networkOptions, runtime: opened.network })
+    : createPodNetwork(networkOptions);
   await start(network);
   await start(
     inBackground(createRoutes({ nodeName, nodeIp: address.current, nodes: allNodes, clock, log }), log),
@@ -260,7 +268,7 @@ async function startParts({ options, deps, directory, start, signal }: Assembly)
     log,
     nodeName,
     config: options.podConfig,
-    node: { runtimeName: 'docker', hostIPs: address.ips, qosClassOf },
+    node: { runtimeName: options.runtime, hostIPs: address.ips, qosClassOf },
     allocatable: () => allNodes.get({ name: nodeName })?.status?.allocatable ?? {},
     nodeLabels: () => allNodes.get({ name: nodeName })?.metadata.labels ?? {},
     podsDirectory,

@@ -19,6 +19,16 @@ t.test('defaults', async (t) => {
   });
 });
 
+t.test('each runtime has its socket', async (t) => {
+  t.match(parseAgentOptions({ nodeName: 'n', runtime: 'containerd' }), {
+    runtime: 'containerd',
+    runtimeEndpoint: '/run/containerd/containerd.sock',
+  });
+  t.match(parseAgentOptions({ nodeName: 'n', runtime: 'containerd', runtimeEndpoint: 'unix:///run/x.sock' }), {
+    runtimeEndpoint: '/run/x.sock',
+  });
+});
+
 t.test('values', async (t) => {
   const raw = {
     nodeName: 'n',

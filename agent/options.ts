@@ -23,6 +23,7 @@ import { type ReclaimFlags, reclaimFlags } from './eviction/flags.js';
 import { type ImageFlags, imageFlags } from './images/flags.js';
 import { parseEnforced, parseNodeLabels, parseReserved, parseTaints, type Taint } from './optionlists.js';
 import { type PodConfig, parsePodConfig } from './pods/nodeconfig.js';
+import { defaultSockets, type RuntimeName } from './runtime/open.js';
 
 export interface AgentOptions extends ReclaimFlags, ImageFlags {
   /** `https://host:port` of the master. */
@@ -33,7 +34,7 @@ export interface AgentOptions extends ReclaimFlags, ImageFlags {
   /** Address of this node; the one that reaches the master when absent. */
   nodeIp: string | undefined;
   dataDir: string;
-  runtime: 'docker';
+  runtime: RuntimeName;
   /** Path of the runtime's socket. */
   runtimeEndpoint: string;
   clusterCidr: string;
@@ -150,16 +151,17 @@ function nodeName(raw: RawFlags): string {
   return value;
 }
 
-function runtime(raw: RawFlags): 'docker' {
+function runtime(raw: RawFlags): RuntimeName {
   const value = given(raw, 'runtime') ?? 'docker';
-  if (value !== 'docker') throw wrongFlag('runtime', value, 'is not supported; take "docker"');
-  return value;
+  if (value === 'docker' || value === 'containerd') return value;
+  throw wrongFlag('runtime', value, 'is not supported; take "docker" or "containerd"');
 }
 
 function endpoint(raw: RawFlags): string {
-  const value = given(raw, 'runtime-endpoint') ?? 'unix:///var/run/docker.sock';
+  const otherwise = `unix://${defaultSockets[runtime(raw)]}`;
+  const value = given(raw, 'runtime-endpoint') ?? otherwise;
   const path = value.replace(/^unix:\/\//, '');
   if (!path.startsWith('/'))
-    throw wrongFlag('runtime-endpoint', value, 'is no socket; write it like unix:///var/run/docker.sock');
+    throw wrongFlag('runtime-endpoint', value, `is no socket; write it like ${otherwise}`);
   return path;
 }

@@ -11,6 +11,7 @@ import type { Firewall } from '../services/firewall.js';
 import { netChainPrefix } from '../services/jumps.js';
 import { removeChains } from '../services/removal.js';
 import { createCni } from './cni.js';
+import { conflistName } from './conflist.js';
 import { deleteLink, ipJson } from './links.js';
 import { defaultBridge, defaultPluginDirectories, networkPaths } from './pods.js';
 import { createRecords } from './records.js';
@@ -24,6 +25,8 @@ export interface NetworkCleanupOptions {
   exec?: Exec;
   pluginDirectories?: readonly string[];
   bridge?: string;
+  /** Where a runtime found the built-in network. */
+  confDirectory?: string;
 }
 
 export async function cleanUpNetwork(options: NetworkCleanupOptions): Promise<void> {
@@ -40,6 +43,8 @@ export async function cleanUpNetwork(options: NetworkCleanupOptions): Promise<vo
   await step(() =>
     releaseSandboxes(paths.records, exec, options.pluginDirectories ?? defaultPluginDirectories),
   );
+  const { confDirectory } = options;
+  if (confDirectory) await step(() => rm(join(confDirectory, conflistName), { force: true }));
   await step(() => removeChains(firewall, ['nat', 'filter'], (chain) => chain.startsWith(netChainPrefix)));
   await step(() => removePortmapChains(firewall));
   await step(() => flushRoutes(exec));

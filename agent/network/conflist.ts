@@ -35,8 +35,14 @@ export interface DefaultNetwork {
 /** Name of the built-in network; also the folder of its addresses below `ipamDirectory`. */
 export const defaultNetworkName = 'wherry';
 
+/** Where a runtime that runs CNI itself finds the built-in network. */
+export const conflistName = '10-wherry.conflist';
+
 /** The built-in network. `portmap` costs a process per pod, so it is only there for pods that ask for host ports. */
-export function defaultNetwork(options: DefaultNetwork, portMappings: readonly PortMapping[]): NetworkConfig {
+export function defaultNetwork(
+  options: DefaultNetwork,
+  portMappings: readonly PortMapping[] | 'any',
+): NetworkConfig {
   const bridge: PluginConfig = {
     type: 'bridge',
     bridge: options.bridge,
@@ -91,16 +97,20 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isPlugin = (value: unknown): value is PluginConfig =>
   isRecord(value) && typeof value['type'] === 'string' && /^[^/\0]+$/.test(value['type']);
 
-/** The configuration that the directory holds; `undefined` when it has none or does not exist. */
-export async function loadNetworkConfig(directory: string): Promise<NetworkConfig | undefined> {
-  let names: string[];
+/** Names of the configurations that the directory holds, in the order in which they count. */
+export async function networkConfigNames(directory: string): Promise<string[]> {
   try {
-    names = await readdir(directory);
+    const names = await readdir(directory);
+    return names.filter((name) => /\.(conflist|conf|json)$/.test(name)).sort();
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
-  const first = names.filter((name) => /\.(conflist|conf|json)$/.test(name)).sort()[0];
+}
+
+/** The configuration that the directory holds; `undefined` when it has none or does not exist. */
+export async function loadNetworkConfig(directory: string): Promise<NetworkConfig | undefined> {
+  const [first] = await networkConfigNames(directory);
   if (first === undefined) return undefined;
   const file = join(directory, first);
   return parseNetworkConfig(await readFile(file, 'utf8'), file);

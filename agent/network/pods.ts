@@ -10,7 +10,6 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Node } from '../../src/api/types.js';
 import type { Source } from '../../src/client/cache.js';
-import { createController } from '../../src/client/controller.js';
 import type { Clock } from '../../src/host/clock.js';
 import { healthyNow } from '../../src/host/component.js';
 import { type Exec, run } from '../../src/host/exec.js';
@@ -25,12 +24,11 @@ import {
   loopbackNetwork,
   type NetworkConfig,
 } from './conflist.js';
-import { deleteLink, findUnderlay, ipJson, vxlanOverheadBytes } from './links.js';
-import { networkJumps, renderNetworkRules } from './masquerade.js';
+import { createHostNetwork } from './host.js';
+import { deleteLink, ipJson } from './links.js';
 import { localAddresses, namespaceId } from './namespace.js';
 import type { PodNetwork, PodSandbox, PortMapping } from './network.js';
 import { createRecords, type NetworkRecord } from './records.js';
-import { applySysctls, podNetworkSysctls } from './sysctl.js';
 
 export interface PodNetworkOptions {
   nodeName: string;
@@ -76,31 +74,13 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
   /** Sandboxes that are being set up, and those that a list made a moment ago may not know yet. */
   const busy = new Set<string>();
   const young = new Set<string>();
-  const unsubscribe: (() => void)[] = [];
-  let mtuBytes = options.mtuBytes ?? 0;
-  let hasCustomNetwork = false;
-  let rulesError = 'rules are not written yet';
-
-  const rules = createController({
-    name: 'pod-network-rules',
-    sources: [],
-    clock,
-    log,
-    reconciler: {
-      async reconcile() {
-        try {
-          await firewall.restore(renderNetworkRules(clusterCidr));
-          for (const jump of networkJumps) await firewall.ensureJump(jump);
-          rulesError = '';
-        } catch (error) {
-          rulesError = String(error);
-          throw error;
-        }
-        return undefined;
-      },
-    },
+  let mtuBytes = 0;
+  const host = createHostNetwork({
+    ...{ nodeIp, clusterCidr, firewall, exec, clock, log },
+    sysctlsFile: paths.sysctls,
+    mtuBytes: options.mtuBytes,
   });
-
+  let hasCustomNetwork = false;
   const podCidr = (): string => nodes.get({ name: nodeName })?.spec?.podCIDR ?? '';
 
   async function networkFor(portMappings: readonly PortMapping[]): Promise<NetworkConfig> {
@@ -196,19 +176,12 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
     name: 'pod-network',
     async start(signal) {
       await records.open();
-      await applySysctls(podNetworkSysctls, { stateFile: paths.sysctls });
-      mtuBytes ||= (await findUnderlay(exec, nodeIp)).mtuBytes - vxlanOverheadBytes;
       hasCustomNetwork = (await loadNetworkConfig(options.confDirectory ?? '/etc/cni/net.d')) !== undefined;
-      await rules.start(signal);
-      rules.enqueue('rules');
-      unsubscribe.push(firewall.onFlushed(() => rules.enqueue('rules')));
+      mtuBytes = await host.start(signal);
     },
-    async stop() {
-      for (const off of unsubscribe.splice(0)) off();
-      await rules.stop();
-    },
+    stop: () => host.stop(),
     healthy() {
-      if (rulesError !== '') return { ok: false, reason: `packet filter: ${rulesError}` };
+      if (host.trouble() !== '') return { ok: false, reason: host.trouble() };
       if (!hasCustomNetwork && podCidr() === '')
         return { ok: false, reason: 'the node has no pod range (spec.podCIDR) yet' };
       return healthyNow;

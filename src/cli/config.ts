@@ -70,8 +70,12 @@ export const agentFlags: readonly Flag[] = [
     value: 'list',
     description: 'taints to register with: key=value:effect,...',
   },
-  { name: 'runtime', value: 'name', description: 'docker (default)' },
-  { name: 'runtime-endpoint', value: 'url', description: 'unix:///var/run/docker.sock' },
+  { name: 'runtime', value: 'name', description: 'docker (default) or containerd' },
+  {
+    name: 'runtime-endpoint',
+    value: 'url',
+    description: "the runtime's socket (unix:///var/run/docker.sock, unix:///run/containerd/containerd.sock)",
+  },
   { name: 'agent-port', value: 'port', description: 'HTTPS port of the agent (10250)' },
   { name: 'cgroup-root', value: 'path', description: 'cgroup under which pods live (/kubepods)' },
   {

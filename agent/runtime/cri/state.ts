@@ -64,6 +64,9 @@ function exitCodeOf({ exitCode, reason, message }: ContainerStatus): number {
   return /permission denied|exec format error/.test(message) ? 126 : exitCode;
 }
 
+/** The start is noted a moment late, so that a short-lived process may seem to end before it. */
+const later = (a: Date, b: Date | undefined): Date => (b && b > a ? b : a);
+
 /** `pid` counts while it runs. */
 export function containerState(found: ContainerStatus, pid: number): ContainerState {
   const state = stateOf(found.state);
@@ -80,7 +83,7 @@ export function containerState(found: ContainerStatus, pid: number): ContainerSt
     image: found.image?.image ?? '',
     imageId: found.imageRef,
     startedAt,
-    finishedAt: state === 'exited' ? (date(found.finishedAt) ?? startedAt ?? createdAt) : undefined,
+    finishedAt: state === 'exited' ? later(date(found.finishedAt) ?? createdAt, startedAt) : undefined,
     exitCode: state === 'exited' ? exitCodeOf(found) : undefined,
     oomKilled: found.reason === 'OOMKilled',
     // `Completed` and `Error` have no message; a start that failed has one.
