@@ -189,6 +189,16 @@ t.test('reserved memory: hard, soft, none; parents protect as much as their pods
   t.strictSame(classLimits('BestEffort', demands, true), { cpuShares: 2 });
 });
 
+t.test('no swap for pods, where the kernel counts it', async (t) => {
+  const limits = { memoryBytes: 5, swapBytes: 0 };
+  t.match(settings(limits, 2).at(-1), { file: 'memory.swap.max', value: '0', isOptional: true });
+  t.strictSame(unitProperties(limits, 2).at(-1), ['MemorySwapMax', 't', '0']);
+  t.strictSame(
+    settings(limits, 1).map(({ file }) => file),
+    ['memory.limit_in_bytes'],
+  );
+});
+
 t.test('what is not limited any more', async (t) => {
   const limits = { cpuShares: 2, hugePageBytes: { '2MB': 0 } };
   const text = (version: 1 | 2): string[] =>

@@ -10,6 +10,8 @@ export type CgroupVersion = 1 | 2;
 export interface CgroupLimits extends LinuxResources {
   /** What is never reclaimed (`memory.min`); cgroup v2 only. */
   memoryMinBytes?: number;
+  /** What may be swapped out; cgroup v2 only. */
+  swapBytes?: number;
 }
 
 export interface Setting {
@@ -49,6 +51,14 @@ export function settings(limits: CgroupLimits, version: CgroupVersion, scope: Sc
     set('memory', 'memory.max', memoryBytes ?? unlimited('max'));
     set('memory', 'memory.low', limits.memoryReservationBytes ?? unlimited(0));
     set('memory', 'memory.min', limits.memoryMinBytes ?? unlimited(0));
+    // Missing in kernels that do not account for swap.
+    if (limits.swapBytes !== undefined)
+      list.push({
+        controller: 'memory',
+        file: 'memory.swap.max',
+        value: `${limits.swapBytes}`,
+        isOptional: true,
+      });
   }
   set('pids', 'pids.max', pidsLimit ?? unlimited('max'));
   return [...list, ...hugePageSettings(limits, version)];
@@ -97,6 +107,7 @@ export function unitProperties(
   if (version === 2) {
     set('MemoryLow', limits.memoryReservationBytes, '0');
     set('MemoryMin', limits.memoryMinBytes, '0');
+    if (limits.swapBytes !== undefined) list.push(['MemorySwapMax', 't', `${limits.swapBytes}`]);
   }
   set('TasksMax', pidsLimit, infinity);
   return list;

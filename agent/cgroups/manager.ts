@@ -50,7 +50,7 @@ export interface CgroupManager {
   listPods(): Promise<string[]>;
   /** The limits of a pod's cgroup as the kernel has them; undefined when it has none. Absent fields are unlimited. */
   actualOf(uid: string): Promise<LinuxResources | undefined>;
-  /** What all pods together may use, at the root of the tree. */
+  /** What all pods together may use, at the root of the tree. Swap is not for pods (v2; `NoSwap` of kubelet). */
   limitAll(limits: LinuxResources): Promise<void>;
   /** Removes everything it ever made. With `cgroupfs`, rejects while a pod still runs; systemd stops what runs. */
   removeAll(): Promise<void>;
@@ -225,7 +225,7 @@ export async function createPodCgroups(options: CgroupOptions): Promise<CgroupMa
     removePod,
     listPods,
     actualOf,
-    limitAll: (limits) => apply(root, limits),
+    limitAll: (limits) => apply(root, { ...limits, swapBytes: 0 }),
     removeAll,
     resourcesOf: (pod, container) => containerResources(pod, container, policy),
   };
