@@ -27,14 +27,25 @@ export async function collectGarbage(options: GarbageOptions): Promise<void> {
     ...(await options.cgroups.listPods()),
   ]);
   for (const uid of found) {
-    if (!isUnknown(uid)) continue;
-    await options.volumes.tearDown(uid);
-    await options.removePodDirectory(uid);
-    await options.cgroups.removePod(uid);
+    if (isUnknown(uid)) await giveBack(uid, options);
   }
   await network.collectGarbage(
     new Set([...records.values()].flatMap((record) => [...record.sandboxes.keys()])),
   );
+}
+
+/** Volumes, files and cgroup of a pod in which nothing runs any more. Idempotent. */
+export async function giveBack(
+  uid: string,
+  {
+    volumes,
+    removePodDirectory,
+    cgroups,
+  }: Pick<GarbageOptions, 'volumes' | 'removePodDirectory' | 'cgroups'>,
+): Promise<void> {
+  await volumes.tearDown(uid);
+  await removePodDirectory(uid);
+  await cgroups.removePod(uid);
 }
 
 async function directories(path: string): Promise<string[]> {

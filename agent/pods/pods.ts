@@ -17,7 +17,7 @@ import { adopt } from './adoption.js';
 import { createAllocating } from './allocating.js';
 import { assemble, type PodParts, type PodsOptions } from './assembly.js';
 import { type Checkpoint, createCheckpoints } from './checkpoint.js';
-import { collectGarbage } from './garbage.js';
+import { collectGarbage, giveBack } from './garbage.js';
 import { findContainer, type LookupTarget } from './lookup.js';
 import { containerNameOf, podName, podNamespace, podUid } from './names.js';
 import type { PodEnd } from './needs.js';
@@ -85,6 +85,12 @@ export function createPods(options: PodsOptions): Pods {
     }
   }
 
+  const allocating = createAllocating({
+    records,
+    allocatable: options.allocatable,
+    events: parts.events,
+    enqueue,
+  });
   const worker = createWorker({
     podOf,
     records,
@@ -92,19 +98,20 @@ export function createPods(options: PodsOptions): Pods {
     clock,
     execute: parts.execute,
     node: () => options.node,
-    publish: (pod, status) => parts.statuses.publish(pod, status),
+    publish: (pod, status) => {
+      options.statics?.noteStatus(podUid(pod), status);
+      parts.statuses.publish(pod, status);
+    },
     onRound: (pod, record, signal) => onRound(pod, record, signal, parts),
     onLook: async (pod, record) => {
       await readMessages(pod, record, parts);
       if (!record.isFinished) await options.logLinks?.sync(pod, record.containers.values());
     },
     makeRecord,
-    allocating: createAllocating({
-      records,
-      allocatable: options.allocatable,
-      events: parts.events,
-      enqueue,
-    }),
+    hasSynced: () => source.hasSynced(),
+    onGone,
+    giveBack: (uid) => giveBack(uid, { ...parts, cgroups: options.cgroups }),
+    allocating,
     checkpoint,
     admit: options.admit,
     onRefused: (pod, { reason, message }) => parts.events.record(pod, 'Warning', reason, message),
@@ -117,7 +124,10 @@ export function createPods(options: PodsOptions): Pods {
   const controller = createController({
     name: 'pods',
     reconciler: worker,
-    sources: [on(source, ({ old, current }) => uidsOf(old, current))],
+    // Pods that are known can be worked on before the API has told of all of them.
+    sources: [
+      { ...on(source, ({ old, current }) => uidsOf(old, current)), whenSynced: async () => undefined },
+    ],
     workers,
     clock,
     log,
@@ -192,6 +202,18 @@ export function createPods(options: PodsOptions): Pods {
     });
   }
 
+  /** From now on a pod without an object is one that is gone. */
+  async function onSynced(): Promise<void> {
+    for (const uid of records.keys()) enqueue(uid);
+    await sweep();
+  }
+
+  /** Others may have waited for what it had: its resources, its name. */
+  function onGone(): void {
+    allocating.retryDeferred();
+    for (const [uid, record] of records) if (!record.isTaken) enqueue(uid);
+  }
+
   const relistLater = (): void => {
     const cancel = clock.after(relistMs, () => {
       if (stopping.signal.aborted) return;
@@ -220,8 +242,8 @@ export function createPods(options: PodsOptions): Pods {
       stopping.follow(signal);
       await parts.statuses.start(stopping.signal);
       for (const uid of found) enqueue(uid);
-      const working = controller.start(stopping.signal).then(sweep);
-      inBackground(working, 'clearing up failed');
+      await controller.start(stopping.signal);
+      inBackground(source.whenSynced(stopping.signal).then(onSynced), 'clearing up failed');
       inBackground(followEvents(), 'the events of the runtime ended');
       relistLater();
     },

@@ -8,10 +8,12 @@
  * queue comes back with back-off.
  */
 
+import { keyOf } from '../../src/api/meta.js';
 import type { Pod, PodCondition, PodStatus } from '../../src/api/types.js';
 import type { ReconcileContext, ReconcileResult } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
+import { isFromFile } from '../static/staticpod.js';
 import { computeActions, type Step } from './actions.js';
 import { adoptHealth } from './adoption.js';
 import { type Allocating, activePods } from './allocating.js';
@@ -41,12 +43,18 @@ export interface WorkerOptions {
   onRefused(pod: Pod, refusal: Pick<PodEnd, 'reason' | 'message'>): void;
   /** Makes what was decided survive this process. */
   checkpoint(record: PodRecord): Promise<void>;
+  /** Whether the API has told which pods there are. */
+  hasSynced(): boolean;
+  /** A pod is gone from here. */
+  onGone(): void;
   allocating: Allocating;
   /** Called after each round: what runs is what gets probed, and volumes follow their objects. */
   onRound(pod: Pod, record: PodRecord, signal: AbortSignal): Promise<void>;
   /** Called before each plan: what containers left behind is read. */
   onLook(pod: Pod, record: PodRecord): Promise<void>;
   makeRecord(uid: string): PodRecord;
+  /** Gives back what an earlier life of the agent may have left of a pod that is gone. */
+  giveBack(uid: string): Promise<void>;
   /** A container began to wait for its next start after a failure. */
   onBackOff(pod: Pod, container: string): void;
   clock: Clock;
@@ -73,11 +81,17 @@ export function createWorker(options: WorkerOptions) {
     records.set(uid, record);
     for (let round = 0; round < maxRounds; round += 1) {
       if (record.isStale) await refresh(record);
+      // Without a list of the API nobody knows whether a pod is gone.
+      if (!options.podOf(uid) && !options.hasSynced()) return undefined;
       const pod = wanted(record);
       if (!pod || (record.isFinished && record.isEmpty)) {
-        if (!options.podOf(uid) && records.delete(uid)) options.allocating.retryDeferred();
+        if (options.podOf(uid)) return undefined;
+        // Deleted before this life of ours saw it: what an earlier one made for it besides containers is unknown.
+        if (!record.pod) await options.giveBack(uid);
+        if (records.delete(uid)) options.onGone();
         return undefined;
       }
+      if (!record.isTaken && mustWait(pod, record)) return undefined;
       if (!record.isTaken) admit(pod, record);
       await options.onLook(pod, record);
       if (endOf(pod, record.observed(), clock.now())) record.endingSinceMs ??= clock.monotonicMs();
@@ -92,6 +106,14 @@ export function createWorker(options: WorkerOptions) {
     }
     return { requeueAfterMs: 1000 };
   }
+
+  /** A static pod whose file changed is another pod of the same name: it begins when the old one has ended. */
+  const mustWait = (pod: Pod, record: PodRecord): boolean =>
+    isFromFile(pod) &&
+    record.isEmpty &&
+    [...records.values()].some(
+      (other) => other !== record && !other.isEmpty && keyOf(record.pod ?? pod) === keyOfRecord(other),
+    );
 
   /** Asked once, before anything of the pod is made. What runs already was taken by an earlier life of ours. */
   function admit(pod: Pod, record: PodRecord): void {
@@ -217,6 +239,11 @@ export function createWorker(options: WorkerOptions) {
   }
 
   return { reconcile };
+}
+
+function keyOfRecord({ pod, sandboxes, containers }: PodRecord): string | undefined {
+  const [left] = [...sandboxes.values(), ...containers.values()];
+  return pod ? keyOf(pod) : left && keyOf(podFromLabels(left, new Date(0)));
 }
 
 /** Somebody (an earlier life of ours) was faster: look again instead of backing off. */

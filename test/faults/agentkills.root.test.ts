@@ -56,12 +56,13 @@ t.test(`kill -9 of the agent, FAULT_SEED=${seed}`, { timeout: 900_000 }, async (
     if (JSON.stringify(containers) !== JSON.stringify(expected)) throw new Error(containers.join(' '));
     return true;
   });
-  const holdings = await holdingsOf(cluster);
   const count = alive.length + 1;
-  t.equal(holdings.addresses.length, count, 'one address each');
-  t.equal(holdings.links.length, count, 'one veth each');
-  t.equal(holdings.sandboxes.length, count, 'one attachment each');
-  t.equal(holdings.podDirectories.length, count, 'one directory each');
+  await eventually('one address, veth, attachment and directory each', 30, async () => {
+    const { addresses, links, sandboxes, podDirectories } = await holdingsOf(cluster);
+    const counts = [addresses, links, sandboxes, podDirectories].map(({ length }) => length);
+    if (counts.some((found) => found !== count)) throw new Error(`${counts.join(', ')} for ${count} pods`);
+    return true;
+  });
 
   await Promise.all(
     items.map(({ metadata }) =>
