@@ -228,9 +228,10 @@ t.test('read-only is for the mount itself, or for all that is mounted below it',
 });
 
 t.test('an image, and a directory of it, as a volume', { skip: !features.imageVolumes }, async (t) => {
+  const image = (await runtime.inspectImage(subject.image))?.id ?? '';
   const mounts = [
-    { hostPath: '', containerPath: '/whole', readOnly: true, image: subject.image },
-    { hostPath: '', containerPath: '/part', readOnly: true, image: subject.image, imageSubPath: 'bin' },
+    { hostPath: '', containerPath: '/whole', readOnly: true, image },
+    { hostPath: '', containerPath: '/part', readOnly: true, image, imageSubPath: 'bin' },
   ];
   const { sandbox, id } = await startPod('imagevolume', ['sleep', '1000'], { container: { mounts } });
   t.teardown(() => runtime.removeSandbox(sandbox));

@@ -29,9 +29,10 @@ export function mountsOf(
 ): Pick<HostConfig, 'Binds' | 'Mounts'> {
   const isNewer = (mount: Mount): boolean =>
     mount.image !== undefined || (mount.readOnly && api.recursiveReadOnly);
+  const sourceOf = imageSources();
   const newer = mounts
     .filter(isNewer)
-    .map((mount) => (mount.image === undefined ? bindMount(mount) : image(mount)));
+    .map((mount) => (mount.image === undefined ? bindMount(mount) : image(mount, sourceOf(mount.image))));
   return {
     Binds: mounts.filter((mount) => !isNewer(mount)).map(bind),
     ...(newer.length > 0 && { Mounts: newer as MountConfig }),
@@ -66,10 +67,25 @@ function bindMount(mount: Mount): NewerMount {
   };
 }
 
-const image = (mount: Mount): NewerMount => ({
+const image = (mount: Mount, source: string): NewerMount => ({
   Type: 'image',
-  Source: mount.image ?? '',
+  Source: source,
   Target: mount.containerPath,
   ReadOnly: true,
   ...(mount.imageSubPath && { ImageOptions: { Subpath: mount.imageSubPath } }),
 });
+
+/**
+ * Docker 28 names what it mounts after the text of the source, and refuses the same image a second time in one
+ * container. Ids may be shortened, so each further mount of an id leaves one more of its digits out.
+ */
+function imageSources(): (reference: string) => string {
+  const uses = new Map<string, number>();
+  return (reference) => {
+    const used = uses.get(reference) ?? 0;
+    uses.set(reference, used + 1);
+    return /^(sha256:)?[0-9a-f]{64}$/.test(reference)
+      ? reference.slice(0, reference.length - used)
+      : reference;
+  };
+}

@@ -177,6 +177,16 @@ t.test('mounts: read-only is not recursive unless asked, on every version', asyn
   });
 });
 
+t.test('mounts: an image twice has two names', async (t) => {
+  const id = `sha256:${'a'.repeat(64)}`;
+  const mount = { hostPath: '', readOnly: true, image: id };
+  const twice = [
+    { ...mount, containerPath: '/a' },
+    { ...mount, containerPath: '/b' },
+  ];
+  t.match(mountsOf(twice, current).Mounts, [{ Source: id }, { Source: id.slice(0, -1) }]);
+});
+
 t.test('security: profiles, labels and an open /proc', async (t) => {
   const spec = containerSpec(subject, 'web', ['sh']);
   const withSecurity = (security: SecuritySpec, seccomp?: string) =>
