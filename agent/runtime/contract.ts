@@ -335,4 +335,26 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
     await t.rejects(runtime.pullImage('wherry.invalid/missing:1', undefined, noLimit()));
     t.ok((await runtime.version()).version);
   });
+
+  t.test('limits change while it runs; what it wrote is told; what is gone is no error', async (t) => {
+    const { sandbox, container } = await startPod('limits', commands.serve);
+    const mib = 1024 * 1024;
+    await runtime.updateContainer(container, { cpuShares: 512, cpuQuota: 50_000, memoryBytes: 256 * mib });
+    await runtime.updateContainer(container, { memoryBytes: 64 * mib });
+    t.match(await runtime.inspectContainer(container), { state: 'running' });
+    await runtime.updateContainer('0'.repeat(64), { cpuShares: 2 });
+    const written = await runtime.writableLayerBytes();
+    t.type(written.get(container), 'number');
+    t.notOk(written.has(sandbox), 'only containers');
+    t.match(await runtime.imageDirectory(), /^\//);
+    await runtime.removeSandbox(sandbox);
+    t.notOk((await runtime.writableLayerBytes()).has(container));
+  });
+
+  t.test('a sandbox that runs takes along what runs in it', async (t) => {
+    const { sandbox, container } = await startPod('atonce', commands.stubborn);
+    await Promise.all([runtime.removeSandbox(sandbox), runtime.removeSandbox(sandbox)]);
+    t.equal(await runtime.inspectContainer(container), undefined);
+    t.equal(await runtime.inspectSandbox(sandbox), undefined);
+  });
 }
