@@ -6,15 +6,19 @@ import { Gauge, prometheusContentType, Registry } from 'prom-client';
 import type { Pod } from '../../src/api/types.js';
 import { registerProcessMetrics } from '../../src/host/processmetrics.js';
 import type { ProbeResult } from '../probes/manager.js';
+import { RuntimeError } from '../runtime/runtime.js';
 import { cadvisorMetrics, type MachineFacts, resourceMetrics } from './metrics.js';
 import { probeMetrics } from './metrics-probes.js';
 import type { Page, Pages } from './pages.js';
 import type { Stats } from './stats.js';
+import type { DiskSample } from './stats-disk.js';
 import { summaryOf } from './stats-summary.js';
 
 export interface MetricsPagesOptions {
   nodeName: string;
   stats: Stats;
+  /** What pods use of the disk; left out when absent, or when the runtime does not answer. */
+  disk?(): Promise<DiskSample>;
   machine(): MachineFacts;
   startedAt: Date;
   pods(): readonly Pod[];
@@ -32,15 +36,35 @@ export function metricsPages(options: MetricsPagesOptions): Pages {
       '/stats/summary',
       async (query) => {
         const onlyCpuAndMemory = query.get('only_cpu_and_memory') === 'true';
-        const summary = summaryOf(await stats.sample(), { nodeName, onlyCpuAndMemory, startedAt });
+        const [sample, disk] = await Promise.all([
+          stats.sample(),
+          onlyCpuAndMemory ? undefined : ifKnown(options.disk?.()),
+        ]);
+        const summary = summaryOf(sample, { nodeName, onlyCpuAndMemory, startedAt, disk });
         return { contentType: 'application/json', body: JSON.stringify(summary) };
       },
     ],
     ['/metrics/resource', prometheus(async () => resourceMetrics(await stats.sample()))],
-    ['/metrics/cadvisor', prometheus(async () => cadvisorMetrics(await stats.sample(), options.machine()))],
+    [
+      '/metrics/cadvisor',
+      prometheus(async () => {
+        const [sample, disk] = await Promise.all([stats.sample(), ifKnown(options.disk?.())]);
+        return cadvisorMetrics(sample, options.machine(), disk);
+      }),
+    ],
     ['/metrics/probes', prometheus(() => probeMetrics(options.probeResults(), options.pods()))],
     ['/metrics', prometheus(() => own.metrics())],
   ]);
+}
+
+/** The rest is worth telling while the runtime does not answer. */
+async function ifKnown<T>(sample: Promise<T> | undefined): Promise<T | undefined> {
+  try {
+    return await sample;
+  } catch (error) {
+    if (error instanceof RuntimeError) return undefined;
+    throw error;
+  }
 }
 
 function ownRegistry({ nodeName, pods }: MetricsPagesOptions): Registry {

@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { ContainerSample, NodeSample, PodSample } from './stats.js';
+import type { DiskSample } from './stats-disk.js';
 import type { InterfaceUsage, Usage } from './stats-usage.js';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -118,13 +119,29 @@ const containerSeries: readonly [
   ['memory_cache', 'gauge', 'Bytes of page cache', (u) => u.cacheBytes],
   ['memory_swap', 'gauge', 'Swap usage in bytes', (u) => u.swapBytes],
   ['processes', 'gauge', 'Number of processes inside', (u) => u.processes],
+  ['fs_reads_total', 'counter', 'Cumulative count of reads completed', (u) => u.io?.reads],
+  ['fs_writes_total', 'counter', 'Cumulative count of writes completed', (u) => u.io?.writes],
+  ['fs_reads_bytes_total', 'counter', 'Cumulative count of bytes read', (u) => u.io?.readBytes],
+  ['fs_writes_bytes_total', 'counter', 'Cumulative count of bytes written', (u) => u.io?.writeBytes],
   ['spec_memory_limit_bytes', 'gauge', 'Memory limit, 0 for none', (u) => u.memoryLimitBytes ?? 0],
 ];
 
 const networkSeries: readonly [string, string, (usage: InterfaceUsage) => number][] = [
   ['receive_bytes_total', 'Cumulative count of bytes received', (usage) => usage.rxBytes],
+  ['receive_packets_total', 'Cumulative count of packets received', (usage) => usage.rxPackets],
+  [
+    'receive_packets_dropped_total',
+    'Cumulative count of packets dropped while receiving',
+    (usage) => usage.rxDropped,
+  ],
   ['receive_errors_total', 'Cumulative count of errors while receiving', (usage) => usage.rxErrors],
   ['transmit_bytes_total', 'Cumulative count of bytes transmitted', (usage) => usage.txBytes],
+  ['transmit_packets_total', 'Cumulative count of packets transmitted', (usage) => usage.txPackets],
+  [
+    'transmit_packets_dropped_total',
+    'Cumulative count of packets dropped while transmitting',
+    (usage) => usage.txDropped,
+  ],
   ['transmit_errors_total', 'Cumulative count of errors while transmitting', (usage) => usage.txErrors],
 ];
 
@@ -133,7 +150,33 @@ export interface MachineFacts {
   memoryBytes: number;
 }
 
-export function cadvisorMetrics(sample: NodeSample, machine: MachineFacts): Promise<string> {
+/** The writable layer and the logs of each container, and what they are a part of. */
+function diskSeries(registry: Registry, sample: NodeSample, { pods, imageFs }: DiskSample): void {
+  const used = sample.pods.flatMap((pod) => {
+    const containers = pods.get(pod.pod.metadata.uid ?? '')?.containers ?? [];
+    return pod.containers.flatMap((container) => {
+      const own = containers.find(({ name }) => name === container.name);
+      return own
+        ? [[labelsOf(`/${container.id}`, pod, container), own.layer.bytes + own.logs.bytes] as const]
+        : [];
+    });
+  });
+  const all = [[labelsOf('/'), imageFs.usedBytes] as const, ...used];
+  family(registry, 'gauge', 'container_fs_usage_bytes', 'Bytes used on the file system', all);
+  family(
+    registry,
+    'gauge',
+    'container_fs_limit_bytes',
+    'Size of the file system',
+    all.map(([labels]) => [labels, imageFs.capacityBytes] as const),
+  );
+}
+
+export function cadvisorMetrics(
+  sample: NodeSample,
+  machine: MachineFacts,
+  disk?: DiskSample,
+): Promise<string> {
   const registry = new Registry();
   const rows = [
     [labelsOf('/'), sample.usage] as const,
@@ -150,8 +193,27 @@ export function cadvisorMetrics(sample: NodeSample, machine: MachineFacts): Prom
       type,
       `container_${name}`,
       help,
-      rows.map(([labels, usage]) => [labels, value(usage) ?? 0]),
+      rows.flatMap(([labels, usage]) => {
+        const known = value(usage);
+        return known === undefined ? [] : [[labels, known] as const];
+      }),
     );
+  const faults = rows.flatMap(([labels, usage]) =>
+    (
+      [
+        ['pgfault', usage.pageFaults],
+        ['pgmajfault', usage.majorPageFaults],
+      ] as const
+    ).map(([type, count]) => [{ ...labels, failure_type: type, scope: 'hierarchy' }, count] as const),
+  );
+  family(
+    registry,
+    'counter',
+    'container_memory_failures_total',
+    'Cumulative count of page faults, small and big',
+    faults,
+  );
+  if (disk) diskSeries(registry, sample, disk);
   const started = sample.pods.flatMap((pod) =>
     pod.containers.flatMap((container) =>
       container.startedAt

@@ -6,17 +6,20 @@
  */
 import { toTime } from '../../src/host/clock.js';
 import type { ContainerSample, FileSystem, Measured, NodeSample, PodSample } from './stats.js';
+import type { DiskPart, DiskSample } from './stats-disk.js';
 import type { InterfaceUsage, Usage } from './stats-usage.js';
 
 export interface SummaryOptions {
   nodeName: string;
   onlyCpuAndMemory: boolean;
   startedAt: Date;
+  /** Left out where it is not known. */
+  disk?: DiskSample | undefined;
 }
 
 export function summaryOf(
   sample: NodeSample,
-  { nodeName, onlyCpuAndMemory, startedAt }: SummaryOptions,
+  { nodeName, onlyCpuAndMemory, startedAt, disk }: SummaryOptions,
 ): object {
   const time = sample.at.toISOString();
   const more = !onlyCpuAndMemory;
@@ -29,27 +32,62 @@ export function summaryOf(
       ...(more && {
         network: network(sample.interfaces, time),
         fs: fileSystem(sample.fs, time),
-        runtime: {},
-        rlimit: { time },
+        runtime: disk ? { imageFs: fileSystem(disk.imageFs, time) } : {},
+        rlimit: { time, ...(disk && { maxpid: disk.processes.limit, curproc: disk.processes.used }) },
       }),
     },
-    pods: sample.pods.map((pod) => podStats(pod, time, more)),
+    pods: sample.pods.map((pod) => podStats(pod, { time, more, fs: sample.fs, disk })),
   };
 }
 
-function podStats(sample: PodSample, time: string, more: boolean): object {
+interface Around {
+  time: string;
+  more: boolean;
+  fs: FileSystem;
+  disk: DiskSample | undefined;
+}
+
+function podStats(sample: PodSample, around: Around): object {
   const { metadata, status } = sample.pod;
+  const { time, more, fs, disk } = around;
+  const used = more ? disk?.pods.get(metadata.uid ?? '') : undefined;
+  const all = used && [
+    ...used.containers.flatMap(({ layer, logs }) => [layer, logs]),
+    ...used.volumes.values(),
+  ];
   return {
     podRef: { name: metadata.name, namespace: metadata.namespace, uid: metadata.uid },
     startTime: status?.startTime ?? metadata.creationTimestamp,
-    containers: sample.containers.map((container) => containerStats(container, time)),
+    containers: sample.containers.map((container) => {
+      const own = used?.containers.find(({ name }) => name === container.name);
+      return {
+        ...containerStats(container, time),
+        ...(own && disk && { rootfs: part(disk.imageFs, own.layer, time), logs: part(fs, own.logs, time) }),
+      };
+    }),
     ...cpuAndMemory(sample, time),
     ...(more && {
       ...(sample.interfaces.length > 0 && { network: network(sample.interfaces, time) }),
+      ...(used && {
+        volume: [...used.volumes].map(([name, use]) => ({ ...part(fs, use, time), name })),
+      }),
+      ...(all && { 'ephemeral-storage': part(fs, total(all), time) }),
       process_stats: { process_count: sample.usage.processes },
     }),
   };
 }
+
+/** What somebody uses of a file system. */
+const part = (fs: FileSystem, { bytes, inodes }: DiskPart, time: string): object => ({
+  ...fileSystem(fs, time),
+  usedBytes: bytes,
+  inodesUsed: inodes,
+});
+
+const total = (parts: readonly DiskPart[]): DiskPart => ({
+  bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
+  inodes: parts.reduce((sum, { inodes = 0 }) => sum + inodes, 0),
+});
 
 const containerStats = (sample: ContainerSample, time: string): object => ({
   name: sample.name,
@@ -90,9 +128,19 @@ const fileSystem = (fs: FileSystem, time: string): object => ({
   inodesUsed: fs.inodes - fs.inodesFree,
 });
 
+const link = ({ name, rxBytes, rxErrors, txBytes, txErrors }: InterfaceUsage): object => ({
+  name,
+  rxBytes,
+  rxErrors,
+  txBytes,
+  txErrors,
+});
+
 /** `eth0`, as kubelet has it, or else the first interface stands for the whole; all are listed. */
 const network = (interfaces: readonly InterfaceUsage[], time: string): object => ({
   time,
-  ...(interfaces.find(({ name }) => name === 'eth0') ?? interfaces[0]),
-  interfaces,
+  ...[interfaces.find(({ name }) => name === 'eth0') ?? interfaces[0]].flatMap((own) =>
+    own ? [link(own)] : [],
+  )[0],
+  interfaces: interfaces.map(link),
 });

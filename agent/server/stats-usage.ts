@@ -28,14 +28,28 @@ export interface Usage {
   /** `undefined` for no limit. */
   memoryLimitBytes: number | undefined;
   processes: number;
+  /** Of block devices; absent where the kernel does not count. */
+  io?: IoUsage;
+}
+
+/** Since its start, all devices together. */
+export interface IoUsage {
+  readBytes: number;
+  writeBytes: number;
+  reads: number;
+  writes: number;
 }
 
 export interface InterfaceUsage {
   name: string;
   rxBytes: number;
+  rxPackets: number;
   rxErrors: number;
+  rxDropped: number;
   txBytes: number;
+  txPackets: number;
   txErrors: number;
+  txDropped: number;
 }
 
 type Numbers = Readonly<Record<string, number>>;
@@ -78,6 +92,38 @@ export function usageOfV1(files: CgroupFiles): Usage {
     majorPageFaults: of('pgmajfault'),
     memoryLimitBytes: limit < unlimitedBytes ? limit : undefined,
     processes: Number(files['pids.current'] || 0),
+    ...ioOfV1(files),
+  };
+}
+
+/** Lines of `8:0 Read 4096`. */
+function ioOfV1(files: CgroupFiles): { io?: IoUsage } {
+  const bytes = files['blkio.throttle.io_service_bytes_recursive'];
+  const counts = files['blkio.throttle.io_serviced_recursive'];
+  if (!bytes || !counts) return {};
+  const sum = (text: string, word: string): number =>
+    [...text.matchAll(new RegExp(`^\\d+:\\d+ ${word} (\\d+)$`, 'gm'))].reduce(
+      (all, [, n]) => all + Number(n),
+      0,
+    );
+  return {
+    io: {
+      readBytes: sum(bytes, 'Read'),
+      writeBytes: sum(bytes, 'Write'),
+      reads: sum(counts, 'Read'),
+      writes: sum(counts, 'Write'),
+    },
+  };
+}
+
+/** Lines of `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`. */
+function ioOfV2(files: CgroupFiles): { io?: IoUsage } {
+  const text = files['io.stat'];
+  if (!text) return {};
+  const sum = (name: string): number =>
+    [...text.matchAll(new RegExp(` ${name}=(\\d+)`, 'g'))].reduce((all, [, n]) => all + Number(n), 0);
+  return {
+    io: { readBytes: sum('rbytes'), writeBytes: sum('wbytes'), reads: sum('rios'), writes: sum('wios') },
   };
 }
 
@@ -103,6 +149,7 @@ export function usageOfV2(files: CgroupFiles): Usage {
     majorPageFaults: memory['pgmajfault'] ?? 0,
     memoryLimitBytes: Number.isNaN(limit) ? undefined : limit,
     processes: Number(files['pids.current'] || 0),
+    ...ioOfV2(files),
   };
 }
 
@@ -142,10 +189,21 @@ export function parseInterfaces(text: string): InterfaceUsage[] {
   return text.split('\n').flatMap((line) => {
     const [, name = '', rest = ''] = /^\s*([^\s:]+):\s*(.*)$/.exec(line) ?? [];
     if (name === '' || name === 'lo' || name.startsWith('veth')) return [];
-    const [rxBytes = 0, , rxErrors = 0, , , , , , txBytes = 0, , txErrors = 0] = rest
-      .split(/\s+/)
-      .map(Number);
-    return [{ name, rxBytes, rxErrors, txBytes, txErrors }];
+    const [
+      rxBytes = 0,
+      rxPackets = 0,
+      rxErrors = 0,
+      rxDropped = 0,
+      ,
+      ,
+      ,
+      ,
+      txBytes = 0,
+      txPackets = 0,
+      txErrors = 0,
+      txDropped = 0,
+    ] = rest.split(/\s+/).map(Number);
+    return [{ name, rxBytes, rxPackets, rxErrors, rxDropped, txBytes, txPackets, txErrors, txDropped }];
   });
 }
 
@@ -155,6 +213,7 @@ const filesOfV1 = {
   cpu: ['cpu.stat'],
   memory: ['memory.usage_in_bytes', 'memory.stat', 'memory.limit_in_bytes'],
   pids: ['pids.current'],
+  blkio: ['blkio.throttle.io_service_bytes_recursive', 'blkio.throttle.io_serviced_recursive'],
 } as const;
 const filesOfV2 = [
   'cpu.stat',
@@ -163,6 +222,7 @@ const filesOfV2 = [
   'memory.max',
   'memory.swap.current',
   'pids.current',
+  'io.stat',
 ];
 
 /** Reads cgroups by their directory below the mount points. */

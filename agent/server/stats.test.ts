@@ -5,6 +5,7 @@ import { createFakeClock } from '../../src/testing/clock.js';
 import { Durations } from '../probes/durations.js';
 import { metricsPages } from './metrics-pages.js';
 import { createStats } from './stats.js';
+import { createDiskStats } from './stats-disk.js';
 import {
   parseInterfaces,
   type Usage,
@@ -43,6 +44,11 @@ t.test('files of cgroup v1', async (t) => {
     processes: 4,
   };
   t.strictSame(usageOfV1(files), expected);
+  const io = {
+    'blkio.throttle.io_service_bytes_recursive': '8:0 Read 100\n8:0 Write 7\n9:1 Read 11\nTotal 118',
+    'blkio.throttle.io_serviced_recursive': 'Total 0',
+  };
+  t.strictSame(usageOfV1({ ...files, ...io }).io, { readBytes: 111, writeBytes: 7, reads: 0, writes: 0 });
   t.equal(usageOfV1({ ...files, 'memory.limit_in_bytes': '4096' }).memoryLimitBytes, 4096);
 });
 
@@ -61,6 +67,13 @@ t.test('files of cgroup v2', async (t) => {
     ...{ workingSetBytes: 0, swapBytes: 0, memoryLimitBytes: undefined, processes: 4 },
   });
   t.equal(usageOfV2({ ...files, 'memory.max': '4096' }).memoryLimitBytes, 4096);
+  const io = '8:0 rbytes=100 wbytes=7 rios=3 wios=1 dbytes=0 dios=0\n9:1 rbytes=11 wbytes=0 rios=1 wios=0';
+  t.strictSame(usageOfV2({ ...files, 'io.stat': io }).io, {
+    readBytes: 111,
+    writeBytes: 7,
+    reads: 4,
+    writes: 1,
+  });
 });
 
 t.test('the machine', async (t) => {
@@ -81,7 +94,17 @@ t.test('the machine', async (t) => {
     'veth12: 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1',
   ].join('\n');
   t.strictSame(parseInterfaces(text), [
-    { name: 'eth0', rxBytes: 1000, rxErrors: 1, txBytes: 2000, txErrors: 2 },
+    {
+      name: 'eth0',
+      rxBytes: 1000,
+      rxPackets: 5,
+      rxErrors: 1,
+      rxDropped: 0,
+      txBytes: 2000,
+      txPackets: 6,
+      txErrors: 2,
+      txDropped: 0,
+    },
   ]);
 });
 
@@ -162,8 +185,26 @@ t.test('pages', async (t) => {
   use(`${podPath}/c1`, 1e9);
   const durations = new Durations();
   for (const seconds of [0.001, 0.02, 0.02, 20]) durations.observe(seconds);
+  const fs = { capacityBytes: 100, availableBytes: 60, usedBytes: 40, inodes: 10, inodesFree: 5 };
+  let walks = 0;
+  const containers = [{ name: 'main', memoryBytes: 0, layerBytes: 7, logs: { bytes: 3, inodes: 1 } }];
+  const volumes = new Map([['cache', { bytes: 20, inodes: 2 }]]);
+  const measured = createDiskStats({
+    measure: {
+      disk: async () => {
+        walks += 1;
+        return new Map([['u1', { memoryBytes: 0, processes: 0, containers, volumes }]]);
+      },
+    },
+    imageDirectory: async () => '/',
+    processes: async () => ({ limit: 1000, used: 50 }),
+    pods: () => pods,
+    clock,
+    signal: new AbortController().signal,
+  });
   const pages = metricsPages({
     nodeName: 'n1',
+    disk: async () => ({ ...(await measured()), imageFs: fs }),
     stats,
     machine: () => ({ cpuCount: 2, memoryBytes: 1000 }),
     startedAt: clock.now(),
@@ -197,6 +238,19 @@ t.test('pages', async (t) => {
       },
     ],
   });
+  t.match(JSON.parse(await asked), {
+    node: {
+      runtime: { imageFs: { usedBytes: 40, capacityBytes: 100, inodesUsed: 5 } },
+      rlimit: { maxpid: 1000, curproc: 50 },
+    },
+    pods: [
+      {
+        containers: [{ rootfs: { usedBytes: 7, capacityBytes: 100 }, logs: { usedBytes: 3, inodesUsed: 1 } }],
+        volume: [{ name: 'cache', usedBytes: 20, inodesUsed: 2 }],
+        'ephemeral-storage': { usedBytes: 30, inodesUsed: 3 },
+      },
+    ],
+  });
   t.notMatch(JSON.parse(await page('/stats/summary', 'only_cpu_and_memory=true')), { node: { fs: {} } });
   const resource = await page('/metrics/resource');
   t.match(resource, /^node_cpu_usage_seconds_total \d/m);
@@ -212,6 +266,13 @@ t.test('pages', async (t) => {
     /^container_memory_rss\{id="\/c1",namespace="default",pod="web",container="main",image="x",name="c1"\} 0$/m,
   );
   t.match(cadvisor, /^machine_cpu_cores 2$/m);
+  t.match(cadvisor, /^container_fs_usage_bytes\{id="\/c1",.*\} 10$/m);
+  t.match(
+    cadvisor,
+    /^container_memory_failures_total\{.*container="main".*failure_type="pgmajfault".*\} \d+$/m,
+  );
+  t.equal(walks, 1, 'the disk is not walked for every question');
+  await clock.advance(30_000);
   const probes = await page('/metrics/probes');
   const ofProbe = 'probe_type="Liveness",container="main",pod="web",namespace="default"';
   for (const line of [

@@ -27,6 +27,8 @@ export interface Measured {
 export interface ContainerSample extends Measured {
   name: string;
   id: string;
+  /** With the runtime's name in front: `docker://...`. */
+  runtimeId: string;
   image: string;
   startedAt: Date | undefined;
 }
@@ -149,17 +151,19 @@ async function podSample(
   if (!usage) return undefined;
   const containers = await Promise.all(
     runningIn(pod).map(async ({ name, containerID = '', image, state }): Promise<ContainerSample[]> => {
-      const id = containerID.slice(containerID.indexOf('://') + 3);
-      const own = await reader.read(`${directory}/${containerDirectory(id, driver)}`);
+      const id = idOf(containerID);
+      const own = await reader.read(`${directory}/${containerDirectory(containerID, driver)}`);
       const startedAt = dateOf(state?.running?.startedAt);
-      return own ? [{ name, id, image, startedAt, ...measured(id, own, startedAt) }] : [];
+      return own
+        ? [{ name, id, runtimeId: containerID, image, startedAt, ...measured(id, own, startedAt) }]
+        : [];
     }),
   );
   const all = containers.flat();
   const [first] = all;
   const pid =
     first && !pod.spec?.hostNetwork
-      ? await reader.processIn(`${directory}/${containerDirectory(first.id, driver)}`)
+      ? await reader.processIn(`${directory}/${containerDirectory(first.runtimeId, driver)}`)
       : 0;
   return {
     pod,
@@ -169,9 +173,14 @@ async function podSample(
   };
 }
 
-/** What Docker calls the cgroup of a container. */
-const containerDirectory = (id: string, driver: CgroupDriver): string =>
-  driver === 'systemd' ? `docker-${id}.scope` : id;
+const idOf = (runtimeId: string): string => runtimeId.slice(runtimeId.indexOf('://') + 3);
+
+/** What the runtime calls the cgroup of a container; under systemd's driver each puts a word of its own in front. */
+function containerDirectory(runtimeId: string, driver: CgroupDriver): string {
+  const id = idOf(runtimeId);
+  if (driver !== 'systemd') return id;
+  return `${runtimeId.startsWith('docker://') ? 'docker' : 'cri-containerd'}-${id}.scope`;
+}
 
 const runningIn = ({ status }: Pod): ContainerStatus[] =>
   [
@@ -182,7 +191,7 @@ const runningIn = ({ status }: Pod): ContainerStatus[] =>
 
 const dateOf = (text: string | undefined): Date | undefined => (text ? new Date(text) : undefined);
 
-async function readFileSystem(path: string): Promise<FileSystem> {
+export async function readFileSystem(path: string): Promise<FileSystem> {
   const { bsize, blocks, bavail, bfree, files, ffree } = await statfs(path);
   return {
     capacityBytes: blocks * bsize,
