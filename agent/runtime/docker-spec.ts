@@ -64,7 +64,7 @@ export function sandboxBody(
       IpcMode: spec.ipc === 'host' ? 'host' : 'shareable',
       ...(spec.pid === 'host' && { PidMode: 'host' }),
       ...(spec.cgroupParent && { CgroupParent: spec.cgroupParent }),
-      ...(!host && { Sysctls: spec.sysctls }),
+      ...(Object.keys(spec.sysctls).length > 0 && { Sysctls: spec.sysctls }),
       ...(spec.runtimeHandler && { Runtime: spec.runtimeHandler }),
       CpuShares: 2,
       // The pod lives as long as this process: it is among the last that the kernel kills.

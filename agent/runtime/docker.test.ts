@@ -248,6 +248,12 @@ t.test('sandboxes: what Docker is asked for', async (t) => {
   t.notOk('Privileged' in (host.HostConfig ?? {}), 'the sandbox itself never is');
   t.match(host.HostConfig, { NetworkMode: 'host', PidMode: 'host', IpcMode: 'host', OomScoreAdj: -998 });
   t.notOk('Hostname' in host || 'Sysctls' in (host.HostConfig ?? {}));
+  const sysctls = { 'kernel.shm_rmid_forced': '1' };
+  const ofIpc = sandboxBody(
+    { ...sandboxSpec('u', 'web'), network: 'host', sysctls },
+    { oomFloor: 0, seccomp: undefined },
+  );
+  t.same(ofIpc.HostConfig?.Sysctls, sysctls, 'of a namespace that it still has');
 });
 
 t.test('containers: what Docker is asked for', async (t) => {
