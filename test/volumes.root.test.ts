@@ -107,7 +107,7 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
     t.same(mounts(), []);
   });
 
-  await t.test('a pod waits for its claim, and says what for', { timeout: 120_000 }, async (t) => {
+  await t.test('a pod waits for its claim, and says what for', { timeout: 120_000 }, async () => {
     const { spec, container } = claimed('late');
     await apply(cluster, pod('waits', 'sleep 1000', { ...spec, nodeName: cluster.nodeName }, container));
     await eventually('FailedMount', 30, async () =>

@@ -8,7 +8,7 @@ import { toBytes } from '../../src/api/quantity.js';
 import type { EmptyDirVolumeSource, Pod } from '../../src/api/types.js';
 import { hasCode } from '../../src/host/files.js';
 import { type Mounter, noSwap } from './mounts.js';
-import { shareWithGroup } from './ownership.js';
+import { groupMode, shareWithGroup } from './ownership.js';
 import type { Plug, PlugRequest } from './placement.js';
 
 export interface EmptyDirOptions {
@@ -17,45 +17,48 @@ export interface EmptyDirOptions {
 }
 
 const anyoneMay = 0o777;
+const ownerMay = 0o755;
 const sticky = 0o1000;
 
 export function createEmptyDir({ mounter, allocatable }: EmptyDirOptions): Plug<EmptyDirVolumeSource> {
-  async function mountMedium({ medium = '', sizeLimit }: EmptyDirVolumeSource, request: PlugRequest) {
-    const { pod, path } = request;
+  /** With the pod's group from the first moment on: a crash leaves no volume that it cannot write to. */
+  function mountMedium({ medium = '', sizeLimit }: EmptyDirVolumeSource, { pod, path }: PlugRequest) {
+    const group = pod.spec?.securityContext?.fsGroup;
+    const accessOf = (mode: number): string[] =>
+      group === undefined
+        ? [`mode=${mode.toString(8)}`]
+        : [`mode=${groupMode(mode, { isDirectory: true, readOnly: false }).toString(8)}`, `gid=${group}`];
     if (medium === 'Memory') {
       const size = memorySize(pod, sizeLimit, allocatable());
-      const options = [`mode=${(sticky | anyoneMay).toString(8)}`, ...noSwap()];
+      const options = [...accessOf(sticky | anyoneMay), ...noSwap()];
       if (size !== undefined) options.push(`size=${size}`);
       return mounter.mount({ type: 'tmpfs', source: 'tmpfs', path, options });
     }
-    const options = [`pagesize=${hugePageSize(pod, medium)}`];
+    const options = [...accessOf(ownerMay), `pagesize=${hugePageSize(pod, medium)}`];
     return mounter.mount({ type: 'hugetlbfs', source: 'nodev', path, options });
   }
 
   return async (source, request) => {
     const { pod, path } = request;
     const group = pod.spec?.securityContext?.fsGroup;
-    const share = async (directory: string): Promise<void> => {
-      if (group !== undefined) await shareWithGroup(directory, { group, onRootMismatch: false });
-    };
     if (!(await exists(path))) {
       // Shown under its name only when it is complete: a crash leaves nothing half-made.
       const draft = draftOf(path);
       await mkdir(draft, { recursive: true });
       await chmod(draft, anyoneMay);
-      await share(draft);
+      if (group !== undefined) await shareWithGroup(draft, { group, onRootMismatch: false });
       await rename(draft, path);
     }
-    if (source.medium && !(await mounter.isFileSystem(path))) {
-      await mountMedium(source, request);
-      await share(path);
-    }
+    if (source.medium && !(await mounter.isFileSystem(path))) await mountMedium(source, request);
+    // hugetlbfs takes no set-group-id bit as an option.
+    if (source.medium?.startsWith('HugePages') && group !== undefined)
+      await shareWithGroup(path, { group, onRootMismatch: true });
     return { hostPath: path, readOnly: false };
   };
 }
 
 /** No volume can have this name. */
-export const draftOf = (path: string): string => `${path}..new`;
+const draftOf = (path: string): string => `${path}..new`;
 
 /**
  * Bytes a volume in memory may hold: what the pod may use by its limits, else what the node offers to pods; `sizeLimit`

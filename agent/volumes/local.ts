@@ -70,11 +70,20 @@ export function createLocal({ mounter, exec }: { mounter: Mounter; exec: Exec })
         throw new Error(`local volume ${path} has volumeMode Block and is no block device`);
       return { hostPath: path, readOnly, isDevice: true };
     }
-    if (found.isDirectory()) return { hostPath: path, readOnly };
+    if (found.isDirectory()) {
+      if (mountOptions.length === 0) return { hostPath: path, readOnly };
+      if (!(await mounter.isMounted(request.path))) {
+        await mkdir(request.path, { recursive: true, mode: 0o750 });
+        await mounter.bind(path, request.path);
+      }
+      // The kernel takes them only now; an earlier life may have ended in between.
+      await mounter.remount(request.path, mountOptions);
+      return { hostPath: request.path, readOnly };
+    }
     if (!found.isBlockDevice()) throw new Error('only directory and block device are supported');
     await inTurn(path, () => mountDevice({ device: path, fsType, mountOptions }, request));
     // Only here: another pod may have the same device writable.
-    if (readOnly) await mounter.setReadOnly(request.path);
+    if (readOnly) await mounter.remount(request.path, ['ro']);
     return { hostPath: request.path, readOnly };
   };
 }

@@ -30,8 +30,10 @@ export interface MountRequest {
 export interface Mounter {
   /** Rejects with what `mount` says. The directory has to be there. */
   mount(request: MountRequest, signal?: AbortSignal): Promise<void>;
-  /** Makes what is mounted there read-only at this place, whoever else has it writable. */
-  setReadOnly(path: string): Promise<void>;
+  /** Shows a directory of the host at another place, too. */
+  bind(source: string, path: string): Promise<void>;
+  /** Sets the options (`ro`, `noexec`...) of what is mounted at this place; elsewhere it stays as it is. */
+  remount(path: string, options: readonly string[]): Promise<void>;
   /** Binds the file or directory behind an open descriptor of this process. */
   bindDescriptor(descriptor: number, path: string): Promise<void>;
   /** Whether a file system of its own begins here. Cheap; for local file systems, whose directories always answer. */
@@ -82,7 +84,9 @@ export function createMounter(exec: Exec, answerMs = defaultAnswerMs): Mounter {
       if (timedOut.includes(result.code)) throw new Error(`${source} did not answer within ${seconds} s`);
       if (result.code !== 0) throw new ExecError('mount', args, result);
     },
-    setReadOnly: async (path) => void (await run('mount', ['-o', 'remount,bind,ro', path])),
+    bind: async (source, path) => void (await run('mount', ['--bind', '--', source, path])),
+    remount: async (path, options) =>
+      void (await run('mount', ['-o', ['remount', 'bind', ...options].join(','), '--', path])),
     async bindDescriptor(descriptor, path) {
       // Without canonicalising: the descriptor was checked, the path it had may be somebody's symbolic link by now.
       await run('mount', ['--no-canonicalize', '--bind', `/proc/${process.pid}/fd/${descriptor}`, path]);

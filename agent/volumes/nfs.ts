@@ -14,6 +14,8 @@ export interface NfsOptions {
   mounter: Mounter;
   /** Where `mount` looks for its helpers; `/sbin` by default. */
   helpers?: string | undefined;
+  /** How long a server may take; 30 s by default. It is tried again with the next attempt to start the pod. */
+  timeoutMs?: number;
 }
 
 export interface NfsShare extends NFSVolumeSource {
@@ -21,10 +23,10 @@ export interface NfsShare extends NFSVolumeSource {
   mountOptions?: readonly string[] | undefined;
 }
 
-/** A server that is down is tried again with the next attempt to start the pod. */
-const timeoutMs = 30_000;
+const defaultTimeoutMs = 30_000;
 
-export function createNfs({ mounter, helpers = '/sbin' }: NfsOptions): Plug<NfsShare> {
+export function createNfs(given: NfsOptions): Plug<NfsShare> {
+  const { mounter, helpers = '/sbin', timeoutMs = defaultTimeoutMs } = given;
   return async ({ server, path: shared, readOnly, mountOptions = [] }, request) => {
     const isReadOnly = readOnly === true || request.readOnly;
     const { path } = request;

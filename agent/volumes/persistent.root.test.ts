@@ -97,6 +97,13 @@ t.test('local: a directory, on its own nodes only', async (t) => {
     return h.prepare(pod).then(() => h.mountsOf(pod));
   };
   t.match(await prepare('here', { readOnly: true }), [{ hostPath: path, readOnly: true }]);
+  await bind(h, 'strict', { local: { path }, mountOptions: ['ro', 'noexec'] });
+  const [strict] = await prepare('strict');
+  t.equal(await readFile(join(strict?.hostPath ?? '', 'kept'), 'utf8'), 'data');
+  await t.rejects(writeFile(join(strict?.hostPath ?? '', 'x'), ''), { code: 'EROFS' });
+  await h.volumes.tearDown('strict');
+  await bind(h, 'host', { hostPath: { path }, mountOptions: ['ro'] });
+  await t.rejects(prepare('host'), /may not specify mount options/);
   await t.rejects(prepare('there'), {
     message: 'NodeAffinity check failed for volume "pv-there" : no matching NodeSelectorTerms',
   });

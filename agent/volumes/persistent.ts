@@ -100,7 +100,11 @@ export function createPersistent(options: PersistentOptions): Plug<ClaimReferenc
       return placement;
     }
     if (isBlock) throw new Error(`volumeMode Block is not supported for volumes of type ${typeOf(spec)}`);
-    if (spec.hostPath) return options.hostPath(spec.hostPath, request);
+    if (spec.hostPath) {
+      if (spec.mountOptions?.length)
+        throw new Error('may not specify mount options for volumes of type hostPath');
+      return options.hostPath(spec.hostPath, request);
+    }
     if (spec.nfs) return options.nfs({ ...spec.nfs, mountOptions: spec.mountOptions }, request);
     throw new Error(
       `persistent volume "${volume.metadata.name}": volume type ${typeOf(spec)} is not supported by this node`,

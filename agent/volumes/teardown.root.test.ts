@@ -1,11 +1,13 @@
 /** The end of a pod's volumes: all mounts go, nobody else's files do. In a mount namespace of its own. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { run, runChecked } from '../../src/host/exec.js';
+import { until } from '../testing/namespace.js';
 import { createMounter } from './mounts.js';
+import { createNfs } from './nfs.js';
 import { removeOwnFiles } from './removal.js';
 import { createHarness, insideMountNamespace, podWith } from './testing/harness.js';
 
@@ -34,6 +36,40 @@ if (await insideMountNamespace(t, import.meta.url)) {
     await h.volumes.tearDown('u1');
     t.same(await mountsBelow(h.scratch), []);
     t.same(await readdir(join(h.podsDirectory, 'u1')), []);
+  });
+
+  t.test('NFS: through the helper of mount; one that hangs is ended with its children', async (t) => {
+    const h = await createHarness(t);
+    const [shared, upper, work] = ['shared', 'upper', 'work'].map((name) => join(h.scratch, name));
+    for (const path of [shared, upper, work]) await mkdir(path ?? '');
+    // Other programs of this namespace see this /usr/sbin; nobody else does.
+    const options = `lowerdir=/usr/sbin,upperdir=${upper},workdir=${work}`;
+    await runChecked('mount', ['-t', 'overlay', '-o', options, 'overlay', '/usr/sbin']);
+    t.teardown(async () => void (await runChecked('umount', ['--lazy', '/usr/sbin'])));
+    const helper = (script: string) =>
+      writeFile('/usr/sbin/mount.nfs', `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    await helper(`echo "$@" > ${h.scratch}/asked; exec mount --bind ${shared} "$2"`);
+    const nfs = createNfs({ mounter: h.mounter, timeoutMs: 1000 });
+    const path = join(h.podsDirectory, 'u1/volumes/share');
+    const signal = new AbortController().signal;
+    const request = { pod: podWith({ volumes: [] }), name: 'share', path, readOnly: true, signal };
+    const share = { server: 'nas', path: '/export', mountOptions: ['soft'] };
+    t.match(await nfs(share, request), { hostPath: path, readOnly: true, isRemote: true });
+    t.match(await readFile(join(h.scratch, 'asked'), 'utf8'), `nas:/export ${path} -o ro,soft`);
+    await writeFile(join(shared ?? '', 'precious'), 'data');
+    t.equal(await readFile(join(path, 'precious'), 'utf8'), 'data');
+    await nfs(share, request);
+    t.equal((await mountsBelow(path)).length, 1, 'mounted once');
+    await h.volumes.tearDown('u1');
+    t.equal(await readFile(join(shared ?? '', 'precious'), 'utf8'), 'data');
+    await helper(`echo $$ > ${h.scratch}/pid; sleep 60; mount --bind ${shared} "$2"`);
+    await t.rejects(nfs(share, request), { message: 'nas:/export did not answer within 1 s' });
+    const pid = (await readFile(join(h.scratch, 'pid'), 'utf8')).trim();
+    // Nobody may have taken notice of its end yet.
+    const hasEnded = (): boolean =>
+      !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+    await t.resolves(until(hasEnded), 'no helper is left to mount it later');
+    await h.volumes.tearDown('u1');
   });
 
   t.test('what a container mounted into its volume is unmounted, and stays', async (t) => {

@@ -359,6 +359,7 @@ t.test('huge pages are mounted where the machine has them', async (t) => {
   const pod = podWith({
     volumes: [{ name: 'h', emptyDir: { medium: 'HugePages-2Mi' } }],
     container: { resources },
+    spec: { securityContext: { fsGroup: 2000 } },
   });
   await h.prepare(pod);
   await h.prepare(pod);
@@ -368,4 +369,6 @@ t.test('huge pages are mounted where the machine has them', async (t) => {
     [/ hugetlbfs .*pagesize=2M/],
   );
   await (await open(join(h.path(pod, 'h'), 'f'), 'w')).close();
+  const { gid, mode } = await stat(h.path(pod, 'h'));
+  t.same([gid, mode & 0o7777], [2000, 0o2775]);
 });
