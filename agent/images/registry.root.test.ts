@@ -21,7 +21,7 @@ const runtime = new DockerRuntime({
   node: unique,
   log: silentLogger,
   clock: systemClock,
-  oomScoreFloor: -1000,
+  oomScoreFloor: 0,
 });
 const home = await mkdtemp(join(tmpdir(), 'wherry-images-'));
 t.teardown(async () => {
