@@ -13,7 +13,7 @@ import type { EventRecorder } from '../../src/client/events.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
-import type { ImageState, Runtime } from '../runtime/runtime.js';
+import { type ImageState, type Runtime, RuntimeError } from '../runtime/runtime.js';
 import { sandboxImage } from '../runtime/sandbox-image.js';
 
 export interface ImageGcPolicy {
@@ -27,7 +27,7 @@ export interface ImageGcPolicy {
 }
 
 export interface ImageGcOptions {
-  runtime: Pick<Runtime, 'listContainers' | 'listImages' | 'removeImage'>;
+  runtime: Pick<Runtime, 'listContainers' | 'listImages' | 'removeImage' | 'ensureSandboxImage'>;
   policy: ImageGcPolicy;
   /** The file system of the images. */
   disk(): Promise<{ availableBytes: number; capacityBytes: number }>;
@@ -100,9 +100,12 @@ export function createImageGc(options: ImageGcOptions): ImageGc {
         freed += image.sizeBytes;
         log.info({ image: image.repoTags[0] ?? image.id, bytes: image.sizeBytes }, 'unused image removed');
       } catch (error) {
-        errors.push(error);
+        // Somebody else's container was made from it.
+        if (!(error instanceof RuntimeError && error.kind === 'conflict')) errors.push(error);
       }
     }
+    // Not every runtime says which image its sandboxes need; without it no pod starts.
+    if (freed > 0) await runtime.ensureSandboxImage();
     if (errors.length > 0) {
       const text = `wanted to free ${bytes} bytes, but freed ${freed} bytes space with errors in image deletion: ${errors.map(String).join('; ')}`;
       throw new AggregateError(errors, text);
