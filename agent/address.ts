@@ -1,6 +1,6 @@
 /**
  * Which of this host's addresses other nodes reach it at, when no flag says so: the one from which it reaches the
- * master; on the master's own host the one of the default route. Called by `main.ts` at the start.
+ * master; on the master's own host the one of the default route. Called by `composition/membership.ts`.
  */
 import { lookup } from 'node:dns/promises';
 import { hostAddress, sourceAddress } from '../src/host/address.js';
