@@ -353,7 +353,7 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
 
   t.test('a sandbox that runs takes along what runs in it', async (t) => {
     const { sandbox, container } = await startPod('atonce', commands.stubborn);
-    await Promise.all([runtime.removeSandbox(sandbox), runtime.removeSandbox(sandbox)]);
+    await runtime.removeSandbox(sandbox);
     t.equal(await runtime.inspectContainer(container), undefined);
     t.equal(await runtime.inspectSandbox(sandbox), undefined);
   });

@@ -182,6 +182,17 @@ t.test(
   },
 );
 
+t.test('two removals at the same time', async (t) => {
+  const { sandbox, id } = await startPod('twice', ['sleep', '1000']);
+  await Promise.all([
+    runtime.removeSandbox(sandbox),
+    runtime.removeContainer(id),
+    runtime.removeSandbox(sandbox),
+  ]);
+  t.equal(await runtime.inspectContainer(id), undefined);
+  t.equal(await runtime.inspectSandbox(sandbox), undefined);
+});
+
 t.test('host network', async (t) => {
   const { sandbox, id } = await startPod('hostnet', ['sleep', '1000'], {
     sandbox: { network: 'host', hostname: '' },
