@@ -10,7 +10,7 @@ import { type DiskParts, diskUse, type PodUse } from './usage.js';
 
 const resource = 'ephemeral-storage';
 
-const isOnDisk = ({ emptyDir }: Volume): boolean => emptyDir !== undefined && emptyDir.medium !== 'Memory';
+const isOnDisk = ({ emptyDir }: Volume): boolean => emptyDir !== undefined && !emptyDir.medium;
 
 /** The volumes whose files count as the pod's own use of the node's disk. */
 export const localVolumes = (pod: Pod): Volume[] =>
