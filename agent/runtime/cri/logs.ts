@@ -53,16 +53,19 @@ async function* lines(source: LogSource, options: LogOptions): AsyncGenerator<Bu
   const changes = options.follow ? watchDirectory(source, options.signal) : undefined;
   try {
     const files = await logFiles(source.path);
-    const start = await startOf(files, options.tailLines);
+    const follow = changes && { changes, source };
+    // Without following, the log ends where it ended when it was asked for: so many last lines are no more.
+    const end = follow ? Number.POSITIVE_INFINITY : await sizeOf(files.at(-1));
+    const start = await startOf(files, end, options.tailLines);
     for (const [at, file] of files.entries()) {
       if (at < start.file) continue;
+      const range = { from: at === start.file ? start.offset : 0, end: Number.POSITIVE_INFINITY };
       const isLast = at === files.length - 1;
-      const from = at === start.file ? start.offset : 0;
-      const follow = isLast && changes ? { changes, source } : undefined;
-      yield* linesOf(file, from, options.signal, follow);
+      if (isLast) yield* linesOf(file, { ...range, end }, options.signal, follow);
+      else yield* linesOf(file, range, options.signal, undefined);
     }
     // It has not written anything yet.
-    if (files.length === 0 && changes) yield* linesOf(source.path, 0, options.signal, { changes, source });
+    if (files.length === 0) yield* linesOf(source.path, { from: 0, end }, options.signal, follow);
   } finally {
     changes?.close();
   }
@@ -73,20 +76,31 @@ interface Follow {
   source: LogSource;
 }
 
+async function sizeOf(path: string | undefined): Promise<number> {
+  if (path === undefined) return 0;
+  return stat(path).then(
+    ({ size }) => size,
+    (error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return 0;
+      throw error;
+    },
+  );
+}
+
 async function* linesOf(
   path: string,
-  from: number,
+  range: { from: number; end: number },
   signal: AbortSignal,
   follow: Follow | undefined,
 ): AsyncGenerator<Buffer, void, undefined> {
   let file = await openIfThere(path);
-  let offset = from;
+  let offset = range.from;
   let rest: Buffer = Buffer.alloc(0);
   // Whether there can be no more than what is there now.
-  let isOver = follow === undefined;
+  let isOver = false;
   try {
     while (!signal.aborted) {
-      const block = file ? await readBlock(file, offset) : Buffer.alloc(0);
+      const block = file ? await readBlock(file, offset, range.end) : Buffer.alloc(0);
       if (block.length > 0) {
         offset += block.length;
         rest = rest.length > 0 ? Buffer.concat([rest, block]) : block;
@@ -97,13 +111,13 @@ async function* linesOf(
         }
         continue;
       }
-      if (await isReplaced(file, path)) {
+      if (follow && (await isReplaced(file, path))) {
         await file?.close();
         file = await openIfThere(path);
         [offset, rest] = [0, Buffer.alloc(0)];
         if (file) continue;
       }
-      if (isOver || !follow) return;
+      if (!follow || isOver) return;
       if (!(await follow.source.isRunning())) isOver = true;
       else await follow.changes.wait();
     }
@@ -119,9 +133,11 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   });
 }
 
-async function readBlock(file: FileHandle, offset: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(blockBytes);
-  const { bytesRead } = await file.read(buffer, 0, blockBytes, offset);
+async function readBlock(file: FileHandle, offset: number, end: number): Promise<Buffer> {
+  const length = Math.min(blockBytes, end - offset);
+  if (length <= 0) return Buffer.alloc(0);
+  const buffer = Buffer.allocUnsafe(length);
+  const { bytesRead } = await file.read(buffer, 0, length, offset);
   return buffer.subarray(0, bytesRead);
 }
 
@@ -138,12 +154,14 @@ async function isReplaced(file: FileHandle | undefined, path: string): Promise<b
 /** Where the last `count` lines begin. */
 async function startOf(
   files: readonly string[],
+  end: number,
   count: number | undefined,
 ): Promise<{ file: number; offset: number }> {
   if (count === undefined) return { file: 0, offset: 0 };
   let wanted = count;
   for (let at = files.length - 1; at >= 0; at -= 1) {
-    const found = await tailOf(files[at] ?? '', wanted);
+    const isLast = at === files.length - 1;
+    const found = await tailOf(files[at] ?? '', isLast ? end : Number.POSITIVE_INFINITY, wanted);
     if (found.isEnough) return { file: at, offset: found.offset };
     wanted -= found.lines;
   }
@@ -153,21 +171,19 @@ async function startOf(
 /** Reads backwards until `count` lines are there. */
 async function tailOf(
   path: string,
+  limit: number,
   count: number,
 ): Promise<{ isEnough: boolean; offset: number; lines: number }> {
   const file = await openIfThere(path);
   if (!file) return { isEnough: false, offset: 0, lines: 0 };
   try {
-    const { size } = await file.stat();
+    const size = Math.min((await file.stat()).size, limit);
     let seen = 0;
     for (let end = size; end > 0; end -= blockBytes) {
       const from = Math.max(0, end - blockBytes);
-      const block = (await readBlock(file, from)).subarray(0, end - from);
-      for (
-        let at = block.lastIndexOf(newline);
-        at >= 0;
-        at = at === 0 ? -1 : block.lastIndexOf(newline, at - 1)
-      ) {
+      const block = await readBlock(file, from, end);
+      for (let at = block.length - 1; at >= 0; at -= 1) {
+        if (block[at] !== newline) continue;
         // The newline before the wanted lines ends the one that is not wanted any more.
         if (seen === count) return { isEnough: true, offset: from + at + 1, lines: seen };
         seen += 1;

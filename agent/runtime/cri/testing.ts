@@ -144,8 +144,10 @@ async function mountsBelow(directory: string): Promise<string[]> {
 }
 
 /** Writes an image with all commands of busybox; returns its reference. Needs the package busybox-static. */
-export async function testImage(socketPath: string): Promise<string> {
-  const reference = 'docker.io/wherry-test/busybox:1';
+export async function testImage(
+  socketPath: string,
+  reference = 'docker.io/wherry-test/busybox:1',
+): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'wherry-image-'));
   const client = new CriClient(socketPath);
   try {
