@@ -13,6 +13,7 @@ import type { PodNetwork } from '../network/network.js';
 import { createProbeManager, type ProbeManager } from '../probes/manager.js';
 import { createProbeRunner } from '../probes/runner.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { NodePods } from '../static/nodepods.js';
 import type { ReferencedObjects } from '../volumes/objects.js';
 import { createPodVolumes } from '../volumes/podvolumes.js';
 import { isEphemeral } from './ephemeral.js';
@@ -56,6 +57,8 @@ export interface PodsOptions {
   nodeLabels?(): Readonly<Record<string, string>>;
   /** `<data-dir>/agent/pods`. */
   podsDirectory: string;
+  /** Static pods among those of the source: where their status goes, and who wants to know it besides. */
+  statics?: Pick<NodePods, 'objectOf' | 'noteStatus'>;
   /** Whether this node takes a pod; every pod when absent. */
   admit?: AdmitPod;
   /** Links to the logs of containers, for collectors. */
@@ -163,7 +166,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     hostIPs: node.hostIPs,
     afterStart: createPostStart({ runHook, kill, events, enqueue, signal: around.signal, log }),
   });
-  const statuses = createStatusWriter({ client, podOf, clock, log });
+  const statuses = createStatusWriter({ client, podOf, objectOf: options.statics?.objectOf, clock, log });
   const removePodDirectory = async (uid: string): Promise<void> => {
     preparation.cancel(uid);
     images.forget(uid);

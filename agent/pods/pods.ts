@@ -6,7 +6,8 @@
  *   probe verdicts, timers ------+                       '----> toPodStatus -> status writer -> API
  *
  * `start` returns when the runtime's pods are known; it does not wait for the API. Until the first list of pods
- * arrives nothing is touched: an agent without its master keeps what runs. `stop` never stops a container.
+ * arrives, what has no object is left alone: an agent without its master keeps what runs, and runs static pods.
+ * `stop` never stops a container.
  */
 import type { Pod } from '../../src/api/types.js';
 import { createController, on } from '../../src/client/controller.js';
@@ -187,6 +188,7 @@ export function createPods(options: PodsOptions): Pods {
   }
 
   async function sweep(): Promise<void> {
+    if (!source.hasSynced()) return;
     await options.logLinks?.sweep();
     const { volumes, removePodDirectory } = parts;
     const { podsDirectory, cgroups, network } = options;

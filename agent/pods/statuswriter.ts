@@ -25,6 +25,8 @@ export interface StatusWriterOptions {
   client: Pick<Client, 'patch' | 'delete'>;
   /** The object as the cache has it. */
   podOf(uid: string): Pod | undefined;
+  /** The object in the API that carries the pod's status; undefined while there is none. The pod itself when absent. */
+  objectOf?: ((pod: Pod) => Pod | undefined) | undefined;
   clock: Clock;
   log: Logger;
 }
@@ -52,10 +54,14 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     backoff: { minMs: 100, maxMs: 30_000 },
   });
 
-  function known(uid: string, fallback: Pod): Pod {
-    const cached = options.podOf(uid) ?? fallback;
+  /** The newest of what is known of the object in the API that carries the status; a mirror has a uid of its own. */
+  function known(uid: string, fallback: Pod): Pod | undefined {
+    const pod = options.podOf(uid) ?? fallback;
+    const cached = options.objectOf ? options.objectOf(pod) : pod;
     const answer = answered.get(uid);
-    return answer && versionOf(answer) > versionOf(cached) ? answer : cached;
+    const isNewer =
+      cached && answer && podUid(answer) === podUid(cached) && versionOf(answer) > versionOf(cached);
+    return isNewer ? answer : cached;
   }
 
   async function write(uid: string, signal: AbortSignal): Promise<void> {
@@ -67,10 +73,11 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       return;
     }
     try {
-      const patch = now.status && statusPatch(known(uid, now.pod).status, now.status);
+      const object = known(uid, now.pod);
+      const patch = object && now.status && statusPatch(object.status, now.status);
       if (patch) {
         // The uid makes the write fail when a namesake has taken the pod's place.
-        const body = { metadata: { uid }, status: patch };
+        const body = { metadata: { uid: podUid(object) }, status: patch };
         const answer = await client.patch(
           pods,
           refOf(now.pod),
@@ -97,7 +104,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     publish(pod, status) {
       const uid = podUid(pod);
       if (wanted.get(uid)?.isDeletion) return;
-      if (!wanted.has(uid) && !statusPatch(known(uid, pod).status, status)) return;
+      const object = known(uid, pod);
+      // A mirror that comes is a change of its pod, upon which the status is published again.
+      if (!object || (!wanted.has(uid) && !statusPatch(object.status, status))) return;
       wanted.set(uid, { pod, status, isDeletion: false });
       controller.enqueue(uid);
     },

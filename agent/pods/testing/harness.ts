@@ -55,7 +55,7 @@ function withStrategicPatch(client: FakeClient): FakeClient {
     const gvk = { group: type.group, version: type.version, kind: type.kind };
     const media = patchTypes.strategic;
     const { status } = applyPatch({ type: media, gvk, current, patch: how.body });
-    const body = [{ op: 'replace', path: '/status', value: status }];
+    const body = [{ op: 'add', path: '/status', value: status }];
     return original(type, ref, { type: 'json', body }, options);
   };
   return Object.assign(client, { patch });
