@@ -73,7 +73,7 @@ async function startParts(base: Base): Promise<void> {
   const network = await startNetwork(base, { address: membership.address, resources, caches });
   const onNodeChange = (): void => node.refresh();
   const running = await startPods(base, { membership, resources, caches, network, onNodeChange });
-  await startServer(base, { membership, runtime: resources.runtime, caches, running });
+  await startServer(base, { membership, resources, caches, running });
   const node = createNode(base, { membership, resources, caches, network, running });
   await start(node);
   for (const component of running.later) await start(component);

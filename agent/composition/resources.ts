@@ -10,10 +10,13 @@ import { readOomScoreFloor } from '../cgroups/oom.js';
 import type { PodCgroups } from '../pods/needs.js';
 import { type OpenRuntime, openRuntime } from '../runtime/open.js';
 import type { Runtime, RuntimeFeatures } from '../runtime/runtime.js';
+import { RuntimeOperations } from '../server/operations.js';
 import { type Base, closing } from './base.js';
 
 export interface NodeResources {
   runtime: Runtime;
+  /** Calls to the runtime, counted. */
+  operations: RuntimeOperations;
   /** What a runtime that networks its pods itself offers for it. */
   runtimeNetwork: OpenRuntime['network'];
   features: RuntimeFeatures;
@@ -32,7 +35,9 @@ export async function openResources({ options, clock, log, start }: Base): Promi
     clock,
     oomScoreFloor: await readOomScoreFloor(log),
   });
-  const { runtime, network: runtimeNetwork } = opened;
+  const { network: runtimeNetwork } = opened;
+  const operations = new RuntimeOperations();
+  const runtime = operations.observe(opened.runtime);
   await start(closing('runtime', () => opened.close()));
   for (const part of opened.parts) await start(part);
   const { cgroupDriver: driver, features } = await runtime.version();
@@ -51,6 +56,7 @@ export async function openResources({ options, clock, log, start }: Base): Promi
     cgroupParent(podCgroup(root, qosClassOf(pod), pod.metadata.uid ?? ''), driver);
   return {
     runtime,
+    operations,
     runtimeNetwork,
     features,
     cgroups: { ...manager, parentOf },

@@ -2,29 +2,54 @@
  * The agent's own HTTPS server, and the renewal of its certificate.
  */
 import { availableParallelism, totalmem, uptime } from 'node:os';
-import type { Runtime } from '../runtime/runtime.js';
+import { join } from 'node:path';
+import { createMeasure } from '../eviction/measure.js';
+import { readUsage } from '../node/machine.js';
 import { createAccess } from '../server/access.js';
+import { configzPage } from '../server/configz.js';
 import { metricsPages } from '../server/metrics-pages.js';
 import { createAgentServer } from '../server/server.js';
+import { createDiskStats } from '../server/stats-disk.js';
 import type { Base } from './base.js';
 import type { Caches } from './caches.js';
 import type { Membership } from './membership.js';
 import type { RunningPods } from './pods.js';
+import type { NodeResources } from './resources.js';
 
 export interface ServerInput {
   membership: Membership;
-  runtime: Runtime;
+  resources: NodeResources;
   caches: Caches;
   running: RunningPods;
 }
 
 export async function startServer(base: Base, input: ServerInput): Promise<void> {
-  const { options, clock, log, start } = base;
+  const { options, clock, log, directory, start, signal } = base;
   const { nodeName } = options;
-  const { membership, runtime, caches, running } = input;
+  const { membership, resources, caches, running } = input;
+  const { runtime, operations, cgroupTree } = resources;
   const { credentials, client } = membership;
   const { pods, stats } = running;
   const ownPods = () => caches.ownPods.list();
+  const disk = createDiskStats({
+    measure: createMeasure({ runtime, stats, podsDirectory: join(directory, 'pods') }),
+    imageDirectory: () => runtime.imageDirectory(),
+    processes: async () => (await readUsage(directory)).processes,
+    pods: ownPods,
+    clock,
+    signal,
+  });
+  const pages = metricsPages({
+    nodeName,
+    stats,
+    disk,
+    machine: () => ({ cpuCount: availableParallelism(), memoryBytes: totalmem() }),
+    startedAt: new Date(clock.now().getTime() - uptime() * 1000),
+    pods: ownPods,
+    probeResults: () => pods.probeResults(),
+    started: { source: caches.ownPods, clock, signal },
+    operations,
+  });
   const server = createAgentServer({
     port: options.agentPort,
     address: options.bindAddress,
@@ -37,14 +62,8 @@ export async function startServer(base: Base, input: ServerInput): Promise<void>
     syncLoop: () => pods.healthy(),
     lookup: { containerId: (target, how) => pods.containerId(target, how), pods: ownPods },
     runtime,
-    pages: metricsPages({
-      nodeName,
-      stats,
-      machine: () => ({ cpuCount: availableParallelism(), memoryBytes: totalmem() }),
-      startedAt: new Date(clock.now().getTime() - uptime() * 1000),
-      pods: ownPods,
-      probeResults: () => pods.probeResults(),
-    }),
+    pages: new Map([...pages, ['/configz', configzPage(options, cgroupTree.driver)]]),
+    logDirectory: options.logDirectory,
     log,
   });
   await start(server);

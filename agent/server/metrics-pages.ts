@@ -9,7 +9,9 @@ import type { ProbeResult } from '../probes/manager.js';
 import { RuntimeError } from '../runtime/runtime.js';
 import { cadvisorMetrics, type MachineFacts, resourceMetrics } from './metrics.js';
 import { probeMetrics } from './metrics-probes.js';
+import type { RuntimeOperations } from './operations.js';
 import type { Page, Pages } from './pages.js';
+import { registerPodCounts, registerPodStarts } from './podmetrics.js';
 import type { Stats } from './stats.js';
 import type { DiskSample } from './stats-disk.js';
 import { summaryOf } from './stats-summary.js';
@@ -23,6 +25,10 @@ export interface MetricsPagesOptions {
   startedAt: Date;
   pods(): readonly Pod[];
   probeResults(): readonly ProbeResult[];
+  /** Where the starts of pods are seen. */
+  started?: Parameters<typeof registerPodStarts>[1];
+  /** Around the runtime. */
+  operations?: RuntimeOperations;
 }
 
 export function metricsPages(options: MetricsPagesOptions): Pages {
@@ -67,7 +73,7 @@ async function ifKnown<T>(sample: Promise<T> | undefined): Promise<T | undefined
   }
 }
 
-function ownRegistry({ nodeName, pods }: MetricsPagesOptions): Registry {
+function ownRegistry({ nodeName, pods, started, operations }: MetricsPagesOptions): Registry {
   const registry = new Registry();
   const registers = [registry];
   registerProcessMetrics(registry);
@@ -75,13 +81,8 @@ function ownRegistry({ nodeName, pods }: MetricsPagesOptions): Registry {
     { node: nodeName },
     1,
   );
-  new Gauge({
-    name: 'kubelet_running_pods',
-    help: 'Number of pods that run.',
-    registers,
-    collect() {
-      this.set(pods().filter(({ status }) => status?.phase === 'Running').length);
-    },
-  });
+  registerPodCounts(registry, pods);
+  if (started) registerPodStarts(registry, started);
+  operations?.register(registry);
   return registry;
 }

@@ -289,5 +289,6 @@ t.test('pages', async (t) => {
   );
   const own = await page('/metrics');
   t.match(own, /^kubelet_running_pods 2$/m);
+  t.match(own, /^kubelet_running_containers\{container_state="running"\} \d$/m);
   t.match(own, /^process_resident_memory_bytes \d+$/m);
 });
