@@ -64,6 +64,8 @@ export interface AgentOptions extends ReclaimFlags, ImageFlags {
   shutdownGracePeriodCriticalPodsMs: number;
   /** Where others look for the logs of containers: `<it>/pods`, `<it>/containers`. */
   logDirectory: string;
+  /** A directory of manifests, or one file: pods that run here whatever the API says. */
+  podManifestPath: string | undefined;
   /** DNS, sysctls and seccomp of pods. */
   podConfig: PodConfig;
   logLevel: LogLevel;
@@ -97,6 +99,8 @@ export function parseAgentOptions(raw: RawFlags): AgentOptions {
     ...reclaimFlags(raw),
     ...imageFlags(raw),
     logDirectory: pathFlag(raw, 'log-dir', '/var/log'),
+    podManifestPath:
+      given(raw, 'pod-manifest-path') === undefined ? undefined : pathFlag(raw, 'pod-manifest-path', ''),
     podConfig: parsePodConfig(raw),
     logLevel: logLevelFlag(raw),
   };

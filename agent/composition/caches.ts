@@ -10,11 +10,14 @@ import { createInformers } from '../../src/client/informers.js';
 import { createGate, type Gate } from '../pods/gate.js';
 import { uidIndexers } from '../pods/pods.js';
 import { sliceIndexers } from '../services/model.js';
+import { createNodePods, type NodePods } from '../static/nodepods.js';
 import type { Base } from './base.js';
 
 export interface Caches {
-  /** The pods of this node only. */
-  ownPods: Informer<Pod>;
+  /** The pods of this node: those of the API and static ones. */
+  ownPods: NodePods;
+  /** What the API assigned to it, with the objects that stand for static pods. */
+  assignedPods: Informer<Pod>;
   nodes: Informer<Node>;
   services: Informer<Service>;
   slices: Informer<EndpointSlice>;
@@ -27,7 +30,7 @@ export interface Caches {
 export async function startCaches({ options, clock, log, start }: Base, client: Client): Promise<Caches> {
   const { nodeName } = options;
   const informers = createInformers({ client, clock, log });
-  const ownPods = informers.get(pods, {
+  const assignedPods = informers.get(pods, {
     fieldSelector: `spec.nodeName=${nodeName}`,
     indexers: uidIndexers,
   });
@@ -47,5 +50,9 @@ export async function startCaches({ options, clock, log, start }: Base, client: 
   });
   await start(recorder);
   const ownNode = (): Node | undefined => allNodes.get({ name: nodeName });
-  return { ownPods, nodes: allNodes, services: allServices, slices, ownNode, recorder, gate };
+  const ownPods = createNodePods(assignedPods);
+  return {
+    ...{ ownPods, assignedPods, nodes: allNodes, services: allServices },
+    ...{ slices, ownNode, recorder, gate },
+  };
 }

@@ -21,6 +21,7 @@ import type { Base } from './base.js';
 import type { Caches } from './caches.js';
 import type { Membership } from './membership.js';
 import type { NodeResources } from './resources.js';
+import { startStatics } from './statics.js';
 
 export interface PodsInput {
   membership: Membership;
@@ -85,6 +86,7 @@ export async function startPods(base: Base, input: PodsInput): Promise<RunningPo
   const pods = createPods({
     client,
     source: ownPods,
+    statics: ownPods,
     services: () => services.list(),
     runtime,
     network,
@@ -104,6 +106,7 @@ export async function startPods(base: Base, input: PodsInput): Promise<RunningPo
     admit: (pod, active) => shutdown?.admit(pod, active) ?? admit(pod, active),
     logLinks: createLogLinks({ directory: options.logDirectory, log }),
   });
+  await startStatics(base, client, caches);
   await start(pods);
   return { pods, stats, eviction, shutdown, later: [eviction, imageGc, ...(shutdown ? [shutdown] : [])] };
 }

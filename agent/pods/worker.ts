@@ -13,7 +13,7 @@ import type { Pod, PodCondition, PodStatus } from '../../src/api/types.js';
 import type { ReconcileContext, ReconcileResult } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
-import { isFromFile } from '../static/staticpod.js';
+import { isFromFile } from '../static/annotations.js';
 import { computeActions, type Step } from './actions.js';
 import { adoptHealth } from './adoption.js';
 import { type Allocating, activePods } from './allocating.js';

@@ -14,8 +14,8 @@ import { type Controller, createController, on } from '../../src/client/controll
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
+import { annotations, isMirror } from './annotations.js';
 import type { NodePods } from './nodepods.js';
-import { annotations, isMirror } from './staticpod.js';
 
 export interface MirrorsOptions {
   client: Pick<Client, 'create' | 'delete'>;

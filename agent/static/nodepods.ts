@@ -8,7 +8,7 @@
 import { keyOf, keyOfRef } from '../../src/api/meta.js';
 import type { Pod, PodStatus } from '../../src/api/types.js';
 import type { Change, Source } from '../../src/client/cache.js';
-import { annotations, isMirror } from './staticpod.js';
+import { annotations, isMirror } from './annotations.js';
 
 export interface NodePods extends Source<Pod> {
   /** All static pods, from now on. */

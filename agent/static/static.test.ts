@@ -8,11 +8,12 @@ import { createInformer } from '../../src/client/informer.js';
 import { silentLogger } from '../../src/host/log.js';
 import { uidIndexers } from '../pods/pods.js';
 import { createHarness, type Harness } from '../pods/testing/harness.js';
+import { annotations } from './annotations.js';
 import { createManifestFiles } from './files.js';
 import { parseManifest } from './manifest.js';
 import { createMirrors, toMirror } from './mirrors.js';
 import { createNodePods, type NodePods } from './nodepods.js';
-import { annotations, problemsOf, toStaticPod } from './staticpod.js';
+import { problemsOf, toStaticPod } from './staticpod.js';
 
 const manifest = (name: string, image = 'app:1'): string =>
   `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec:\n  containers: [{name: app, image: '${image}'}]\n`;

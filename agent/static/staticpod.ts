@@ -10,19 +10,8 @@ import { defaultPod } from '../../src/api/defaults/pod.js';
 import type { FieldError } from '../../src/api/errors.js';
 import { dnsLabelErrors, dnsSubdomainErrors } from '../../src/api/names.js';
 import type { Container, Pod, Volume } from '../../src/api/types.js';
+import { annotations } from './annotations.js';
 import { lineOf } from './manifest.js';
-
-export const annotations = {
-  source: 'kubernetes.io/config.source',
-  hash: 'kubernetes.io/config.hash',
-  seen: 'kubernetes.io/config.seen',
-  /** On the object in the API that stands for a static pod: the static pod's uid. */
-  mirror: 'kubernetes.io/config.mirror',
-} as const;
-
-export const isMirror = (pod: Pod): boolean => pod.metadata.annotations?.[annotations.mirror] !== undefined;
-
-export const isFromFile = (pod: Pod): boolean => pod.metadata.annotations?.[annotations.source] === 'file';
 
 export function toStaticPod(written: Pod, where: { nodeName: string; file: string; seen: Date }): Pod {
   const { nodeName } = where;

@@ -131,6 +131,11 @@ export const agentFlags: readonly Flag[] = [
     value: 'dir',
     description: 'where links to the logs of containers are made: pods/ and containers/ (/var/log)',
   },
+  {
+    name: 'pod-manifest-path',
+    value: 'path',
+    description: 'a directory of manifests of static pods, or one file; looked at again when it changes',
+  },
   { name: 'cluster-dns', value: 'ips', description: 'DNS servers of pods with dnsPolicy ClusterFirst' },
   { name: 'cluster-domain', value: 'domain', description: 'DNS domain of the cluster (cluster.local)' },
   {
