@@ -1,7 +1,7 @@
 /**
  * Makes the parts that work on pods and ties them together: who calls back whom. Used by `pods.ts` only.
  */
-import type { Container, Pod, Service } from '../../src/api/types.js';
+import type { Pod, Service } from '../../src/api/types.js';
 import type { Source } from '../../src/client/cache.js';
 import type { Client } from '../../src/client/client.js';
 import type { EventRecorder } from '../../src/client/events.js';
@@ -16,7 +16,6 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { NodePods } from '../static/nodepods.js';
 import type { ReferencedObjects } from '../volumes/objects.js';
 import { createPodVolumes } from '../volumes/podvolumes.js';
-import { isEphemeral } from './ephemeral.js';
 import { createExecutors, type Execute } from './executors.js';
 import { createFeatureReader } from './features.js';
 import { createGate, type Gate } from './gate.js';
@@ -24,6 +23,7 @@ import { createHooks } from './hooks.js';
 import { createHostFiles } from './hostfiles.js';
 import { createKill } from './kill.js';
 import { createLastWords, type LastWords } from './lastwords.js';
+import { containerPath } from './names.js';
 import type { AdmitPod, PodCgroups, PodEvents, PodImages, PodVolumes } from './needs.js';
 import { type PodConfig, podConfigDefaults } from './nodeconfig.js';
 import { createPostStart } from './poststart.js';
@@ -209,13 +209,7 @@ const podEvents = (recorder: EventRecorder): PodEvents => ({
       type,
       reason,
       message,
-      container === undefined ? undefined : fieldPathOf(pod, container),
+      container === undefined ? undefined : containerPath(pod, container),
     );
   },
 });
-
-function fieldPathOf(pod: Pod, container: string): string {
-  if (isEphemeral(pod, container)) return `spec.ephemeralContainers{${container}}`;
-  const isInit = (pod.spec?.initContainers ?? []).some(({ name }: Container) => name === container);
-  return `spec.${isInit ? 'initContainers' : 'containers'}{${container}}`;
-}

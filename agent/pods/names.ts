@@ -22,8 +22,8 @@ export const podUid = (pod: Pod): string => pod.metadata.uid ?? '';
 export const podName = (pod: Pod): string => pod.metadata.name ?? '';
 export const podNamespace = (pod: Pod): string => pod.metadata.namespace ?? 'default';
 
-/** A field of a container of the pod as messages name it: `spec.initContainers{first}.image`. */
-export function containerField(pod: Pod, container: string, field: string): string {
+/** A container of the pod as events name it: `spec.initContainers{first}`. */
+export function containerPath(pod: Pod, container: string): string {
   const { initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
   const isIn = (list: readonly Container[]): boolean => list.some(({ name }) => name === container);
   const list = isIn(ephemeralContainers)
@@ -31,8 +31,12 @@ export function containerField(pod: Pod, container: string, field: string): stri
     : isIn(initContainers)
       ? 'initContainers'
       : 'containers';
-  return `spec.${list}{${container}}.${field}`;
+  return `spec.${list}{${container}}`;
 }
+
+/** A field of a container of the pod as messages name it: `spec.initContainers{first}.image`. */
+export const containerField = (pod: Pod, container: string, field: string): string =>
+  `${containerPath(pod, container)}.${field}`;
 
 const nameOf = (pod: Pod, part: string, attempt: number): string =>
   `wherry_${part}_${podName(pod)}_${podNamespace(pod)}_${podUid(pod)}_${attempt}`;
