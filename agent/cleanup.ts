@@ -17,6 +17,7 @@ import { type Runtime, RuntimeError } from './runtime/runtime.js';
 import { createIptables } from './services/iptables.js';
 import { cleanUpServices } from './services/removal.js';
 import { delayFile } from './shutdown/logind.js';
+import { memoryDirectoryOf } from './volumes/memory.js';
 import { createMounter } from './volumes/mounts.js';
 
 export async function cleanUp(options: AgentOptions, how: { purge: boolean; log: Logger }): Promise<void> {
@@ -52,6 +53,7 @@ export async function cleanUp(options: AgentOptions, how: { purge: boolean; log:
     const podsDirectory = join(directory, 'pods');
     await step(() => removeLogLinks({ directory: options.logDirectory, podsDirectory, log }));
     await step(() => mounter.removeTree(podsDirectory));
+    await step(() => mounter.removeTree(memoryDirectoryOf(podsDirectory)));
     await step(() => removeCgroups(runtime, options.cgroupRoot));
     await step(() => rm(delayFile, { force: true }));
     if (purge) await step(() => rm(directory, { recursive: true, force: true }));

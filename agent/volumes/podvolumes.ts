@@ -12,6 +12,7 @@ import { createContainerMounts } from './containermounts.js';
 import { createEmptyDir } from './emptydir.js';
 import { createImageVolumes } from './imagevolume.js';
 import { createLocal } from './local.js';
+import { createMemoryDirectory, memoryDirectoryOf } from './memory.js';
 import { createMounter } from './mounts.js';
 import { createNfs } from './nfs.js';
 import { createReferencedObjects, type ReferencedObjects } from './objects.js';
@@ -60,6 +61,7 @@ export function createPodVolumes(options: PodVolumesOptions): {
   });
   const volumes = createVolumes({
     podsDirectory: options.podsDirectory,
+    memory: createMemoryDirectory(memoryDirectoryOf(options.podsDirectory), mounter),
     readPayload: createPayloadReader({ objects, tokens, facts }),
     plugs: {
       emptyDir: createEmptyDir({ mounter, allocatable: facts.allocatable }),

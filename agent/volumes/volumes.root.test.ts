@@ -1,5 +1,16 @@
 /** What each kind of volume looks like to a container, over restarts, changes and the end of the pod. */
-import { mkdir, open, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -7,6 +18,8 @@ import { configMaps, secrets } from '../../src/api/kinds.js';
 import { runChecked } from '../../src/host/exec.js';
 import { createHarness, podWith } from './testing/harness.js';
 
+/** What statfs(2) calls it. */
+const tmpfs = 0x01021994;
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o7777).toString(8);
 
@@ -84,13 +97,13 @@ t.test('keys, binary data, optional parts and modes', async (t) => {
     [],
   );
   t.same(
-    (await readdir(h.path(pod, 'part'))).filter((name) => !name.startsWith('..')),
+    (await readdir(h.memory(pod, 'part'))).filter((name) => !name.startsWith('..')),
     [],
   );
-  t.equal(await readFile(join(h.path(pod, 'mixed'), 'a/b/c'), 'utf8'), 'text');
-  t.equal(await modeOf(join(h.path(pod, 'mixed'), 'a/b/c')), '440');
-  t.equal(await modeOf(join(h.path(pod, 'mixed'), 'a/b/pw')), '400');
-  t.equal(await readFile(join(h.path(pod, 'mixed'), 'name'), 'utf8'), 'web');
+  t.equal(await readFile(join(h.memory(pod, 'mixed'), 'a/b/c'), 'utf8'), 'text');
+  t.equal(await modeOf(join(h.memory(pod, 'mixed'), 'a/b/c')), '440');
+  t.equal(await modeOf(join(h.memory(pod, 'mixed'), 'a/b/pw')), '400');
+  t.equal(await readFile(join(h.memory(pod, 'mixed'), 'name'), 'utf8'), 'web');
 
   const strict = podWith({ volumes: [{ name: 'v', configMap: { name: 'cfg', items: missing } }] });
   await t.rejects(h.prepare(strict), {
@@ -121,9 +134,9 @@ t.test('fsGroup may read all files, and tokens belong to the one user of the pod
   ];
   const grouped = podWith({ volumes, spec: { securityContext: { fsGroup: 2000, runAsUser: 1000 } } });
   await h.prepare(grouped);
-  const secret = await stat(join(h.path(grouped, 's'), 'd.k'));
+  const secret = await stat(join(h.memory(grouped, 's'), 'd.k'));
   t.same([secret.uid, secret.gid, secret.mode & 0o777], [0, 2000, 0o440]);
-  const own = await stat(join(h.path(grouped, 't'), 'token'));
+  const own = await stat(join(h.memory(grouped, 't'), 'token'));
   t.same([own.uid, own.gid, own.mode & 0o777], [1000, 2000, 0o640]);
   const directory = await stat(h.path(grouped, 'd'));
   t.same([directory.gid, directory.mode & 0o7777], [2000, 0o2777]);
@@ -132,7 +145,7 @@ t.test('fsGroup may read all files, and tokens belong to the one user of the pod
 
   const open = podWith({ uid: 'u2', volumes: volumes.slice(1, 2) });
   await h.prepare(open);
-  t.equal(await modeOf(join(h.path(open, 't'), 'token')), '644', 'the image alone knows its user');
+  t.equal(await modeOf(join(h.memory(open, 't'), 'token')), '644', 'the image alone knows its user');
 });
 
 t.test('a secret is on a tmpfs, an emptyDir of memory has its size, and all goes with the pod', async (t) => {
@@ -152,8 +165,8 @@ t.test('a secret is on a tmpfs, an emptyDir of memory has its size, and all goes
   await h.prepare(pod);
   await h.prepare(pod);
   const path = (name: string): string => h.path(pod, name);
-  t.equal(await readFile(join(path('s'), 'pw'), 'utf8'), 'x');
-  t.ok(await h.mounter.isMounted(path('s')));
+  t.equal(await readFile(join(h.memory(pod, 's'), 'pw'), 'utf8'), 'x');
+  t.equal((await statfs(h.memory(pod, 's'))).type, tmpfs);
   await t.rejects(writeFile(join(path('m'), 'big'), Buffer.alloc(1.5 * 1024 * 1024)), { code: 'ENOSPC' });
   await t.rejects(writeFile(join(path('n'), 'big'), Buffer.alloc(3 * 1024 * 1024)), { code: 'ENOSPC' });
   t.equal(await modeOf(path('d')), '777');
@@ -168,8 +181,9 @@ t.test('a secret is on a tmpfs, an emptyDir of memory has its size, and all goes
   t.equal(points.filter((line) => line.includes(h.scratch)).length, 3, 'nothing is mounted twice');
   await h.volumes.tearDown('u1');
   await h.volumes.tearDown('u1');
-  t.notOk((await readFile('/proc/self/mountinfo', 'utf8')).includes(h.scratch));
+  t.notOk((await readFile('/proc/self/mountinfo', 'utf8')).includes(h.podsDirectory));
   t.same(await readdir(join(h.podsDirectory, 'u1')), []);
+  t.same(await readdir(join(h.scratch, 'memory')), []);
 });
 
 t.test('containers that start together ask together, and what nobody uses is not made', async (t) => {

@@ -4,8 +4,9 @@
  *
  *   <pods>/<uid>/volumes/<volume>          what is made for the pod, and everything that is mounted for it
  *   <pods>/<uid>/subpaths/<container>/<n>  sub-paths, bound
+ *   <memory>/<uid>/<volume>                secrets and tokens: one tmpfs for all pods, so that none costs a mount
  *
- * Secrets and tokens are on a tmpfs. Names come from the API and are checked before they become paths. What was placed
+ * Names come from the API and are checked before they become paths. What was placed
  * stays where it is; a `prepare` that comes again looks only at what can change.
  */
 import { mkdir } from 'node:fs/promises';
@@ -18,7 +19,8 @@ import type { Device, Mount } from '../runtime/runtime.js';
 import { writePayload } from './atomic.js';
 import { type ContainerMounts, isMountable } from './containermounts.js';
 import { ensureHostPath } from './hostpath.js';
-import { type Mounter, noSwap } from './mounts.js';
+import type { MemoryDirectory } from './memory.js';
+import type { Mounter } from './mounts.js';
 import { mountPointsWithin, type VolumeUse, volumesInUse } from './nested.js';
 import type { ClaimReference } from './persistent.js';
 import type { Placement, Plug, PlugRequest } from './placement.js';
@@ -35,6 +37,7 @@ export interface Plugs {
 export interface VolumesOptions {
   /** `<data-dir>/agent/pods`. */
   podsDirectory: string;
+  memory: MemoryDirectory;
   readPayload: ReadPayload;
   plugs: Plugs;
   placements: Placements;
@@ -88,17 +91,15 @@ export function createVolumes(options: VolumesOptions): PodVolumes {
   async function placeFiles(volume: Volume, { pod, name, path, signal }: PlugRequest): Promise<Placement> {
     const payload = await options.readPayload(pod, volume, signal);
     if (!payload) throw new Error(`volume type ${typeOf(volume)} is not supported by this node`);
-    await mkdir(path, { recursive: true, mode: 0o755 });
-    if ((volume.secret || volume.projected) && !(await mounter.isFileSystem(path))) {
-      const mountOptions = ['nosuid', 'nodev', 'mode=755', ...noSwap()];
-      await mounter.mount({ type: 'tmpfs', source: 'tmpfs', path, options: mountOptions });
-    }
-    await writePayload(path, payload, {
+    const isSecret = volume.secret !== undefined || volume.projected !== undefined;
+    const directory = isSecret ? join(await options.memory.of(podUid(pod)), name) : path;
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+    await writePayload(directory, payload, {
       now: options.clock.now(),
       group: pod.spec?.securityContext?.fsGroup,
       mountPoints: mountPointsWithin(pod, name),
     });
-    return { hostPath: path, readOnly: true };
+    return { hostPath: directory, readOnly: true };
   }
 
   async function prepare(pod: Pod, signal: AbortSignal): Promise<void> {
@@ -167,6 +168,7 @@ export function createVolumes(options: VolumesOptions): PodVolumes {
       await options.release(uid);
       await mounter.removeTree(join(podDirectory(uid), 'subpaths'));
       await mounter.removeTree(join(podDirectory(uid), 'volumes'));
+      await options.memory.remove(requireName(uid));
       placements.delete(uid);
     },
   };

@@ -40,6 +40,8 @@ export interface Harness {
   devicesOf(pod: Pod): Promise<Device[]>;
   /** Where the volume `name` of the pod is made. */
   path(pod: Pod, name: string): string;
+  /** The same for what is kept in memory. */
+  memory(pod: Pod, name: string): string;
   /** Waits until an object that the pod refers to changed. */
   untilChanged(): Promise<void>;
 }
@@ -101,6 +103,7 @@ export async function createHarness(t: Test, given: { exec?: Exec } = {}): Promi
       return (spec && (await h.volumes.devicesOf?.(pod, spec))) ?? [];
     },
     path: (pod, name) => join(podsDirectory, pod.metadata.uid ?? '', 'volumes', name),
+    memory: (pod, name) => join(scratch, 'memory', pod.metadata.uid ?? '', name),
     async untilChanged() {
       while (h.changed.length === 0) await new Promise((resolve) => setImmediate(resolve));
       h.changed.length = 0;
