@@ -5,6 +5,7 @@
 import type { User } from '../registry/registry.js';
 import type { Attributes, Authorizer, Decision, RuleResolver, UserRules } from './auth.js';
 import { type Condition, nodeGrants, type ResourceGrant } from './grants.js';
+import { nodeOfUser } from './nodeuser.js';
 import type { Rbac } from './rbac.js';
 import { bootstrapSecretName } from './token.js';
 
@@ -62,12 +63,6 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer & RuleR
       return nodeOfUser(user.name, user.groups) === undefined ? granted : withNodeRules(granted);
     },
   };
-}
-
-/** The node an agent speaks for: user `system:node:<name>` of group system:nodes, as the node authorizer documents. */
-export function nodeOfUser(name: string, groups: readonly string[]): string | undefined {
-  const prefix = 'system:node:';
-  return groups.includes('system:nodes') && name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
 }
 
 function grantsResource({ verbs, apiGroup, resources }: ResourceGrant, request: Attributes): boolean {

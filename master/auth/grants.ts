@@ -40,6 +40,8 @@ export const nodeGrants: readonly ResourceGrant[] = [
   { verbs: ['get'], apiGroup: '', resources: ['persistentvolumes'] },
   { verbs: read, apiGroup: 'discovery.k8s.io', resources: ['endpointslices'] },
   { verbs: read, apiGroup: 'node.k8s.io', resources: ['runtimeclasses'] },
+  // Of its static pods only: the registry looks at what is sent.
+  { verbs: ['create'], apiGroup: '', resources: ['pods'] },
   { verbs: ['delete'], apiGroup: '', resources: ['pods'], when: 'ownPod' },
   { verbs: change, apiGroup: '', resources: ['pods/status'], when: 'ownPod' },
   { verbs: ['create'], apiGroup: '', resources: ['serviceaccounts/token'] },

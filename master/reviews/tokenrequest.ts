@@ -12,9 +12,9 @@ import type {
 } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
-import { nodeOfUser } from '../auth/authorizer.js';
 import type { ObjectClaim, TokenSubject } from '../auth/claims.js';
 import type { TokenIssuer } from '../auth/issuer.js';
+import { nodeOfUser } from '../auth/nodeuser.js';
 import { readAs } from '../registry/body.js';
 import type { User } from '../registry/registry.js';
 import { invalidValue } from '../registry/validation/field.js';

@@ -4,6 +4,7 @@
 import type { Pod, PodSpec, Toleration } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
 import { forbiddenField, required } from '../validation/field.js';
+import { admitMirror, isMirrorPod, validateMirror, validateMirrorUpdate } from './mirrorpod.js';
 import { validateEphemeralUpdate, withEphemeralContainers } from './podephemeral.js';
 import { gatedStatus } from './podgates.js';
 import { validateResize, withResources } from './podresize.js';
@@ -21,8 +22,10 @@ const lossTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreacha
 /** `tolerationSeconds`: how long pods stay on a node that is not ready or cannot be reached; 300 in Kubernetes. */
 export function podStrategy(tolerationSeconds = 300): Strategy<Pod> {
   return {
-    prepareForCreate: ({ now }, pod) => {
-      const spec = pod.spec && withAdmissionDefaults(pod.spec, tolerationSeconds);
+    prepareForCreate: (context, pod) => {
+      admitMirror(context, pod);
+      const { now } = context;
+      const spec = pod.spec && withAdmissionDefaults(pod.spec, tolerationSeconds, isMirrorPod(pod));
       const status = { phase: 'Pending', qosClass: qosClassOf(pod.spec), ...gatedStatus(pod, now) };
       return { ...pod, spec, status };
     },
@@ -42,11 +45,11 @@ export function podStrategy(tolerationSeconds = 300): Strategy<Pod> {
       if (!pod.spec) return [required('spec.containers')];
       return validatePodSpec('spec', pod.spec);
     },
-    validateCreate: ({ spec }) =>
-      spec?.ephemeralContainers?.length
-        ? [forbiddenField('spec.ephemeralContainers', 'cannot be set on create')]
-        : [],
-    validateUpdate: validatePodUpdate,
+    validateCreate: (pod) =>
+      pod.spec?.ephemeralContainers?.length
+        ? [forbiddenField('spec.ephemeralContainers', 'cannot be set on create'), ...validateMirror(pod)]
+        : validateMirror(pod),
+    validateUpdate: (pod, old) => [...validatePodUpdate(pod, old), ...validateMirrorUpdate(pod, old)],
     prepareForSubresourceUpdate: (subresource, _context, pod, old) => {
       if (subresource === 'ephemeralcontainers') return withEphemeralContainers(pod, old);
       return subresource === 'resize' ? withResources(pod, old) : undefined;
@@ -71,13 +74,12 @@ export function podStrategy(tolerationSeconds = 300): Strategy<Pod> {
   };
 }
 
-/** What the admission plugins ServiceAccount and DefaultTolerationSeconds of Kubernetes fill in. */
-function withAdmissionDefaults(spec: PodSpec, tolerationSeconds: number): PodSpec {
-  const serviceAccountName = spec.serviceAccountName || spec.serviceAccount || 'default';
+/** What the admission plugins ServiceAccount and DefaultTolerationSeconds of Kubernetes fill in; mirrors have no account. */
+function withAdmissionDefaults(spec: PodSpec, tolerationSeconds: number, isMirror: boolean): PodSpec {
+  const name = spec.serviceAccountName || spec.serviceAccount || 'default';
   return {
     ...spec,
-    serviceAccountName,
-    serviceAccount: serviceAccountName,
+    ...(!isMirror && { serviceAccountName: name, serviceAccount: name }),
     tolerations: withLossTolerations(spec.tolerations ?? [], tolerationSeconds),
   };
 }
