@@ -101,7 +101,9 @@ export function createLogind(options: LogindOptions): ShutdownSource {
 
     watch(onChange) {
       const match = `type='signal',interface='${login[2]}',member='PrepareForShutdown'`;
-      const child = open('busctl', ['--system', 'monitor', '--json=short', '--match', match], (line) => {
+      // It would not notice that nobody listens any more: it dies with the agent (setpriv is part of util-linux).
+      const program = ['--pdeathsig', 'KILL', 'busctl', '--system', 'monitor', '--json=short'];
+      const child = open('setpriv', [...program, '--match', match], (line) => {
         const isBegun = shutdownSignal(line);
         if (isBegun !== undefined) onChange(isBegun);
       });
