@@ -323,8 +323,8 @@ const elsewhere = (place: Place): Rows => [
 
 const everywhere = (place: Place): Rows => [
   [`${place}[].terminationMessagePolicy`, tested('agent/pods/pods.root.test.ts')],
-  [`${place}[].volumeDevices[].name`, tested('agent/volumes/volumes.ts', 'volumeDevices')],
-  [`${place}[].volumeDevices[].devicePath`, tested('agent/volumes/volumes.ts')],
+  [`${place}[].volumeDevices[].name`, tested('agent/volumes/persistent.root.test.ts', 'volumeDevices')],
+  [`${place}[].volumeDevices[].devicePath`, tested('agent/volumes/persistent.root.test.ts')],
 ];
 
 const debug = 'ephemeralContainers';

@@ -49,7 +49,7 @@ export interface Plan {
   commands: string[];
   hosts: string;
   resolvConf: string;
-  /** Files and directories of the volumes: `volume/path` to text and permissions. */
+  /** Files and directories in the mounts of the containers: `v/path` to text and permissions. */
   files: Record<string, { text?: string; mode: string; group: number }>;
   portMappings: unknown;
   /** Of the pod's own cgroup. */
@@ -189,7 +189,6 @@ export async function createPlanner(t: Test): Promise<Planner> {
       await hostFiles.writeHosts(pod, ips);
       plan.hosts = await readFile(join(podsDirectory, uid, 'etc-hosts'), 'utf8');
       plan.resolvConf = await readFile(join(podsDirectory, uid, 'resolv.conf'), 'utf8');
-      plan.files = await filesBelow(join(podsDirectory, uid, 'volumes'));
       const sandboxState = {
         ...plan.sandbox,
         id: 's',
@@ -209,6 +208,12 @@ export async function createPlanner(t: Test): Promise<Planner> {
         const prepared = await preparation.prepare({ spec: one, start, ips }, context);
         if (prepared) plan.containers[one.name] = prepared;
         else plan.refused = JSON.stringify(record.obstacles.get(one.name));
+      }
+      for (const { mounts } of Object.values(plan.containers)) {
+        for (const { hostPath, containerPath } of mounts) {
+          if (hostPath.startsWith(`${directory}/`))
+            Object.assign(plan.files, await filesBelow(hostPath, containerPath.slice(1)));
+        }
       }
     } catch (error) {
       if (error instanceof VolumeError) plan.refused = `FailedMount ${error.volume}: ${error.message}`;
@@ -280,13 +285,14 @@ const withTokens = (client: FakeClient): FakeClient =>
     }),
   });
 
-async function filesBelow(root: string): Promise<Plan['files']> {
+async function filesBelow(root: string, shownAt: string): Promise<Plan['files']> {
   const files: Plan['files'] = {};
+  if (!(await stat(root)).isDirectory()) return files;
   const walk = async (path: string): Promise<void> => {
-    for (const name of await readdir(join(root, path)).catch(() => [])) {
+    for (const name of await readdir(join(root, path))) {
       const at = join(path, name);
       const found = await stat(join(root, at));
-      files[at] = {
+      files[join(shownAt, at)] = {
         mode: (found.mode & 0o7777).toString(8),
         group: found.gid,
         ...(found.isFile() && { text: await readFile(join(root, at), 'utf8') }),

@@ -103,7 +103,7 @@ const securityRows: Rows = [
     security({ supplementalGroupsPolicy: 'Strict' }, { strictSupplementalGroups: true }),
   ],
   ['securityContext.fsGroup', security({ fsGroup: 45 }, { supplementalGroups: [45] })],
-  ['securityContext.fsGroupChangePolicy', tested('agent/volumes/persistent.ts')],
+  ['securityContext.fsGroupChangePolicy', tested('agent/volumes/persistent.root.test.ts')],
   ...each(
     'securityContext.sysctls[].',
     'name value',

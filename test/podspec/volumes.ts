@@ -4,7 +4,6 @@
 import type { Volume } from '../../src/api/types.js';
 import {
   each,
-  listed,
   needed,
   ofC,
   type Rows,
@@ -33,6 +32,7 @@ const unknown = (type: string, source: object): Rows => [
     refused(withVolume({ [type]: source } as Partial<Volume>), new RegExp(`^FailedMount v: .*${type}`)),
   ],
 ];
+const ephemeralTests = ['master/controllers/volumebinder.test.ts', 'test/volumes.root.test.ts'];
 const volumeTests = 'agent/volumes/volumes.root.test.ts';
 const readOnlyMount = ofC({ mounts: [{}, {}, {}, { containerPath: '/v', readOnly: true }] });
 
@@ -156,7 +156,11 @@ export const volumeRows: Rows = [
       /^FailedMount v: .*podCertificate/,
     ),
   ],
-  ...each('volumes[].nfs.', 'server path readOnly', tested('agent/volumes/nfs.ts')),
+  ...each(
+    'volumes[].nfs.',
+    'server path readOnly',
+    tested(['agent/volumes/nfs.ts', 'agent/volumes/persistent.root.test.ts']),
+  ),
   [
     'volumes[].persistentVolumeClaim.claimName',
     shown(
@@ -168,7 +172,7 @@ export const volumeRows: Rows = [
     'volumes[].persistentVolumeClaim.readOnly',
     shown({ persistentVolumeClaim: { claimName: 'claim', readOnly: true } }, readOnlyMount),
   ],
-  ['volumes[].ephemeral.**', listed('ephemeral')],
+  ['volumes[].ephemeral.**', tested(ephemeralTests, 'volumeClaimTemplate')],
   [
     'volumes[].image.reference',
     shown(
