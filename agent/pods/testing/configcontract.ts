@@ -317,6 +317,10 @@ export async function configContract(t: Test, open: OpenRuntime): Promise<void> 
     const spec = { containers: [container], terminationGracePeriodSeconds: 0 };
     await h.create(build('web', { spec: { ...spec, runtimeClassName: 'known' } }));
     await h.until('it runs', runs(h, ['c']));
+    t.match(
+      h.events.filter((event) => event.startsWith('MissingClusterDNS')),
+      [/pod: "web_default\(.*\)"\. kubelet does not have ClusterDNS IP configured/],
+    );
     await h.create(build('other', { spec: { ...spec, runtimeClassName: 'strange' } }));
     await h.until('it is refused', async () =>
       h.events.some((event) => /FailedCreatePodSandBox.*no runtime for "no-such-runtime"/.test(event)),
