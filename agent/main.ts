@@ -2,9 +2,10 @@
  * The agent's composition root: the only place that knows every part of a node. Called by `wherry agent`, by the lab
  * and by tests that want a whole one. What each step makes is in `composition/`.
  *
- *   lock -> join -> caches -> pod network, routes, Services -> pods -> HTTPS server -> node registration, heartbeat
+ *   lock -> join -> caches -> runtime -> pod network, routes, Services -> pods -> HTTPS server -> node registration, heartbeat
  *
- * Nothing of the start waits for the master but the first join: a node whose master is away keeps its pods running.
+ * Nothing of the start waits for the master but the first join: a node whose master is away keeps its pods running. It
+ * waits for a container runtime that is down, as a Node that is not Ready.
  * A stop ends in the other order and never touches a container; the next start finds them by their labels.
  */
 import { setMaxListeners } from 'node:events';
@@ -19,8 +20,9 @@ import { joinMaster } from './composition/membership.js';
 import { startNetwork } from './composition/network.js';
 import { createNode, startEnforcement } from './composition/node.js';
 import { startPods } from './composition/pods.js';
-import { openResources } from './composition/resources.js';
+import { openNodeRuntime, openResources } from './composition/resources.js';
 import { startServer } from './composition/server.js';
+import { whenRuntimeAnswers } from './composition/waiting.js';
 import { requireReservable } from './node/allocatable.js';
 import { readMachine } from './node/machine.js';
 import type { AgentOptions } from './options.js';
@@ -67,8 +69,10 @@ async function startParts(base: Base): Promise<void> {
   const machine = await readMachine();
   requireReservable(machine, options);
   const membership = await joinMaster(base);
-  const resources = await openResources(base);
   const caches = await startCaches(base, membership.client);
+  const opened = await openNodeRuntime(base);
+  const version = await whenRuntimeAnswers(base, { runtime: opened.runtime, membership, caches });
+  const resources = await openResources(base, opened, version);
   await startEnforcement(base, machine, resources, caches);
   const network = await startNetwork(base, { address: membership.address, resources, caches });
   const onNodeChange = (): void => node.refresh();

@@ -9,7 +9,7 @@ import { type CgroupManager, createPodCgroups } from '../cgroups/manager.js';
 import { readOomScoreFloor } from '../cgroups/oom.js';
 import type { PodCgroups } from '../pods/needs.js';
 import { type OpenRuntime, openRuntime } from '../runtime/open.js';
-import type { Runtime, RuntimeFeatures } from '../runtime/runtime.js';
+import type { Runtime, RuntimeFeatures, RuntimeVersion } from '../runtime/runtime.js';
 import { RuntimeOperations } from '../server/operations.js';
 import { type Base, closing } from './base.js';
 
@@ -25,7 +25,10 @@ export interface NodeResources {
   cgroupTree: { root: CgroupName; driver: CgroupDriver };
 }
 
-export async function openResources({ options, clock, log, start }: Base): Promise<NodeResources> {
+export type OpenedRuntime = Pick<NodeResources, 'runtime' | 'operations' | 'runtimeNetwork'>;
+
+/** Asks the runtime nothing yet. */
+export async function openNodeRuntime({ options, clock, log, start }: Base): Promise<OpenedRuntime> {
   const opened = await openRuntime({
     name: options.runtime,
     socketPath: options.runtimeEndpoint,
@@ -40,7 +43,15 @@ export async function openResources({ options, clock, log, start }: Base): Promi
   const runtime = operations.observe(opened.runtime);
   await start(closing('runtime', () => opened.close()));
   for (const part of opened.parts) await start(part);
-  const { cgroupDriver: driver, features } = await runtime.version();
+  return { runtime, operations, runtimeNetwork };
+}
+
+/** `version`: what the runtime says of itself. */
+export async function openResources(
+  { options }: Base,
+  opened: OpenedRuntime,
+  { cgroupDriver: driver, features }: RuntimeVersion,
+): Promise<NodeResources> {
   const root = parseRoot(options.cgroupRoot);
   const manager = await createPodCgroups({
     root: options.cgroupRoot,
@@ -55,9 +66,7 @@ export async function openResources({ options, clock, log, start }: Base): Promi
   const parentOf = (pod: Pod): string =>
     cgroupParent(podCgroup(root, qosClassOf(pod), pod.metadata.uid ?? ''), driver);
   return {
-    runtime,
-    operations,
-    runtimeNetwork,
+    ...opened,
     features,
     cgroups: { ...manager, parentOf },
     cgroupTree: { root, driver },
