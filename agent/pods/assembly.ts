@@ -35,6 +35,7 @@ import { createSandboxPreparation } from './sandbox.js';
 import { createStartup } from './startup.js';
 import type { NodeFacts } from './status.js';
 import { createStatusWriter, type StatusWriter } from './statuswriter.js';
+import { createVolumeJobs } from './volumejobs.js';
 
 export interface PodsOptions {
   client: Client;
@@ -151,10 +152,11 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     services: options.services,
     allocatable: options.allocatable,
   });
+  const volumeJobs = createVolumeJobs(volumes, { clock, recordOf: around.recordOf, enqueue });
   const startup = createStartup({
     runtime,
     network,
-    volumes,
+    volumes: volumeJobs,
     cgroups,
     hostFiles,
     events,
@@ -176,7 +178,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
   const execute = createExecutors({
     runtime,
     network,
-    volumes,
+    volumes: volumeJobs,
     cgroups,
     startup,
     kill,
@@ -191,7 +193,7 @@ export function assemble(options: PodsOptions, around: Surroundings): PodParts {
     execute,
     probes,
     statuses,
-    volumes,
+    volumes: { ...volumes, tearDown: volumeJobs.tearDown },
     objects,
     lastWords: createLastWords({ runtime, hostFiles, clock }),
     events,

@@ -12,8 +12,10 @@ import type {
 import { toTime } from '../../src/host/clock.js';
 import type { ContainerState as RuntimeState } from '../runtime/runtime.js';
 import { isEphemeral } from './ephemeral.js';
+import { shareOfWords } from './lastwords.js';
 import { attemptOf, podName, podNamespace, podUid } from './names.js';
 import {
+  appContainersOf,
   attemptsOf,
   couldNotStart,
   currentSandbox,
@@ -53,7 +55,7 @@ export function toContainerStatus(
   if (reported?.state?.terminated && context.isOver) return reported;
   if (reported?.containerID && context.isOver) return { ...reported, ...lost(reported, context) };
   const terminated = (state: RuntimeState | undefined): ContainerState | undefined =>
-    state && hasEnded(state) ? { terminated: toTerminated(state, observed, context) } : undefined;
+    state && hasEnded(state) ? { terminated: toTerminated(pod, state, observed, context) } : undefined;
   const waiting = waitingOf(pod, spec, latest, observed, context);
   const isInit = initContainersOf(pod).includes(spec) && !isSidecar(spec);
   const started = latest !== undefined && isStarted(observed, spec, latest);
@@ -71,8 +73,24 @@ export function toContainerStatus(
     ...(latest && { containerID: `${context.runtimeName}://${latest.id}` }),
     started: isInit ? latest !== undefined && isRunning(latest) : started,
     ...(latest && resourcesOf(spec, latest, observed)),
+    ...(latest && volumeMountsOf(spec)),
+    ...(latest && spec.lifecycle?.stopSignal && { stopSignal: spec.lifecycle.stopSignal }),
   };
 }
+
+const volumeMountsOf = ({ volumeMounts = [] }: Container): Pick<ContainerStatus, 'volumeMounts'> =>
+  volumeMounts.length === 0
+    ? {}
+    : {
+        volumeMounts: volumeMounts.map(({ name, mountPath, readOnly, recursiveReadOnly }) => ({
+          name,
+          mountPath,
+          ...(readOnly && {
+            readOnly,
+            recursiveReadOnly: recursiveReadOnly === 'Enabled' ? 'Enabled' : 'Disabled',
+          }),
+        })),
+      };
 
 /** What it was given, and what it was told: these differ while a resize is under way. */
 function resourcesOf(
@@ -166,12 +184,14 @@ function willRestart(pod: Pod, spec: Container, latest: RuntimeState): boolean {
 }
 
 function toTerminated(
+  pod: Pod,
   state: RuntimeState,
   observed: Observed,
   context: StatusContext,
 ): ContainerStateTerminated {
   const exitCode = exitCodeOf(state);
-  const message = observed.messages.get(state.id) || (couldNotStart(state) ? state.error : '');
+  const said = observed.messages.get(state.id) || (couldNotStart(state) ? state.error : '');
+  const message = shareOfWords(said, initContainersOf(pod).length + appContainersOf(pod).length);
   return {
     exitCode,
     reason: reasonOf(state, exitCode),

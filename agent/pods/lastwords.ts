@@ -15,6 +15,25 @@ export type LastWords = (uid: string, state: ContainerState, spec: Container | u
 const maxLogLines = 80;
 const maxLogBytes = 2048;
 const logTimeoutMs = 5000;
+/** What all containers of a pod may say together. */
+const maxPodBytes = 12 * 1024;
+
+/** The end of it, whole characters only. */
+function lastBytes(data: Buffer, bytes: number): Buffer<ArrayBuffer> {
+  let from = Math.max(data.length - bytes, 0);
+  while (from > 0 && ((data[from] ?? 0) & 0xc0) === 0x80) from += 1;
+  return Buffer.from(data.subarray(from));
+}
+
+/** What one of so many containers of a pod may say. */
+export function shareOfWords(message: string, containers: number): string {
+  const data = Buffer.from(message);
+  const share = Math.floor(maxPodBytes / Math.max(containers, 1));
+  if (data.length <= share) return message;
+  let end = share;
+  while (end > 0 && ((data[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return data.subarray(0, end).toString();
+}
 
 export function createLastWords(options: {
   runtime: Runtime;
@@ -27,11 +46,13 @@ export function createLastWords(options: {
     const timeout = new AbortController();
     const cancel = clock.after(logTimeoutMs, () => timeout.abort());
     try {
-      let text = '';
+      let text = Buffer.alloc(0);
       const read = { follow: false, timestamps: false, tailLines: maxLogLines, signal: timeout.signal };
-      for await (const line of runtime.logs(id, read))
-        text = `${text}${line.text.toString()}\n`.slice(-maxLogBytes);
-      return text;
+      for await (const line of runtime.logs(id, read)) {
+        const end = line.partial ? '' : '\n';
+        text = lastBytes(Buffer.concat([text, line.text, Buffer.from(end)]), maxLogBytes);
+      }
+      return text.toString();
     } finally {
       cancel();
     }

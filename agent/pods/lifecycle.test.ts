@@ -1,8 +1,13 @@
 import t from 'tap';
 import type { Container, ContainerStatus, Pod } from '../../src/api/types.js';
+import { createFakeClock } from '../../src/testing/clock.js';
+import { shareOfWords } from './lastwords.js';
+import type { PodVolumes } from './needs.js';
 import { nothingObserved, type Observed } from './observed.js';
+import { PodRecord } from './record.js';
 import { toPodStatus } from './status.js';
 import { app, container, now, plan, podOf, seen } from './testing/plan.js';
+import { createVolumeJobs } from './volumejobs.js';
 
 const init: Container = { name: 'init', image: 'app:1' };
 const side = (name: string): Container => ({ name, image: 'app:1', restartPolicy: 'Always' });
@@ -266,4 +271,45 @@ t.test('what is told', async (t) => {
     ({ type }) => type === 'AllContainersRestarting',
   );
   t.match(restarting, { status: 'True' });
+});
+
+t.test('termination messages share what a pod may say', async (t) => {
+  t.equal(shareOfWords('x'.repeat(5000), 1).length, 5000);
+  t.equal(shareOfWords('x'.repeat(5000), 4).length, 3072);
+  t.equal(Buffer.byteLength(shareOfWords('ä'.repeat(4096), 5)), 2456, 'whole characters');
+});
+
+t.test('a slow volume holds up nobody', async (t) => {
+  const clock = createFakeClock();
+  const enqueued: string[] = [];
+  const record = new PodRecord('u1', clock);
+  let finish = (): void => undefined;
+  const tornDown: boolean[] = [];
+  const volumes: PodVolumes = {
+    prepare: (_pod, signal) =>
+      new Promise((resolve, reject) => {
+        finish = resolve;
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
+    mountsOf: async () => [],
+    tearDown: async () => void tornDown.push(true),
+  };
+  const enqueue = (uid: string): void => void enqueued.push(uid);
+  const jobs = createVolumeJobs(volumes, { clock, recordOf: () => record, enqueue });
+  const { signal } = new AbortController();
+  const rejected = t.rejects(jobs.prepare(podOf(), signal), { name: 'StillMounting' });
+  await clock.advance(3000);
+  await rejected;
+  t.ok(record.isMounting);
+  finish();
+  await clock.advance(1);
+  t.same([record.isMounting, enqueued], [false, ['u1']]);
+  const next = jobs.prepare(podOf(), signal);
+  finish();
+  await next;
+  t.notOk(record.isMounting);
+  const cut = t.rejects(jobs.prepare(podOf(), signal), /the pod is gone/);
+  await jobs.tearDown('u1');
+  await cut;
+  t.same(tornDown, [true]);
 });

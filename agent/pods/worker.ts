@@ -28,6 +28,7 @@ import type { PodRecord } from './record.js';
 import { withAllocation } from './resources.js';
 import { type NodeFacts, toPodStatus } from './status.js';
 import { isOwnCondition } from './statuspatch.js';
+import { StillMounting } from './volumejobs.js';
 
 export interface WorkerOptions {
   /** The object, or undefined when it is gone. */
@@ -246,9 +247,10 @@ function keyOfRecord({ pod, sandboxes, containers }: PodRecord): string | undefi
   return pod ? keyOf(pod) : left && keyOf(podFromLabels(left, new Date(0)));
 }
 
-/** Somebody (an earlier life of ours) was faster: look again instead of backing off. */
+/** Somebody (an earlier life of ours) was faster, or a job goes on: look again instead of backing off. */
 const isRace = (error: unknown): boolean =>
-  error instanceof RuntimeError && (error.kind === 'conflict' || error.kind === 'notFound');
+  error instanceof StillMounting ||
+  (error instanceof RuntimeError && (error.kind === 'conflict' || error.kind === 'notFound'));
 
 const isTerminal = ({ status }: { status?: PodStatus | undefined }): boolean =>
   status?.phase === 'Succeeded' || status?.phase === 'Failed';
