@@ -7,10 +7,10 @@
  * They are bind mounts, so they are written in place, never replaced. /etc/hosts gets its content before a container
  * starts, when the address is known; that is why it is made empty first.
  */
-import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod } from '../../src/api/types.js';
-import { readIfExists } from '../../src/host/files.js';
+import { hasCode, readIfExists } from '../../src/host/files.js';
 import type { Mount } from '../runtime/runtime.js';
 import { requireName } from '../volumes/volumes.js';
 import { type ResolvConf, renderResolvConf } from './dns.js';
@@ -28,7 +28,7 @@ export interface HostFiles {
   remove(uid: string): Promise<void>;
 }
 
-/** Kubernetes reads this much of a termination message. */
+/** Kubernetes reads this much of a termination message, from its end. */
 const maxMessageBytes = 4096;
 const defaultMessagePath = '/dev/termination-log';
 /** Where systemd-resolved keeps the servers that /etc/resolv.conf hides behind a loopback address. */
@@ -88,11 +88,29 @@ export function createHostFiles({
       ];
     },
     async terminationMessage(uid, container, attempt) {
-      const data = await readIfExists(messageFile(uid, container, attempt));
-      return data?.subarray(0, maxMessageBytes).toString() ?? '';
+      return readEnd(messageFile(uid, container, attempt));
     },
     remove: (uid) => rm(directoryOf(uid), { recursive: true, force: true }),
   };
+}
+
+/** The container may have written any amount. */
+async function readEnd(path: string): Promise<string> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return '';
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, maxMessageBytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.subarray(0, bytesRead).toString();
+  } finally {
+    await file.close();
+  }
 }
 
 async function writeInPlace(path: string, text: string): Promise<void> {
