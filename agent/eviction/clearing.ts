@@ -3,7 +3,7 @@
  * before any pod has to go, and after one went.
  *
  * What a pod that is over left can still be read by `kubectl logs` and taken from its volumes by nobody; its containers
- * are only given up when the disk is short, its volumes as soon as somebody looks. Nothing outside of the pod's own
+ * are only given up when the disk is short, its volumes soon after its end, as with kubelet. Nothing outside of the pod's own
  * directory is touched: volumes of hosts, claims and shares are not the pod's.
  */
 import { join } from 'node:path';
@@ -29,6 +29,8 @@ export interface ClearingOptions {
 
 export interface Clearing {
   isStopped(uid: string): Promise<boolean>;
+  /** Takes the files of pods that are over off the disk, once each; what still runs waits for the next call. */
+  freeEnded(): Promise<void>;
   freeDisk(pod: Pod): Promise<void>;
   clearUp(signal: AbortSignal): Promise<void>;
 }
@@ -44,6 +46,28 @@ export function createClearing(options: ClearingOptions): Clearing {
     const directory = join(options.podsDirectory, requireName(podUid(pod)), 'volumes');
     for (const { name } of localVolumes(pod))
       await options.mounter.removeTree(join(directory, requireName(name)));
+  }
+
+  /** Uids of pods that are over and have no files any more. */
+  const freed = new Set<string>();
+
+  async function freeEnded(): Promise<void> {
+    const ended = options.pods().filter(isOver);
+    const uids = new Set(ended.map(podUid));
+    for (const uid of freed) if (!uids.has(uid)) freed.delete(uid);
+    for (const pod of ended) {
+      const uid = podUid(pod);
+      if (freed.has(uid)) continue;
+      try {
+        if (localVolumes(pod).length > 0 && !(await isStopped(uid))) continue;
+        await freeDisk(pod);
+        freed.add(uid);
+      } catch (error) {
+        // What does not work for one now, because the runtime is away, works for none.
+        log.warn({ err: error, podUid: uid }, 'the files of a pod that is over are still there');
+        return;
+      }
+    }
   }
 
   async function removeContainers(pod: Pod): Promise<void> {
@@ -65,12 +89,10 @@ export function createClearing(options: ClearingOptions): Clearing {
 
   return {
     isStopped,
+    freeEnded,
     freeDisk,
     async clearUp(signal) {
-      const over = options
-        .pods()
-        .filter(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
-      for (const pod of over) {
+      for (const pod of options.pods().filter(isOver)) {
         if (!(await isStopped(podUid(pod)))) continue;
         await attempt('containers of a pod that is over', () => removeContainers(pod), signal);
         await attempt('volumes of a pod that is over', () => freeDisk(pod), signal);
@@ -79,3 +101,5 @@ export function createClearing(options: ClearingOptions): Clearing {
     },
   };
 }
+
+const isOver = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';

@@ -321,6 +321,7 @@ async function world(flags: Partial<typeof noFlags> = {}) {
     pods: () => state.pods,
     end: (uid, end) => void state.ended.push([uid, end]),
     isStopped: async (uid) => !state.running.has(uid),
+    freeEnded: async () => undefined,
     freeDisk: async ({ metadata }) => void state.freed.push(metadata.uid ?? ''),
     clearUp: async () => {
       state.cleared += 1;

@@ -41,6 +41,8 @@ export interface EvictionOptions {
   isStopped(uid: string): Promise<boolean>;
   /** Takes the files of a pod that is over off the disk. */
   freeDisk(pod: Pod): Promise<void>;
+  /** Takes the files of pods that are over off the disk, once each. */
+  freeEnded(): Promise<void>;
   /** Frees disk that no pod needs, before any pod has to go. */
   clearUp(signal: AbortSignal): Promise<void>;
   /** The node, for events about it. */
@@ -182,6 +184,7 @@ export function createEviction(options: EvictionOptions): Eviction {
   }
 
   async function look(signal: AbortSignal): Promise<boolean> {
+    await options.freeEnded();
     const observed = await options.observe();
     const assessment = assess(rules, observed.observations, state, clock.monotonicMs());
     state = assessment.state;

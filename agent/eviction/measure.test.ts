@@ -169,6 +169,18 @@ t.test('clearing up: what ended gives back its containers and files, then images
     podsDirectory: root,
     log: silentLogger,
   });
+  await clearing.freeEnded();
+  t.same(
+    done.splice(0),
+    ['/over/volumes/data'],
+    'files go soon after the end, and of nothing that still runs',
+  );
+  await clearing.freeEnded();
+  t.same(done.splice(0), [], 'once');
+  states['ending'] = [];
+  await clearing.freeEnded();
+  t.same(done.splice(0), ['/ending/volumes/data']);
+  states['ending'] = [container('app', 0, { state: 'running' })];
   const data = join(root, 'over/volumes/data');
   await mkdir(data, { recursive: true });
   t.equal(await clearing.isStopped('over'), true);
