@@ -112,6 +112,12 @@ t.test('the class comes from the API; a pod without one is judged by its numbers
   t.equal(qosClassOf(pod([container()], {}, 'Guaranteed')), 'Guaranteed');
   t.equal(qosClassOf(pod([container({ cpu: '1' })])), 'Burstable');
   t.equal(qosClassOf(pod([container()])), 'BestEffort');
+  const both = { cpu: '1', memory: '1Gi' };
+  t.equal(qosClassOf(pod([container(both, both)])), 'Guaranteed', 'a static pod that the API never saw');
+  const ofPod = (resources: object): string => qosClassOf(pod([container({ cpu: '1' })], { resources }));
+  t.equal(ofPod({ limits: both }), 'Guaranteed', 'resources of the pod go before those of its containers');
+  t.equal(ofPod({ limits: both, requests: { cpu: '500m' } }), 'Burstable');
+  t.equal(ofPod({ limits: { 'hugepages-2Mi': '2Mi' } }), 'Burstable');
 });
 
 t.test('resources of the pod as a whole', async (t) => {

@@ -2,8 +2,10 @@
  * What the cgroups above the pods get: every class weighs what its pods asked for together, and protects what they
  * reserved. Pure. Called by manager.ts.
  */
+
+import type { QosClass } from '../../src/api/qos.js';
 import type { CgroupLimits } from './files.js';
-import { clampShares, minShares, type QosClass } from './limits.js';
+import { clampShares, minShares } from './limits.js';
 
 /** What one pod asked for. */
 export interface Demand {

@@ -7,7 +7,7 @@
  *
  * Guaranteed pods live directly under the root, as with kubelet.
  */
-import type { QosClass } from './limits.js';
+import type { QosClass } from '../../src/api/qos.js';
 
 export type CgroupDriver = 'cgroupfs' | 'systemd';
 

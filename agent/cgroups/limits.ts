@@ -6,14 +6,13 @@
  * translates.
  */
 import type { Resources } from '../../src/api/podresources.js';
+import { type QosClass, qosClassOf as qosClassOfSpec } from '../../src/api/qos.js';
 import { toBytes } from '../../src/api/quantity.js';
 import type { Container, Pod } from '../../src/api/types.js';
 import type { LinuxResources } from '../runtime/runtime.js';
 import { limitsIn, podAmounts, requestsIn } from './amounts.js';
 import type { CgroupLimits } from './files.js';
 import { hugePagePrefix, hugePageResource, kernelPageSize, pageBytesOf } from './hugepages.js';
-
-export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
 /** What the node's own settings and size add to the numbers of a pod. */
 export interface LimitPolicy {
@@ -54,12 +53,11 @@ function quotaOf(milli: number, policy: LimitPolicy): Pick<LinuxResources, 'cpuQ
   return quota === undefined ? {} : { cpuQuota: quota, cpuPeriod: periodMicros };
 }
 
-/** The class the API put into the status. A pod that never was there is as good as its numbers: not guaranteed. */
+/** The class the API put into the status; of a pod that never was there, the one it would have put. */
 export function qosClassOf(pod: Pod): QosClass {
   const known = pod.status?.qosClass;
   if (known === 'Guaranteed' || known === 'Burstable' || known === 'BestEffort') return known;
-  const { milliCpu, memory } = podAmounts(pod).requests;
-  return milliCpu > 0 || memory > 0 ? 'Burstable' : 'BestEffort';
+  return qosClassOfSpec(pod.spec);
 }
 
 /** Limits of the pod's own cgroup. */

@@ -7,6 +7,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import type { QosClass } from '../../src/api/qos.js';
 import type { Container, Pod } from '../../src/api/types.js';
 import type { Exec } from '../../src/host/exec.js';
 import { hasCode } from '../../src/host/files.js';
@@ -25,7 +26,7 @@ import {
   sliceName,
   uidOfDirectory,
 } from './layout.js';
-import { containerResources, type LimitPolicy, podResources, type QosClass, qosClassOf } from './limits.js';
+import { containerResources, type LimitPolicy, podResources, qosClassOf } from './limits.js';
 import { Slices } from './slices.js';
 import { CgroupTree, parseHierarchies } from './tree.js';
 

@@ -1,6 +1,8 @@
 /**
  * The strategy of Pods: what a new one starts with, what may be written, how it is deleted. Pure.
  */
+
+import { qosClassOf } from '../../../src/api/qos.js';
 import type { Pod, PodSpec, Toleration } from '../../../src/api/types.js';
 import type { Strategy } from '../strategy.js';
 import { forbiddenField, required } from '../validation/field.js';
@@ -11,7 +13,6 @@ import { validateResize, withResources } from './podresize.js';
 import { validatePodSpec } from './podspec.js';
 import { validatePodUpdate } from './podupdate.js';
 import { podWarnings } from './podwarnings.js';
-import { qosClassOf } from './qos.js';
 import { nameWarnings } from './template.js';
 
 const defaultGraceSeconds = 30;

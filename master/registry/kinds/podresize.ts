@@ -2,12 +2,12 @@
  * The `resize` subresource: other requests and limits of cpu and memory for the containers of a pod that runs. Pure.
  */
 import type { FieldError } from '../../../src/api/errors.js';
+import { qosClassOf } from '../../../src/api/qos.js';
 import type { Container, Pod, PodSpec, ResourceRequirements } from '../../../src/api/types.js';
 import { isSameJson } from '../codec.js';
 import { forbiddenField, invalidValue } from '../validation/field.js';
 import { validatePodSpec } from './podspec.js';
 import { differences } from './podupdate.js';
-import { qosClassOf } from './qos.js';
 
 /** The old pod with the new resources; with other containers it stays as it was sent, to be refused. */
 export function withResources({ spec }: Pod, old: Pod): Pod {
