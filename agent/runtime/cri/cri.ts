@@ -87,7 +87,10 @@ export class CriRuntime implements Runtime {
     };
     this.#surroundings = surroundings;
     this.#images = new CriImages(client, clock);
-    const provideImage = (name: string): Promise<void> => ensureSandboxImage(client, name, clock);
+    const provideImage = (name: string): Promise<void> => {
+      this.#images.hide(name);
+      return ensureSandboxImage(client, name, clock);
+    };
     const common = { client, node, owners: this.#owners, surroundings };
     const sandboxes = new CriSandboxes({ ...common, provideImage });
     this.#sandboxes = sandboxes;
@@ -101,7 +104,10 @@ export class CriRuntime implements Runtime {
       this.#client.call('status', {}, deadlines.quick),
     ]);
     refuseUnready(status);
-    if (this.#facts?.version.version !== runtimeVersion) this.#facts = await readFacts(this.#client);
+    if (this.#facts?.version.version !== runtimeVersion) {
+      this.#facts = await readFacts(this.#client);
+      if (this.#facts.sandboxImage) this.#images.hide(this.#facts.sandboxImage);
+    }
     return this.#facts.version;
   }
 

@@ -2,7 +2,7 @@
  * 8. Images of a CRI runtime: look, pull, list, remove. Used by cri.ts.
  *
  * A pull tells no progress and has no deadline of its own; while it lasts the runtime is asked once a minute whether it
- * still answers. Images that the runtime pins (that of the sandboxes) are not listed: nobody may remove them.
+ * still answers. The image of the sandboxes, and others that the runtime pins, are not listed: nobody may remove them.
  */
 import type { Clock } from '../../../src/host/clock.js';
 import { type ImageState, type PullAuth, RuntimeError } from '../runtime.js';
@@ -17,10 +17,16 @@ const aliveMs = 60_000;
 export class CriImages {
   readonly #client: CriClient;
   readonly #clock: Clock;
+  readonly #hidden = new Set<string>();
 
   constructor(client: CriClient, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
+  }
+
+  /** Leaves the image of this name out of lists: before 1.7 containerd does not tell which it pins. */
+  hide(name: string): void {
+    this.#hidden.add(name);
   }
 
   async inspect(reference: string): Promise<ImageState | undefined> {
@@ -32,7 +38,9 @@ export class CriImages {
 
   async list(): Promise<ImageState[]> {
     const { images } = await this.#client.call('listImages', {}, deadlines.quick);
-    return images.filter(({ pinned }) => !pinned).map(stateOf);
+    const isHidden = ({ pinned, repoTags }: Image): boolean =>
+      pinned || repoTags.some((name) => this.#hidden.has(name));
+    return images.filter((image) => !isHidden(image)).map(stateOf);
   }
 
   async remove(id: string): Promise<void> {
