@@ -1,5 +1,5 @@
 /** Volumes of pods on real Docker, as a user of kubectl sees them: disks that outlive pods, files that follow objects. */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { stringify } from 'yaml';
@@ -201,6 +201,22 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
       t.same(mounts(), []);
     },
   );
+
+  await t.test('what has ended keeps no volume', { timeout: 120_000 }, async (t) => {
+    const volumes = [
+      { name: 'd', emptyDir: {} },
+      { name: 'm', emptyDir: { medium: 'Memory' } },
+    ];
+    const volumeMounts = volumes.map(({ name }) => ({ name, mountPath: `/${name}` }));
+    const spec = { volumes, restartPolicy: 'Never' };
+    await apply(cluster, pod('job', 'echo done > /d/f; cat /d/f', spec, { volumeMounts }));
+    await kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/job', '--timeout=60s');
+    const uid = await kubectl('get', 'pod', 'job', '-o', 'jsonpath={.metadata.uid}');
+    const left = join(cluster.dir, 'agent/pods', uid, 'volumes');
+    await eventually('no volumes', 20, async () => !existsSync(left) && mounts().length === 0);
+    t.equal(await kubectl('logs', 'job'), 'done\n');
+    await gone('job');
+  });
 
   await t.test('an ephemeral volume comes and goes with its pod', { timeout: 120_000 }, async (t) => {
     const [volume] = disk('eph', { hostPath: { path: join(cluster.dir, 'eph') } });

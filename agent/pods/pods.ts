@@ -293,10 +293,27 @@ async function onRound(pod: Pod, record: PodRecord, signal: AbortSignal, parts: 
       })),
   );
   parts.probes.sync(record.uid, record.network ? running : [], isEnding);
-  if (!record.areVolumesStale || isEnding || record.isFinished) return;
+  if (!record.isFinished) await followVolumes(pod, record, signal, parts);
+}
+
+/** What has ended needs no volumes, but may stay for long: it gives them back before it is deleted. */
+async function followVolumes(
+  pod: Pod,
+  record: PodRecord,
+  signal: AbortSignal,
+  { volumes }: PodParts,
+): Promise<void> {
+  const phase = record.status?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed') {
+    if (record.areVolumesGone || [...record.containers.values()].some(isRunning)) return;
+    await volumes.tearDown(record.uid);
+    record.areVolumesGone = true;
+    return;
+  }
+  if (!record.areVolumesStale || record.endingSinceMs !== undefined) return;
   record.areVolumesStale = false;
   try {
-    await parts.volumes.prepare(pod, signal);
+    await volumes.prepare(pod, signal);
   } catch (error) {
     record.areVolumesStale = true;
     throw error;

@@ -33,6 +33,8 @@ export class PodRecord {
   isAdopted = false;
   /** Something that a volume shows changed. */
   areVolumesStale = false;
+  /** The pod has ended and its volumes were given back. */
+  areVolumesGone = false;
   /** `finish` was done: what remains is to forget the pod when its object is gone. */
   isFinished = false;
 
