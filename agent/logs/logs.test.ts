@@ -1,7 +1,9 @@
 /** What `kubectl logs` asks for is what it gets: parameters, and the selection of lines. */
 import t from 'tap';
+import { createFakeClock } from '../../src/testing/clock.js';
 import { FakeRuntime } from '../runtime/fake.js';
-import type { LogLine } from '../runtime/runtime.js';
+import { type ContainerState, type LogLine, type LogOptions, RuntimeError } from '../runtime/runtime.js';
+import { followLog } from './follow.js';
 import { parseLogSelection } from './options.js';
 import { readLog, selectLines } from './select.js';
 
@@ -85,6 +87,61 @@ t.test('reaching the limit ends a follow', async (t) => {
     }
   };
   const selection = { ...parse('follow=1'), limitBytes: 3 };
-  t.equal(await text(readLog(runtime, { id: 'x', selection }, new AbortController().signal)), 'one');
+  t.equal(
+    await text(
+      readLog(runtime, { id: 'x', selection, clock: createFakeClock() }, new AbortController().signal),
+    ),
+    'one',
+  );
   t.ok(ended);
+});
+
+t.test('a follow that is cut goes on behind the last line, until the container has ended', async (t) => {
+  const at = (second: number, stream: LogLine['stream'], words: string): LogLine => ({
+    stream,
+    time: `2026-03-01T12:00:0${second}.000000001Z`,
+    text: Buffer.from(words),
+  });
+  const log = [
+    at(1, 'stdout', 'a'),
+    at(2, 'stdout', 'b'),
+    at(1, 'stderr', 'x'),
+    at(2, 'stdout', 'c'),
+    at(3, 'stdout', 'd'),
+    at(2, 'stderr', 'y'),
+  ];
+  /** How many lines are there at each opening, from the start. */
+  const openings = [3, 3, 5, 6, 6];
+  const asked: Omit<LogOptions, 'signal'>[] = [];
+  const clock = createFakeClock();
+  const source = {
+    async *logs(_id: string, { signal: _, ...options }: LogOptions) {
+      const upTo = openings[asked.length] ?? 0;
+      asked.push(options);
+      for (const entry of log.slice(0, upTo))
+        if (!options.since || Date.parse(entry.time) >= options.since.getTime()) yield entry;
+    },
+    inspectContainer: async () =>
+      ({ state: asked.length < openings.length - 1 ? 'running' : 'exited' }) as ContainerState,
+  };
+  const options = { follow: true, timestamps: false, tailLines: 100, signal: new AbortController().signal };
+  const reading = (async () => {
+    const words: string[] = [];
+    for await (const { text } of followLog(source, 'x', options, clock)) words.push(text.toString());
+    return words.join('');
+  })();
+  while (clock.pending === 0) await new Promise(setImmediate);
+  await clock.advance(1000);
+  t.equal(await reading, 'abxcdy', 'none twice, none left out');
+  t.equal(asked.length, 5);
+  t.strictSame(asked[1], { follow: true, timestamps: false, since: new Date('2026-03-01T12:00:01Z') });
+
+  const gone = {
+    ...source,
+    async *logs(_id: string, { since }: LogOptions) {
+      if (since) throw new RuntimeError('notFound', 'gone');
+      yield at(1, 'stdout', 'a');
+    },
+  };
+  for await (const { text } of followLog(gone, 'x', options, clock)) t.equal(text.toString(), 'a');
 });

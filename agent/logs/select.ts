@@ -5,23 +5,27 @@
  * The runtime finds the tail and follows; here lines get their time and newline, what is too old is left out, and the
  * answer is cut at its limit. The parts of a very long line are put together again without ever being held whole.
  */
-import type { LogLine, Runtime } from '../runtime/runtime.js';
+import type { Clock } from '../../src/host/clock.js';
+import type { LogLine, LogOptions } from '../runtime/runtime.js';
+import { followLog, type LogSource } from './follow.js';
 import type { LogSelection } from './options.js';
 
 /** Yields one buffer per line or part of a line. Ends when the log does, or `signal` aborts. */
 export function readLog(
-  runtime: Pick<Runtime, 'logs'>,
-  request: { id: string; selection: LogSelection },
+  runtime: LogSource,
+  request: { id: string; selection: LogSelection; clock: Pick<Clock, 'sleep'> },
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
+  const { id, clock } = request;
   const { follow, timestamps, tailLines, since } = request.selection;
-  const lines = runtime.logs(request.id, {
+  const options: LogOptions = {
     follow,
     timestamps,
     signal,
     ...(tailLines !== undefined && { tailLines }),
     ...(since && { since }),
-  });
+  };
+  const lines = follow ? followLog(runtime, id, options, clock) : runtime.logs(id, options);
   return selectLines(lines, request.selection);
 }
 

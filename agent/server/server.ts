@@ -48,7 +48,7 @@ export interface AgentServerOptions {
     ): Promise<string | undefined> | string | undefined;
     pods(): readonly Pod[];
   };
-  runtime: Pick<Runtime, 'exec' | 'attach' | 'logs' | 'listSandboxes'>;
+  runtime: Pick<Runtime, 'exec' | 'attach' | 'logs' | 'inspectContainer' | 'listSandboxes'>;
   /** What else is answered to GET, by path: metrics, statistics. */
   pages?: Pages;
   /** Whether pods are being looked after; part of /healthz. */
@@ -126,7 +126,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     // A log that is followed may have nothing to say for long.
     response.flushHeaders();
     await untilClosed(response, (signal) =>
-      pipeline(Readable.from(readLog(runtime, { id, selection }, signal)), response),
+      pipeline(Readable.from(readLog(runtime, { id, selection, clock }, signal)), response),
     );
   }
 
