@@ -29,7 +29,7 @@ export interface MountRequest {
 
 export interface Mounter {
   /** Rejects with what `mount` says. The directory has to be there. */
-  mount(request: MountRequest, signal?: AbortSignal): Promise<void>;
+  mount(request: MountRequest): Promise<void>;
   /** Shows a directory of the host at another place, too. */
   bind(source: string, path: string): Promise<void>;
   /** Sets the options (`ro`, `noexec`...) of what is mounted at this place; elsewhere it stays as it is. */
@@ -72,14 +72,15 @@ export function createMounter(exec: Exec, answerMs = defaultAnswerMs): Mounter {
   }
 
   return {
-    async mount({ type, source, path, options = [], timeoutMs }, signal) {
+    async mount({ type, source, path, options = [], timeoutMs }) {
       const args = ['-t', type, ...(options.length > 0 ? ['-o', options.join(',')] : []), '--', source, path];
       if (timeoutMs === undefined) {
         await run('mount', args);
         return;
       }
       const seconds = Math.ceil(timeoutMs / 1000);
-      const given = { timeoutMs: timeoutMs + 10_000, ...(signal && { signal }) };
+      // Never cut off by us: `timeout` would die and leave the helpers behind.
+      const given = { timeoutMs: timeoutMs + 10_000 };
       const result = await exec('timeout', ['--kill-after=5', String(seconds), 'mount', ...args], given);
       if (timedOut.includes(result.code)) throw new Error(`${source} did not answer within ${seconds} s`);
       if (result.code !== 0) throw new ExecError('mount', args, result);

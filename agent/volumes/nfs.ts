@@ -35,7 +35,7 @@ export function createNfs(given: NfsOptions): Plug<NfsShare> {
       await mkdir(path, { recursive: true, mode: 0o750 });
       const source = `${server.includes(':') ? `[${server}]` : server}:${shared}`;
       const options = [...(isReadOnly ? ['ro'] : []), ...mountOptions];
-      await mounter.mount({ type: 'nfs', source, path, options, timeoutMs }, request.signal);
+      await mounter.mount({ type: 'nfs', source, path, options, timeoutMs });
     }
     return { hostPath: path, readOnly: isReadOnly, isRemote: true };
   };
