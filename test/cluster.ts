@@ -73,6 +73,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       'node-ip': nodeIp,
       'cgroup-root': cgroupRoot,
       'cni-conf-dir': join(dir, 'net.d'),
+      'log-dir': join(dir, 'log'),
       ...options.agent,
     },
   };
