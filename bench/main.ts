@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- part ...]`: prints a table and writes `bench-results.json`. Parts: coldstart, pods, api, many,
+ * `npm run bench [-- part ...]`: prints a table and writes `bench-results.json`. Parts: coldstart, pods, density, api, many,
  * scheduler, services; all without an argument. Loaded one at a time, so that none pays for another's memory.
  */
 import { writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { type Row, renderTable } from './row.js';
 const parts: Record<string, () => Promise<Row[]>> = {
   coldstart: async () => (await import('./coldstart.js')).benchColdStart(),
   pods: async () => (await import('./pods.js')).benchPods(),
+  density: async () => (await import('./density.js')).benchDensity(),
   api: async () => (await import('./api.js')).benchApi(),
   many: async () => (await import('./many.js')).benchMany(),
   scheduler: async () => (await import('./scheduler.js')).benchSchedulerRows(),

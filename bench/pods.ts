@@ -14,10 +14,10 @@ const rounds = 7;
 const burstSize = 30;
 const burstRounds = 3;
 const idleSeconds = 20;
-const command = ['sleep', '1000000'];
-const image = 'busybox:latest';
+export const command = ['sleep', '1000000'];
+export const image = 'busybox:latest';
 
-const podOf = (name: string): Pod => ({
+export const podOf = (name: string): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, namespace: 'default', labels: { app: 'bench' } },
@@ -28,7 +28,7 @@ const podOf = (name: string): Pod => ({
 });
 
 /** Watches the pods of the benchmark and resolves promises as they become ready or vanish. */
-async function watchPods(
+export async function watchPods(
   cluster: Cluster,
 ): Promise<{ ready(name: string): Promise<void>; gone(): Promise<void>; stop(): Promise<void> }> {
   const informer = createInformer({
@@ -116,7 +116,7 @@ export async function benchPods(): Promise<Row[]> {
   }
 }
 
-const ratioRow = (name: string, measured: number, floor: number, budget: number): Row => ({
+export const ratioRow = (name: string, measured: number, floor: number, budget: number): Row => ({
   name,
   measured: `${ms(measured)} (${ratio(measured / floor)})`,
   floor: `raw Docker ${ms(floor)}`,
@@ -162,14 +162,14 @@ async function restingRows(cluster: Cluster): Promise<Row[]> {
 }
 
 /** User and system time of the process, children excluded (proc_pid_stat(5), fields 14 and 15, in 1/100 s). */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /, '')
     .split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function residentMegabytes(pid: number): number {
+export function residentMegabytes(pid: number): number {
   const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Math.round(Number(line) / 1024);
 }
