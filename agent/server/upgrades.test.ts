@@ -57,7 +57,7 @@ const server = createAgentServer({
   port: 0,
   address: '127.0.0.1',
   tls: { key: () => serving.key, cert: () => serving.cert, clientCa: () => authority.ca },
-  access: testAccess(),
+  access: testAccess({ create: async (_type, object) => ({ ...object, status: { allowed: false } }) }),
   lookup: { containerId: () => id, pods: () => [pod, pending] },
   pages: new Map([
     ['/metrics', (query) => ({ contentType: 'text/plain', body: `metrics ${query.get('x')}` })],
