@@ -36,6 +36,7 @@ import {
   type Observed,
   presentOf,
   sandboxObstacle,
+  waitsUntil,
 } from './observed.js';
 import { deadlineOf, endOf } from './phase.js';
 import { resizeSteps } from './resize.js';
@@ -119,7 +120,8 @@ function replaceSandbox(pod: Pod, observed: Observed, dead: SandboxState | undef
   const older = observed.sandboxes.filter((sandbox) => sandbox !== dead);
   if (older.length > 0) return older.map((sandbox) => ({ do: 'removeSandbox', sandbox }));
   const obstacle = observed.obstacles.get(sandboxObstacle);
-  if (obstacle?.retryAt && obstacle.retryAt > now) return [{ do: 'wakeAt', at: obstacle.retryAt }];
+  const retryAt = waitsUntil(obstacle?.retryAt, now);
+  if (retryAt) return [{ do: 'wakeAt', at: retryAt }];
   const attempt = dead ? attemptOf(dead) + 1 : 0;
   const first = containerSteps(pod, { ...observed, network: { sandboxId: '', ips: [] } }, '', now);
   const containers = first
@@ -194,9 +196,9 @@ function startOrWait(
 ): Step[] {
   if (observed.isMounting || observed.pulling.has(spec.name)) return [];
   const obstacle = observed.obstacles.get(spec.name);
-  if (obstacle && (obstacle.retryAt === undefined || obstacle.retryAt > now)) {
-    return obstacle.retryAt ? [{ do: 'wakeAt', at: obstacle.retryAt }] : [];
-  }
+  if (obstacle && !obstacle.retryAt) return [];
+  const retryAt = waitsUntil(obstacle?.retryAt, now);
+  if (retryAt) return [{ do: 'wakeAt', at: retryAt }];
   const ended = latestOf(observed, spec.name);
   const restart = ended && restartTime(spec, ended, { sandboxId, observed, now });
   if (restart && restart.at > now) return [{ do: 'wakeAt', at: restart.at }];

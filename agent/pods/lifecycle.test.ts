@@ -192,6 +192,16 @@ const table: [name: string, pod: Pod, observed: Observed, steps: string[]][] = [
     ['start app 4 next 0'],
   ],
   [
+    'an obstacle far ahead (the clock was set back) is none',
+    podOf(),
+    seen([], {
+      obstacles: new Map([
+        ['app', { reason: 'x', message: '', retryAt: new Date(now.getTime() + 3_600_000) }],
+      ]),
+    }),
+    ['start app 0 next 0'],
+  ],
+  [
     'an end in the future (the clock was set back) waits no longer than its back-off',
     podOf(),
     seen([container({ exit: 1, ended: -3600, backoffMs: 10_000 })], {

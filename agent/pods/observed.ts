@@ -27,6 +27,13 @@ export interface Obstacle {
   retryAt: Date | undefined;
 }
 
+/** No obstacle is given longer than this. */
+const longestRetryMs = 300_000;
+
+/** When to try again, while that is to come; a time that a clock set back has put far away is now. */
+export const waitsUntil = (retryAt: Date | undefined, now: Date): Date | undefined =>
+  retryAt && retryAt > now && retryAt.getTime() - now.getTime() <= longestRetryMs ? retryAt : undefined;
+
 /** The name under which an obstacle in the way of the sandbox itself stands; no container can have it. */
 export const sandboxObstacle = '';
 

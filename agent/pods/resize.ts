@@ -12,7 +12,7 @@ import type { Container, Pod } from '../../src/api/types.js';
 import type { ContainerState } from '../runtime/runtime.js';
 import type { Step } from './actions.js';
 import { graceSecondsOf } from './names.js';
-import { isRunning, type Observed, presentOf } from './observed.js';
+import { isRunning, type Observed, presentOf, waitsUntil } from './observed.js';
 import { changesBetween, needsRestart, pendingChanges, resizableOf } from './resources.js';
 
 export interface ResizePending {
@@ -93,8 +93,8 @@ export function resizeSteps(pod: Pod, observed: Observed, now: Date): Step[] {
   );
   const updates = todo.filter((one) => !mustRestart(one));
   if (updates.length === 0) return restarts;
-  const retryAt = observed.resizeFailure?.retryAt;
-  if (retryAt && retryAt > now) return [...restarts, { do: 'wakeAt', at: retryAt }];
+  const retryAt = waitsUntil(observed.resizeFailure?.retryAt, now);
+  if (retryAt) return [...restarts, { do: 'wakeAt', at: retryAt }];
   const containers = updates.map(({ spec, state }) => ({ id: state.id, container: spec.name }));
   return [...restarts, { do: 'resize', containers }];
 }

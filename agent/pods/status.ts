@@ -4,7 +4,7 @@
  * Conditions and times that the agent does not own (PodScheduled, readiness gates, what controllers add) are kept;
  * `lastTransitionTime` moves only when a condition changes, so that an unchanged pod gives an equal status.
  */
-import { isConditionTrue, withCondition } from '../../src/api/meta.js';
+import { findCondition, isConditionTrue, withCondition } from '../../src/api/meta.js';
 import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import { type StatusContext, toContainerStatus } from './containerstatus.js';
@@ -179,9 +179,9 @@ function gatesReady(pod: Pod): Verdict {
   const closed = (pod.spec?.readinessGates ?? [])
     .filter(({ conditionType }) => !isConditionTrue(pod.status?.conditions, conditionType))
     .map(({ conditionType }) => {
-      const isThere = pod.status?.conditions?.some(({ type }) => type === conditionType);
-      return isThere
-        ? `the status of pod readiness gate "${conditionType}" is not "True", but False`
+      const found = findCondition(pod.status?.conditions, conditionType);
+      return found
+        ? `the status of pod readiness gate "${conditionType}" is not "True", but ${found.status}`
         : `corresponding condition of pod readiness gate "${conditionType}" does not exist.`;
     });
   if (closed.length === 0) return yes;
