@@ -262,7 +262,11 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
           command: ['sh', '-c', eater],
           resources: { limits: { cpu: '200m', memory: '64Mi' } },
         },
-        { ...image, name: 'idle', command: ['sleep', '1000'] },
+        {
+          ...image,
+          name: 'idle',
+          command: ['sh', '-c', 'head -c 1000000 /dev/zero > /big; echo hello; sleep 1000'],
+        },
       ],
     });
     await ready('busy');
@@ -290,6 +294,16 @@ t.test('pods', { timeout: 600_000 }, async (t) => {
     t.match(cadvisor, /^container_spec_memory_limit_bytes\{.*pod="busy",container="spin".*\} 67108864$/m);
     t.match(cadvisor, /^container_cpu_cfs_throttled_periods_total\{.*container="spin".*\} [1-9]/m);
     t.match(cadvisor, /^container_network_receive_bytes_total\{.*pod="busy".*interface="eth0"\} \d/m);
+    t.match(cadvisor, /^container_fs_usage_bytes\{.*pod="busy",container="idle".*\} 1\d{6}$/m);
+    const page = (path: string) => cluster.kubectl('get', '--raw', `${proxy}${path}`);
+    t.match(JSON.parse(await page('/stats/summary')), {
+      node: { nodeName: cluster.nodeName, runtime: { imageFs: { capacityBytes: Number } } },
+    });
+    const own = await page('/metrics');
+    t.match(own, /^kubelet_pod_start_duration_seconds_count [1-9]/m);
+    t.match(own, /^kubelet_runtime_operations_total\{operation_type="start_container"\} [1-9]/m);
+    t.match(JSON.parse(await page('/configz')), { kubeletconfig: { maxPods: 110 } });
+    t.match(await page('/runningpods/'), /"name":"busy"/);
     const probes = await cluster.kubectl('get', '--raw', `${proxy}/metrics/probes`);
     t.match(probes, /^prober_probe_total\{probe_type="\w+",result="successful",.*\} [1-9]/m);
     t.match(
