@@ -7,7 +7,7 @@ import { createFakeClock, settled } from '../testing/clock.js';
 import { createFakeClient, describeWrites } from '../testing/fakeclient.js';
 import { createEventRecorder } from './events.js';
 
-function setup(maxQueued?: number) {
+function setup(maxQueued?: number, isBusy?: () => boolean) {
   const clock = createFakeClock();
   const client = createFakeClient({ clock });
   const recorder = createEventRecorder({
@@ -17,6 +17,7 @@ function setup(maxQueued?: number) {
     component: 'kubelet',
     host: 'n1',
     ...(maxQueued && { maxQueued }),
+    ...(isBusy && { isBusy }),
   });
   const all = async () => (await client.list(events)).items;
   return { clock, client, recorder, all };
@@ -106,3 +107,25 @@ void t.test('the queue is bounded', async (t) => {
   recorder.event(web, 'Normal', 'A', 'x');
   t.ok(recorder.dropped >= 7, 'refused after stop');
 });
+
+void t.test(
+  'events wait while the process is busy, with the time of when they happened, and not for ever',
+  async (t) => {
+    let busy = true;
+    const { clock, recorder, all } = setup(undefined, () => busy);
+    recorder.event(web, 'Normal', 'Started', 'started');
+    await settled();
+    t.strictSame(await all(), []);
+    busy = false;
+    await clock.advance(250);
+    await settled();
+    t.match(await all(), [{ reason: 'Started', firstTimestamp: '2026-01-01T00:00:00Z' }]);
+    busy = true;
+    recorder.event(web, 'Normal', 'Killing', 'stopping');
+    for (let step = 0; step < 20; step++) {
+      await clock.advance(250);
+      await settled();
+    }
+    t.equal((await all()).length, 2, 'after five seconds it is written all the same');
+  },
+);
