@@ -7,6 +7,7 @@
 import { findCondition, isConditionTrue, withCondition } from '../../src/api/meta.js';
 import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
+import type { SandboxState } from '../runtime/runtime.js';
 import { type StatusContext, toContainerStatus } from './containerstatus.js';
 import { ephemeralContainersOf, toEphemeralStatus } from './ephemeral.js';
 import {
@@ -146,8 +147,16 @@ const yes: Verdict = { status: 'True' };
 function sandboxReady(pod: Pod, observed: Observed): Verdict {
   const sandbox = currentSandbox(observed);
   const isUp =
-    sandbox?.state === 'running' && (pod.spec?.hostNetwork || observed.network?.sandboxId === sandbox.id);
+    sandbox?.state === 'running' &&
+    (pod.spec?.hostNetwork || observed.network?.sandboxId === sandbox.id || wasUp(pod, observed, sandbox));
   return { status: isUp ? 'True' : 'False' };
+}
+
+/** An agent that has just started knows no addresses yet; what was said of this sandbox holds until it has asked. */
+function wasUp(pod: Pod, observed: Observed, { createdAt }: SandboxState): boolean {
+  const said = findCondition(pod.status?.conditions, 'PodReadyToStartContainers');
+  if (observed.network || said?.status !== 'True' || !said.lastTransitionTime) return false;
+  return createdAt.getTime() < Date.parse(said.lastTransitionTime) + 1000;
 }
 
 function initialized(pod: Pod, { phase, inits, apps }: Statuses): Verdict {
