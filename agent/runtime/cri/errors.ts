@@ -37,7 +37,7 @@ const words: readonly [RegExp, RuntimeError['kind']][] = [
   [/is reserved for|already exists|is in CONTAINER_\w+ state|is in \w+ state|is not running/i, 'conflict'],
   [/already in (starting|removing) state|cannot (start|stop) a container that has stopped/i, 'conflict'],
   [
-    /failed to (resolve|get) image|failed to pull and unpack image .*not found|manifest unknown/i,
+    /failed to (resolve|get) image.*not found|failed to pull and unpack image .*not found|manifest unknown/i,
     'imageNotFound',
   ],
   [/pull access denied|repository does not exist|failed to authorize|insufficient_scope/i, 'imageNotFound'],

@@ -15,6 +15,8 @@ import { type RemoteStatus, runRemote, type Streams } from './remote.js';
 
 /** As kernel and host round their times. */
 const toleranceSeconds = 0.02;
+/** A runtime that hangs does not hold up who has waited too long already. */
+const killMs = 1000;
 
 export class CriExec {
   readonly #client: CriClient;
@@ -29,11 +31,26 @@ export class CriExec {
     const begunSeconds = uptime();
     const request = { containerId, cmd: [...spec.command], tty: spec.tty, ...wanted(spec) };
     const { url } = await this.#client.call('exec', request, deadlines.quick, signal);
+    // The command is killed first: containerd 2 kills its first process when the connection breaks, and then nobody can
+    // tell which others it had started.
+    const cut = new AbortController();
+    const end = (): void => {
+      this.#kill(containerId, spec.command, begunSeconds).then(
+        () => cut.abort(signal.reason),
+        () => cut.abort(signal.reason),
+      );
+    };
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
     try {
-      return exitCodeOf(await runRemote(url, spec, signal));
+      const status = await runRemote(url, spec, cut.signal);
+      signal.throwIfAborted();
+      return exitCodeOf(status);
     } catch (error) {
-      if (signal.aborted) await this.#kill(containerId, spec.command, begunSeconds);
+      signal.throwIfAborted();
       throw error;
+    } finally {
+      signal.removeEventListener('abort', end);
     }
   }
 
@@ -60,7 +77,7 @@ export class CriExec {
   /** Processes that an exec started; `undefined` when nobody can tell. */
   async #execsOf(containerId: string): Promise<number[] | undefined> {
     try {
-      const { processes } = await this.#client.call('tasksListPids', { containerId }, deadlines.quick);
+      const { processes } = await this.#client.call('tasksListPids', { containerId }, killMs);
       // Details are there for those only: an Any around the id of the exec.
       return processes.filter(({ info }) => info !== null && info.value.length > 0).map(({ pid }) => pid);
     } catch (error) {

@@ -33,17 +33,20 @@ export async function runRemote(url: string, streams: Streams, signal: AbortSign
   const abort = (): void => connection.destroy();
   signal.addEventListener('abort', abort, { once: true });
   const opened: SpdyStream[] = [];
-  const open = (streamType: string): SpdyStream => {
-    const stream = connection.open(new Map([['streamtype', streamType]]));
+  const open = async (streamType: string): Promise<SpdyStream> => {
+    const stream = await connection.open(new Map([['streamtype', streamType]]));
     opened.push(stream);
     return stream;
   };
   try {
-    const status = open('error');
-    const input = streams.stdin && open('stdin');
-    const stdout = open('stdout');
-    const stderr = streams.tty ? undefined : open('stderr');
-    if (streams.tty) void sendSizes(streams.resize, open('resize'));
+    const [status, input, stdout, stderr, size] = await Promise.all([
+      open('error'),
+      streams.stdin && open('stdin'),
+      open('stdout'),
+      streams.tty ? undefined : open('stderr'),
+      streams.tty ? open('resize') : undefined,
+    ]);
+    if (size) void sendSizes(streams.resize, size);
     if (streams.stdin && input) feed(streams.stdin, input);
     const [text] = await Promise.all([
       textOf(status),
@@ -113,8 +116,11 @@ function feed(source: Readable, stream: SpdyStream): void {
   source.pipe(stream);
 }
 
+/** A stream is left as it is at its end: a reset sent to a server that has closed would cost what it said last. */
+const piecesOf = (stream: Readable): AsyncIterable<Buffer> => stream.iterator({ destroyOnReturn: false });
+
 async function deliver(stream: Readable, target: Writable | undefined): Promise<void> {
-  for await (const data of stream as AsyncIterable<Buffer>) {
+  for await (const data of piecesOf(stream)) {
     if (target) await write(target, data);
   }
 }
@@ -137,7 +143,7 @@ async function sendSizes(sizes: Streams['resize'], stream: SpdyStream): Promise<
 
 async function textOf(stream: Readable): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of piecesOf(stream)) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
 }
 

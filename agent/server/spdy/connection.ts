@@ -41,6 +41,8 @@ export class SpdyConnection {
   readonly #reader = new HeaderReader();
   readonly #writer = new HeaderWriter();
   #lastId = 0;
+  /** Streams of ours that were not answered yet. */
+  readonly #opening = new Map<number, () => void>();
   /** Of the stream that we open next; a server opens none. */
   #nextId = 1;
   #usesWindows = false;
@@ -56,15 +58,19 @@ export class SpdyConnection {
   }
 
   /**
-   * Opens a stream, for the client's end. A reset by the server, and the end of the connection, are the end of its
-   * input: servers of Kubernetes close so when all is said, and what came before is still to be read.
+   * Opens a stream, for the client's end; resolves when the server has it, because what comes earlier servers throw
+   * away. A reset by the server, and the end of the connection, are the end of its input: servers of Kubernetes close so
+   * when all is said, and what came before is still to be read.
    */
-  open(headers: Headers): SpdyStream {
+  open(headers: Headers): Promise<SpdyStream> {
     const stream = new SpdyStream(this.#link, this.#nextId, headers);
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
     this.#send(synStreamFrame(stream.id, this.#writer.write(headers)));
-    return stream;
+    return new Promise((resolve) => {
+      this.#opening.set(stream.id, () => resolve(stream));
+      if (this.#transport.destroyed) this.#endOf(stream);
+    });
   }
 
   /** Tells the client that this is all; it closes when it has read everything. Streams that are open are cut. */
@@ -102,8 +108,16 @@ export class SpdyConnection {
   }
 
   #endOf(stream: SpdyStream | undefined): void {
-    if (this.#isClient) stream?.receiveEnd();
-    else stream?.receiveReset();
+    if (!this.#isClient) stream?.receiveReset();
+    else if (stream) {
+      this.#opened(stream.id);
+      stream.receiveEnd();
+    }
+  }
+
+  #opened(id: number): void {
+    this.#opening.get(id)?.();
+    this.#opening.delete(id);
   }
 
   get #isClient(): boolean {
@@ -145,6 +159,7 @@ export class SpdyConnection {
           throw new SpdyError('an answer to a stream that was not opened');
         await this.#reader.read(body.subarray(4));
         if ((flags & flag.fin) !== 0) this.#streams.get(streamIdAt(body))?.receiveEnd();
+        this.#opened(streamIdAt(body));
         return;
       default:
       // GOAWAY: the client closes by itself when its streams are done. Unknown frames are to be ignored.
