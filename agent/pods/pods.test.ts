@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Pod } from '../../src/api/types.js';
 import { pod as build } from '../../src/testing/builders.js';
-import { RuntimeError } from '../runtime/runtime.js';
+import { RuntimeError, type RuntimeEvent } from '../runtime/runtime.js';
 import { createHarness, type Harness } from './testing/harness.js';
 
 const web = (spec: Partial<NonNullable<Pod['spec']>> = {}): Pod =>
@@ -107,6 +107,32 @@ t.test('a pod whose object vanished is ended with its grace', async (t) => {
   await h.clock.advance(200);
   await h.until('gone', async () => (await h.runtime.listSandboxes()).length === 0);
   t.same(await h.runtime.listContainers(), []);
+});
+
+t.test('what is left of pods that are gone is given back once, however many go together', async (t) => {
+  const h = await createHarness(t);
+  const gone = ['a', 'b', 'c'];
+  const givenBack: string[] = [];
+  Object.assign(h.runtime, {
+    async *events(signal: AbortSignal): AsyncGenerator<RuntimeEvent, void, undefined> {
+      for (const podUid of gone) yield { type: 'pod', podUid };
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    },
+  });
+  h.options = {
+    cgroups: {
+      parentOf: () => '',
+      ensurePod: async () => undefined,
+      removePod: async (uid) => void givenBack.push(uid),
+      listPods: async () => [],
+      resourcesOf: () => ({}),
+    },
+  };
+  await h.start();
+  await h.until('given back', () => gone.every((uid) => givenBack.includes(uid)));
+  await h.create(web());
+  await h.until('ready', () => isReady(h));
+  t.same([...givenBack].sort(), gone);
 });
 
 t.test('init containers run one by one before the others', async (t) => {

@@ -210,10 +210,10 @@ export function createPods(options: PodsOptions): Pods {
     await sweep();
   }
 
-  /** Others may have waited for what it had: its resources, its name. */
+  /** Others may have waited for what it had: its resources, its name. Not those that are gone themselves. */
   function onGone(): void {
     allocating.retryDeferred();
-    for (const [uid, record] of records) if (!record.isTaken) enqueue(uid);
+    for (const [uid, record] of records) if (!record.isTaken && podOf(uid)) enqueue(uid);
   }
 
   const relistLater = (): void => {
