@@ -11,6 +11,10 @@ const resources = { requests: { cpu: '100m', memory: '64Mi' }, limits: { memory:
 const containers = [{ name: 'main', image: 'nginx', resources }];
 await registry.create(pods, 'default', { metadata: { name: 'a' }, spec: { containers } }, context);
 
+const sysctl = 'spec.securityContext.sysctls';
+const sysctlFormat =
+  'must have at most 253 characters and match regex ([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+
 t.test('ephemeral containers are added, and stay', async (t) => {
   const write = (ephemeralContainers: object[], dryRun = true) =>
     registry.patch(
@@ -170,6 +174,21 @@ t.test('placement', async (t) => {
       { hostPID: true, shareProcessNamespace: true },
       [
         'spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled',
+      ],
+    ],
+    [
+      {
+        securityContext: {
+          sysctls: ['foo-', 'kernel.shmmax', 'net/ipv4/tcp_syncookies', 'bar..', '', 'kernel.shmmax'].map(
+            (name) => ({ name, value: '1' }),
+          ),
+        },
+      },
+      [
+        `${sysctl}[0].name: Invalid value: "foo-": ${sysctlFormat}`,
+        `${sysctl}[3].name: Invalid value: "bar..": ${sysctlFormat}`,
+        `${sysctl}[4].name: Required value`,
+        `${sysctl}[5].name: Duplicate value: "kernel.shmmax"`,
       ],
     ],
     [

@@ -3,7 +3,7 @@
  */
 import type { FieldError } from '../../../src/api/errors.js';
 import { dnsSubdomainErrors, labelKeyErrors } from '../../../src/api/names.js';
-import type { PodSpec, TopologySpreadConstraint } from '../../../src/api/types.js';
+import type { PodSpec, Sysctl, TopologySpreadConstraint } from '../../../src/api/types.js';
 import {
   allInvalid,
   duplicate,
@@ -91,6 +91,28 @@ export function validateIdentity(field: string, spec: PodSpec): FieldError[] {
   else if (os) errors.push(...oneOf(`${field}.os.name`, os.name, ['linux', 'windows']));
   return [
     ...errors,
+    ...validateSysctls(`${field}.securityContext.sysctls`, spec.securityContext?.sysctls),
     ...oneOf(`${field}.preemptionPolicy`, spec.preemptionPolicy, ['Never', 'PreemptLowerPriority']),
   ];
+}
+
+const sysctlSegment = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const sysctlFormat = `(${sysctlSegment}[\\./])*${sysctlSegment}`;
+const sysctlName = new RegExp(`^${sysctlFormat}$`);
+const maxSysctlLength = 253;
+
+/** Names only: which sysctls a node sets for pods is up to the node. */
+function validateSysctls(field: string, sysctls: readonly Sysctl[] | undefined): FieldError[] {
+  const seen = new Set<string>();
+  return (sysctls ?? []).flatMap(({ name }, index) => {
+    const path = `${field}[${index}].name`;
+    if (!name) return [required(path, '')];
+    if (name.length > maxSysctlLength || !sysctlName.test(name)) {
+      const detail = `must have at most ${maxSysctlLength} characters and match regex ${sysctlFormat}`;
+      return [invalidValue(path, name, detail)];
+    }
+    if (seen.has(name)) return [duplicate(path, name)];
+    seen.add(name);
+    return [];
+  });
 }
