@@ -51,8 +51,17 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     workers,
     clock: options.clock,
     log: options.log,
-    backoff: { minMs: 100, maxMs: 30_000 },
+    backoff: { minMs: 100, maxMs: 10_000 },
   });
+  /** A write failed since the last one that did not. */
+  let isBehind = false;
+
+  /** The first write that gets through after the API was away brings all others along. */
+  function catchUp(): void {
+    if (!isBehind) return;
+    isBehind = false;
+    for (const uid of wanted.keys()) controller.enqueue(uid);
+  }
 
   /** The newest of what is known of the object in the API that carries the status; a mirror has a uid of its own. */
   function known(uid: string, fallback: Pod): Pod | undefined {
@@ -89,9 +98,13 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       if (now.isDeletion)
         await client.delete(pods, refOf(now.pod), { gracePeriodSeconds: 0, preconditions: { uid }, signal });
     } catch (error) {
-      if (!isReason(error, 'NotFound') && !isReason(error, 'Conflict')) throw error;
-      if (isReason(error, 'Conflict') && options.podOf(uid)) throw error;
+      const isOver = isReason(error, 'NotFound') || (isReason(error, 'Conflict') && !options.podOf(uid));
+      if (!isOver) {
+        isBehind = true;
+        throw error;
+      }
     }
+    catchUp();
     if (wanted.get(uid) === now) wanted.delete(uid);
     if (now.isDeletion) answered.delete(uid);
   }

@@ -32,7 +32,7 @@ export interface InformerOptions<T extends KubeObject> {
   indexers?: Indexers<T>;
   clock: Clock;
   log: Logger;
-  /** Between failed attempts; 0.2 s to 30 s, jittered, by default. */
+  /** Between failed attempts; 0.2 s to 10 s, jittered, by default. */
   backoff?: BackoffPolicy;
 }
 
@@ -42,7 +42,7 @@ export interface Informer<T extends KubeObject> extends Source<T>, Component {
   resourceVersion(): string;
 }
 
-const defaultBackoff: BackoffPolicy = { minMs: 200, maxMs: 30_000, jitter: 1 };
+const defaultBackoff: BackoffPolicy = { minMs: 200, maxMs: 10_000, jitter: 1 };
 /** The server ends a watch after this time; it is then taken up again from where it was. */
 const watchTimeoutSeconds = 1_800;
 /** A watch that ended by itself after less than this counts as a failure. */
