@@ -61,6 +61,17 @@ export function defaultNetwork(
   };
 }
 
+/**
+ * Whether it is the built-in network as most pods have it, without host ports: the kernel takes its links away with
+ * the namespace, and what is left are the addresses' files, which need no process to remove.
+ */
+export function leavesOnlyAddresses({ name, plugins }: NetworkConfig, ipamDirectory: string): boolean {
+  const [bridge, ...others] = plugins;
+  if (name !== defaultNetworkName || bridge?.type !== 'bridge' || others.length > 0) return false;
+  const ipam = bridge['ipam'];
+  return isRecord(ipam) && ipam['type'] === 'host-local' && ipam['dataDir'] === ipamDirectory;
+}
+
 /** Loopback inside the namespace; needed where the runtime does not bring it up itself. */
 export const loopbackNetwork: NetworkConfig = {
   cniVersion: '1.0.0',

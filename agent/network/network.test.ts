@@ -5,7 +5,7 @@ import t from 'tap';
 import type { Node } from '../../src/api/types.js';
 import type { Exec } from '../../src/host/exec.js';
 import { addressesOf, createCni, pluginInput } from './cni.js';
-import { defaultNetwork, loadNetworkConfig, parseNetworkConfig } from './conflist.js';
+import { defaultNetwork, leavesOnlyAddresses, loadNetworkConfig, parseNetworkConfig } from './conflist.js';
 import { parseLocalAddresses } from './namespace.js';
 import { batchesOf } from './router.js';
 import { type Observed, type Peer, peersOf, planRoutes, type VxlanState } from './routes.js';
@@ -29,6 +29,10 @@ t.test('network configurations', async (t) => {
     defaultNetwork(options, attachment.portMappings).plugins.map((plugin) => plugin.type),
     ['bridge', 'portmap'],
   );
+  t.equal(leavesOnlyAddresses(defaultNetwork(options, []), '/x'), true);
+  t.equal(leavesOnlyAddresses(defaultNetwork(options, attachment.portMappings), '/x'), false, 'rules');
+  t.equal(leavesOnlyAddresses(defaultNetwork(options, []), '/y'), false, 'addresses of another agent');
+  t.equal(leavesOnlyAddresses({ ...defaultNetwork(options, []), name: 'other' }, '/x'), false);
   t.match(parseNetworkConfig('{"name":"n","type":"ptp","cniVersion":"0.4.0"}', 'f'), {
     name: 'n',
     plugins: [{ type: 'ptp' }],

@@ -20,6 +20,7 @@ import { type Attachment, addressesOf, createCni } from './cni.js';
 import {
   defaultNetwork,
   defaultNetworkName,
+  leavesOnlyAddresses,
   loadNetworkConfig,
   loopbackNetwork,
   type NetworkConfig,
@@ -93,9 +94,20 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
 
   async function undo(record: NetworkRecord, networkNamespace: string): Promise<void> {
     const isSame = (await namespaceId(networkNamespace)) === record.namespaceId;
-    const attachment = { ...record.attachment, networkNamespace: isSame ? networkNamespace : '' };
-    await cni.del(record.network, attachment, record.result);
+    if (!isSame && record.result && leavesOnlyAddresses(record.network, paths.ipam)) {
+      for (const address of addressesOf(record.result))
+        await giveBack(address, record.attachment.containerId);
+    } else {
+      const attachment = { ...record.attachment, networkNamespace: isSame ? networkNamespace : '' };
+      await cni.del(record.network, attachment, record.result);
+    }
     await records.remove(record.attachment.containerId);
+  }
+
+  /** An address that belongs to another sandbox by now stays. */
+  async function giveBack(address: string, containerId: string): Promise<void> {
+    const file = join(paths.ipam, defaultNetworkName, address);
+    if ((await ownerOf(file)) === containerId) await rm(file, { force: true });
   }
 
   /** Whether the namespace still has what the record says. Plugins are only asked where `/proc` cannot tell. */
@@ -150,7 +162,7 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
     const directory = join(paths.ipam, defaultNetworkName);
     for (const name of await readdir(directory).catch(emptyWhenMissing)) {
       if (!/^[\d.]+$/.test(name)) continue;
-      const owner = (await readFile(join(directory, name), 'utf8').catch(() => '')).split(/\s/)[0] ?? '';
+      const owner = await ownerOf(join(directory, name));
       if (owner === '' || known.has(owner) || young.has(owner)) continue;
       log.info({ address: name, sandbox: owner }, 'giving back a leaked address');
       await rm(join(directory, name), { force: true });
@@ -213,6 +225,10 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
     },
   };
 }
+
+/** The sandbox that has the address of this file of host-local's; '' when nobody has. */
+const ownerOf = async (file: string): Promise<string> =>
+  (await readFile(file, 'utf8').catch(() => '')).split(/\s/)[0] ?? '';
 
 const emptyWhenMissing = (error: unknown): string[] => {
   if (hasCode(error, 'ENOENT')) return [];
