@@ -37,12 +37,19 @@ const maxNameLength = 255;
 /** By path, what it leads to. */
 type Links = ReadonlyMap<string, string>;
 
+/** What was made for one pod. */
+interface Known {
+  /** Its own one below `pods`. */
+  directory: string;
+  links: Links;
+}
+
 export function createLogLinks(options: LogLinksOptions): LogLinks {
   const log = options.log.child({ component: 'log-links' });
   const pods = join(options.directory, 'pods');
   const containers = join(options.directory, 'containers');
-  /** What was made for each pod. */
-  const known = new Map<string, Links>();
+  /** By uid. */
+  const known = new Map<string, Known>();
 
   function wantedFor(pod: Pod, states: Iterable<ContainerState>): Links {
     const links = new Map<string, string>();
@@ -58,7 +65,13 @@ export function createLogLinks(options: LogLinksOptions): LogLinks {
     return links;
   }
 
-  async function removeAll(uid: string): Promise<void> {
+  async function removeKnown({ directory, links }: Known): Promise<void> {
+    for (const path of links.keys()) await rm(path, { force: true });
+    await rm(directory, { recursive: true, force: true });
+  }
+
+  /** Of a pod that an earlier life of the agent knew: every link is read. */
+  async function removeUnknown(uid: string): Promise<void> {
     const found = (await entries(pods)).filter((name) => name.endsWith(`_${uid}`));
     for (const name of found) {
       const directory = join(pods, name);
@@ -83,7 +96,7 @@ export function createLogLinks(options: LogLinksOptions): LogLinks {
   return {
     async sync(pod, states) {
       const uid = podUid(pod);
-      const before = known.get(uid) ?? new Map<string, string>();
+      const before = known.get(uid)?.links ?? new Map<string, string>();
       const wanted = wantedFor(pod, states);
       const missing = [...wanted].filter(([path, target]) => before.get(path) !== target);
       const gone = [...before.keys()].filter((path) => !wanted.has(path));
@@ -92,11 +105,12 @@ export function createLogLinks(options: LogLinksOptions): LogLinks {
         for (const path of gone) await rm(path, { force: true });
         for (const [path, target] of missing) await link(path, target);
       });
-      if (isDone) known.set(uid, wanted);
+      if (isDone) known.set(uid, { directory: join(pods, podDirectoryName(pod)), links: wanted });
     },
     async remove(uid) {
+      const own = known.get(uid);
       known.delete(uid);
-      if (uid !== '') await attempt(uid, () => removeAll(uid));
+      if (uid !== '') await attempt(uid, () => (own ? removeKnown(own) : removeUnknown(uid)));
     },
     async sweep() {
       await attempt('', async () => {
