@@ -36,7 +36,7 @@ export interface EventRecorderOptions {
   component: string;
   /** The node, where there is one. */
   host?: string;
-  /** While it says so, events wait to be written, five seconds at most: everything else is more urgent. */
+  /** While it says so, events wait to be written, twenty seconds at most: everything else is more urgent. */
   isBusy?: () => boolean;
   /** Events waiting to be written; more are dropped. 1000 by default. */
   maxQueued?: number;
@@ -49,7 +49,7 @@ export interface EventRecorderComponent extends EventRecorder, Component {
 const maxTries = 5;
 /** Between two looks whether the process is still busy, and how many of them. */
 const waitMs = 250;
-const maxWaits = 20;
+const maxWaits = 80;
 const retryBackoff = { minMs: 500, maxMs: 10_000, jitter: 0.5 };
 /** Kubernetes' limit of `message`. */
 const maxMessageLength = 1_024;
