@@ -24,9 +24,12 @@ t.test('each runtime has its socket', async (t) => {
     runtime: 'containerd',
     runtimeEndpoint: '/run/containerd/containerd.sock',
   });
-  t.match(parseAgentOptions({ nodeName: 'n', runtime: 'containerd', runtimeEndpoint: 'unix:///run/x.sock' }), {
-    runtimeEndpoint: '/run/x.sock',
-  });
+  t.match(
+    parseAgentOptions({ nodeName: 'n', runtime: 'containerd', runtimeEndpoint: 'unix:///run/x.sock' }),
+    {
+      runtimeEndpoint: '/run/x.sock',
+    },
+  );
 });
 
 t.test('values', async (t) => {
