@@ -30,6 +30,8 @@ export interface DockerDaemon {
 export const deadlines = {
   /** Whether it is there at all: a node looks every ten seconds and says within fifteen that its runtime is down. */
   probe: 4_000,
+  /** What it has told before and hardly ever changes. */
+  repeated: 1_000,
   /** Reads. */
   quick: 10_000,
   /** Create, start, remove: disk and runc. */

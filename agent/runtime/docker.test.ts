@@ -1,9 +1,16 @@
 /** The pure parts of the Docker runtime: frames, errors, translations, the sandbox program; and the event queue. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ContainerInspectInfo } from 'dockerode';
 import fc from 'fast-check';
 import t from 'tap';
+import { silentLogger } from '../../src/host/log.js';
+import { createFakeClock } from '../../src/testing/clock.js';
 import { containerSpec, sandboxSpec } from './contract.js';
+import { DockerRuntime } from './docker.js';
 import { DeadlineExceeded, toRuntimeError, unless } from './docker-errors.js';
 import { featuresOf } from './docker-features.js';
 import { readFrames } from './docker-frames.js';
@@ -413,4 +420,52 @@ t.test('events wait once per pod; a resync says it all', async (t) => {
   const last = events.next();
   stop.abort();
   t.equal((await last).done, true);
+});
+
+t.test('a Docker that looks up a registry is as alive as before', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'wherry-docker-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const asked: string[] = [];
+  let answers = new Set(['/version']);
+  const said: Record<string, object> = {
+    '/version': { Version: '20.10.24', ApiVersion: '1.41', MinAPIVersion: '1.12', Os: 'linux' },
+    '/info': {
+      CgroupDriver: 'systemd',
+      DockerRootDir: '/docker',
+      Runtimes: { runc: {} },
+      SecurityOptions: [],
+    },
+  };
+  const server = createServer(({ url = '' }, response) => {
+    const path = url.replace(/^\/v[\d.]+/, '').replace(/\?$/, '');
+    asked.push(path);
+    if (answers.has(path)) response.end(JSON.stringify(said[path]));
+  });
+  const socketPath = join(directory, 'docker.sock');
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const clock = createFakeClock();
+  const docker = new DockerRuntime({ socketPath, clock, node: 'n', log: silentLogger });
+  t.teardown(() => docker.close());
+  /** Time passes when the daemon has the question that it leaves open. */
+  const silent = async (path: string, answer: Promise<unknown>): Promise<unknown> => {
+    const caught = answer.catch((error: unknown) => error);
+    for (const before = asked.length; asked.indexOf(path, before) < 0; )
+      await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(4_000);
+    return caught;
+  };
+
+  t.match(await silent('/info', docker.version()), { kind: 'unavailable' }, 'nothing is known of it yet');
+  answers = new Set(['/version', '/info']);
+  const known = await docker.version();
+  t.match(known, { version: '20.10.24', cgroupDriver: 'systemd' });
+  answers = new Set(['/version']);
+  t.same(await silent('/info', docker.version()), known);
+  t.equal(await silent('/info', docker.imageDirectory()), '/docker');
+  answers = new Set();
+  t.match(await silent('/version', docker.version()), { kind: 'unavailable' }, 'a daemon that hangs');
 });

@@ -9,7 +9,7 @@ import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { type Clock, systemClock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 import { DockerClient, deadlines } from './docker-client.js';
-import { unless } from './docker-errors.js';
+import { DeadlineExceeded, unless } from './docker-errors.js';
 import { dockerEvents } from './docker-events.js';
 import { DockerExec } from './docker-exec.js';
 import { type DockerInfo, featuresOf } from './docker-features.js';
@@ -67,6 +67,7 @@ export class DockerRuntime implements Runtime {
   /** How containers join a sandbox; a cache, read anew from Docker after a restart. */
   readonly #sharing = new Map<string, Sharing>();
   /** The containers of sandboxes made by this process; not of one where a creation has an unknown outcome. */
+  #known: DockerInfo | undefined;
   readonly #members = new Map<string, Set<string>>();
 
   constructor(options: DockerRuntimeOptions) {
@@ -80,7 +81,7 @@ export class DockerRuntime implements Runtime {
 
   async version(): ReturnType<Runtime['version']> {
     const daemon = await this.#client.daemon();
-    const info = await this.#info(deadlines.probe);
+    const info = await this.#facts();
     return {
       name: 'docker',
       version: daemon.Version,
@@ -223,7 +224,7 @@ export class DockerRuntime implements Runtime {
   }
 
   async imageDirectory(): Promise<string> {
-    return (await this.#info(deadlines.quick)).DockerRootDir;
+    return (await this.#facts()).DockerRootDir;
   }
 
   pullImage(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string> {
@@ -251,10 +252,18 @@ export class DockerRuntime implements Runtime {
     this.#client.close();
   }
 
-  #info(deadlineMs: number): Promise<DockerInfo> {
-    return this.#client.call(deadlineMs, (_docker, abortSignal) =>
-      this.#client.get<DockerInfo>('/info', {}, abortSignal),
-    );
+  /** While it looks up the name of a registry, Docker answers no `/info`: what it said before stands. */
+  async #facts(): Promise<DockerInfo> {
+    try {
+      this.#known = await this.#client.call(
+        this.#known ? deadlines.repeated : deadlines.probe,
+        (_docker, abortSignal) => this.#client.get<DockerInfo>('/info', {}, abortSignal),
+      );
+    } catch (error) {
+      const isSilent = error instanceof RuntimeError && error.cause instanceof DeadlineExceeded;
+      if (!this.#known || !isSilent) throw error;
+    }
+    return this.#known;
   }
 
   async #create(body: ContainerCreateOptions): Promise<string> {
