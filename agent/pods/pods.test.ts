@@ -182,6 +182,21 @@ t.test('a sandbox that dies is replaced, and its containers with it', async (t) 
   t.equal((await h.runtime.listSandboxes()).length, 1);
 });
 
+t.test('a pod whose time is up ends, and an event says why', async (t) => {
+  const h = await createHarness(t);
+  await h.start();
+  await h.create(web({ activeDeadlineSeconds: 5, terminationGracePeriodSeconds: 1 }));
+  await h.until('ready', () => isReady(h));
+  await h.clock.advance(6_000);
+  await h.until('failed', async () => (await h.pod())?.status?.reason === 'DeadlineExceeded');
+  await h.restart();
+  await h.clock.advance(60_000);
+  t.equal(
+    h.events.filter((line) => line.includes('DeadlineExceeded: Pod was active on the node longer')).length,
+    1,
+  );
+});
+
 t.test('an image that cannot be had is reported and tried again', async (t) => {
   const h = await createHarness(t);
   await h.start();

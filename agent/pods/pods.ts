@@ -9,6 +9,8 @@
  * arrives, what has no object is left alone: an agent without its master keeps what runs, and runs static pods.
  * `stop` never stops a container.
  */
+
+import { keyOf } from '../../src/api/meta.js';
 import type { Pod } from '../../src/api/types.js';
 import { createController, on } from '../../src/client/controller.js';
 import { createStop } from '../../src/client/wait.js';
@@ -116,6 +118,7 @@ export function createPods(options: PodsOptions): Pods {
     checkpoint,
     admit: options.admit,
     onRefused: (pod, { reason, message }) => parts.events.record(pod, 'Warning', reason, message),
+    onDeadline: (pod, { reason = '', message = '' }) => parts.events.record(pod, 'Normal', reason, message),
     onBackOff: (pod, container) => {
       const where = `${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
       const message = `Back-off restarting failed container ${container} in pod ${where}`;
@@ -125,6 +128,10 @@ export function createPods(options: PodsOptions): Pods {
   const controller = createController({
     name: 'pods',
     reconciler: worker,
+    fieldsOf: (uid) => {
+      const pod = podOf(uid) ?? records.get(uid)?.pod;
+      return pod ? { pod: keyOf(pod) } : {};
+    },
     // Pods that are known can be worked on before the API has told of all of them.
     sources: [
       { ...on(source, ({ old, current }) => uidsOf(old, current)), whenSynced: async () => undefined },

@@ -10,7 +10,7 @@
 
 import { keyOf } from '../../src/api/meta.js';
 import type { Pod, PodCondition, PodStatus } from '../../src/api/types.js';
-import type { ReconcileContext, ReconcileResult } from '../../src/client/reconciler.js';
+import { type ReconcileContext, type ReconcileResult, ReportedError } from '../../src/client/reconciler.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type ContainerState, type Runtime, RuntimeError, type SandboxState } from '../runtime/runtime.js';
 import { isFromFile } from '../static/annotations.js';
@@ -21,9 +21,9 @@ import { newlyBackedOff } from './containerstatus.js';
 import { showsChange } from './downward.js';
 import type { Execute } from './executors.js';
 import { podFromLabels } from './names.js';
-import type { AdmitPod, PodEnd } from './needs.js';
+import { type AdmitPod, ConfigError, type PodEnd, VolumeError } from './needs.js';
 import { finishedAtOf, hasEnded } from './observed.js';
-import { endOf } from './phase.js';
+import { type Ending, endOf } from './phase.js';
 import type { PodRecord } from './record.js';
 import { withAllocation } from './resources.js';
 import { type NodeFacts, toPodStatus } from './status.js';
@@ -42,6 +42,8 @@ export interface WorkerOptions {
   /** Whether the node takes a pod; see `AdmitPod`. */
   admit?: AdmitPod | undefined;
   onRefused(pod: Pod, refusal: Pick<PodEnd, 'reason' | 'message'>): void;
+  /** The time is up that the pod was given. */
+  onDeadline(pod: Pod, end: Pick<Ending, 'reason' | 'message'>): void;
   /** Makes what was decided survive this process. */
   checkpoint(record: PodRecord): Promise<void>;
   /** Whether the API has told which pods there are. */
@@ -95,7 +97,7 @@ export function createWorker(options: WorkerOptions) {
       if (!record.isTaken && mustWait(pod, record)) return undefined;
       if (!record.isTaken) admit(pod, record);
       await options.onLook(pod, record);
-      if (endOf(pod, record.observed(), clock.now())) record.endingSinceMs ??= clock.monotonicMs();
+      noteEnd(pod, record);
       if (record.isCheckpointDue) await options.checkpoint(record);
       const steps = computeActions(pod, record.observed(), clock.now());
       const work = steps.filter((step) => step.do !== 'wakeAt');
@@ -106,6 +108,13 @@ export function createWorker(options: WorkerOptions) {
       await runSteps(pod, record, work, context);
     }
     return { requeueAfterMs: 1000 };
+  }
+
+  function noteEnd(pod: Pod, record: PodRecord): void {
+    const end = endOf(pod, record.observed(), clock.now());
+    if (!end || record.endingSinceMs !== undefined) return;
+    record.endingSinceMs = clock.monotonicMs();
+    if (end.reason === 'DeadlineExceeded' && !isTerminal(pod)) options.onDeadline(pod, end);
   }
 
   /** A static pod whose file changed is another pod of the same name: it begins when the old one has ended. */
@@ -151,6 +160,9 @@ export function createWorker(options: WorkerOptions) {
       );
       if (failed.length > 0) record.isStale = record.isUnsure = true;
       const fatal = failed.find((error) => !isRace(error));
+      // These have their events.
+      if (fatal instanceof ConfigError || fatal instanceof VolumeError)
+        throw new ReportedError(fatal.message);
       if (fatal !== undefined) throw fatal;
     } finally {
       cancel();

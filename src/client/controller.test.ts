@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import t from 'tap';
 import { ApiError } from '../api/errors.js';
 import { configMaps } from '../api/kinds.js';
-import { silentLogger } from '../host/log.js';
+import { type Logger, silentLogger } from '../host/log.js';
 import { createFakeClock, settled } from '../testing/clock.js';
 import { createFakeClient } from '../testing/fakeclient.js';
 import { createController, on } from './controller.js';
 import { createInformer } from './informer.js';
 import { buildKubeconfig, loadKubeconfig } from './kubeconfig.js';
-import { type ReconcileResult, type Reconciler, TerminalError } from './reconciler.js';
+import { type ReconcileResult, type Reconciler, ReportedError, TerminalError } from './reconciler.js';
 
 type Outcome = (key: string, call: number) => ReconcileResult | Promise<ReconcileResult>;
 
@@ -37,6 +37,42 @@ function setup(outcome: Outcome, workers = 1) {
   return { clock, client, informer, controller, calls, make };
 }
 const live = (): AbortSignal => new AbortController().signal;
+
+/** Lines as `level message fields`. */
+function recorder(lines: string[], bound: object = {}): Logger {
+  const at = (level: string) => (fields: object, message: string) =>
+    void lines.push(`${level} ${message} ${JSON.stringify({ ...bound, ...fields })}`);
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => recorder(lines, { ...bound, ...fields }),
+  };
+}
+
+void t.test('what was reported elsewhere is one line of the log, with what it is about', async (t) => {
+  const clock = createFakeClock();
+  const lines: string[] = [];
+  const controller = createController({
+    name: 'test',
+    reconciler: {
+      reconcile: async () => Promise.reject(new ReportedError('configmap "a" not found')),
+    },
+    fieldsOf: (key) => ({ pod: `default/${key}` }),
+    sources: [],
+    clock,
+    log: recorder(lines),
+  });
+  await controller.start(live());
+  controller.enqueue('web');
+  await clock.advance(60_000);
+  t.ok(controller.metrics().failures > 3, 'it is tried again');
+  const told = lines.filter((line) => !line.startsWith('debug'));
+  t.equal(told.length, 1);
+  t.match(told[0], /^info cannot be done now, will retry .*"pod":"default\/web".*configmap/);
+  await controller.stop();
+});
 
 void t.test('works begins when the sources have synced, and every outcome is judged', async (t) => {
   const { clock, client, informer, controller, calls, make } = setup((key, call) => {

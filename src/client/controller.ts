@@ -13,7 +13,7 @@ import { type Component, healthyNow } from '../host/component.js';
 import type { Logger } from '../host/log.js';
 import type { BackoffPolicy } from './backoff.js';
 import type { Change, Source } from './cache.js';
-import { type Reconciler, TerminalError } from './reconciler.js';
+import { type Reconciler, ReportedError, TerminalError } from './reconciler.js';
 import { createStop } from './wait.js';
 import { createWorkQueue, defaultQueueBackoff } from './workqueue.js';
 
@@ -46,6 +46,8 @@ export interface ControllerOptions {
   clock: Clock;
   log: Logger;
   backoff?: BackoffPolicy;
+  /** Says in the log which object a key stands for, where the key itself does not. */
+  fieldsOf?: (key: string) => object;
 }
 
 /** Plain counters since start, for `/metrics`. */
@@ -86,7 +88,8 @@ export function createController(options: ControllerOptions): Controller {
 
   async function reconcileOne(key: string): Promise<void> {
     counts.reconciles += 1;
-    const context = { signal: stopping.signal, log: log.child({ key, reconcileId: counts.reconciles }) };
+    const fields = { key, ...options.fieldsOf?.(key), reconcileId: counts.reconciles };
+    const context = { signal: stopping.signal, log: log.child(fields) };
     try {
       const result = await reconciler.reconcile(key, context);
       queue.forget(key);
@@ -103,6 +106,11 @@ export function createController(options: ControllerOptions): Controller {
       queue.addRateLimited(key);
       if (isReason(error, 'Conflict'))
         context.log.debug({ err: error }, 'somebody else wrote first, will retry');
+      else if (error instanceof ReportedError)
+        context.log[queue.failures(key) === 1 ? 'info' : 'debug'](
+          { reason: error.message },
+          'cannot be done now, will retry',
+        );
       else context.log.warn({ err: error, failures: queue.failures(key) }, 'reconcile failed, will retry');
     }
   }

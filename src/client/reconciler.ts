@@ -20,6 +20,14 @@ export interface Reconciler {
   reconcile(key: string, context: ReconcileContext): Promise<ReconcileResult>;
 }
 
+/**
+ * A failure that was told already to those whom it concerns, in an event or a status: it is retried as any other, and is
+ * worth one line of the log, not a stack for every try.
+ */
+export class ReportedError extends Error {
+  override readonly name = 'ReportedError';
+}
+
 /** Retrying cannot help: report it and wait until the object changes. */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
