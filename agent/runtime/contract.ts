@@ -302,6 +302,7 @@ export function runtimeContract(t: Test, subject: ContractSubject): void {
     t.equal(await run(commands.env), 0);
     t.match(out.text(), /COLOUR=blue\n/);
     t.ok([126, 127].includes(await run(['/no/such/command'])));
+    t.match(`${out.text()}${err.text()}`, /no\/such\/command/, 'the reader learns why');
 
     const stop = new AbortController();
     const endless = runtime.exec(container, { command: commands.stubborn, tty: false }, stop.signal);

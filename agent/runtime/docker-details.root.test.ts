@@ -123,6 +123,15 @@ t.test('attaching reads and writes a container with stdin', async (t) => {
   await runtime.removeSandbox(sandbox);
 });
 
+t.test('attaching to a container that has ended says so instead of waiting', async (t) => {
+  const { sandbox, id } = await startPod('attach-late', ['true']);
+  for (let state = await runtime.inspectContainer(id); state?.state !== 'exited'; )
+    state = await runtime.inspectContainer(id);
+  const attached = runtime.attach(id, { tty: false, stdout: sink().stream }, signal);
+  await t.rejects(attached, { kind: 'conflict', message: /is not running/ });
+  await runtime.removeSandbox(sandbox);
+});
+
 t.test('the sandbox is process 1 of a shared pid namespace and buries the orphans', async (t) => {
   const { sandbox, id } = await startPod('share', ['sleep', '1000'], {
     sandbox: { pid: 'pod', hostname: 'shared' },

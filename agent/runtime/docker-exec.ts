@@ -12,6 +12,9 @@ import { readFrames, readRaw } from './docker-frames.js';
 import { killTree } from './processes.js';
 import { type ExecSpec, RuntimeError } from './runtime.js';
 
+/** How long the last output of a container that has ended may take to arrive. */
+const lastOutputMs = 1000;
+
 type Streams = Omit<ExecSpec, 'command'>;
 
 interface ExecState {
@@ -50,7 +53,9 @@ export class DockerExec {
     }
   }
 
+  /** Docker attaches to what has ended too, and then waits for its next start; so it is looked whether it runs. */
   async attach(containerId: string, spec: Streams, signal: AbortSignal): Promise<void> {
+    if (!(await this.#isRunning(containerId))) throw notRunning();
     const output = { stream: true, stdout: true, stderr: true };
     const options = { ...output, hijack: true, stdin: spec.stdin !== undefined };
     const socket = await this.#client.call(
@@ -59,10 +64,29 @@ export class DockerExec {
       signal,
     );
     const docker = await this.#client.docker();
-    await this.#stream(asDuplex(socket), spec, {
-      signal,
+    const over = new AbortController();
+    const streaming = this.#stream(asDuplex(socket), spec, {
+      signal: AbortSignal.any([signal, over.signal]),
       resize: (size, abortSignal) => docker.getContainer(containerId).resize({ ...size, abortSignal }),
-    });
+    }).finally(() => over.abort());
+    // It may have ended between the look and the connection.
+    const looking = this.#isRunning(containerId).then(
+      async (isRunning) => {
+        if (isRunning) return;
+        await this.#client.clock.sleep(lastOutputMs, over.signal).catch(() => undefined);
+        over.abort(notRunning());
+      },
+      // A Docker that does not answer is for the connection to notice.
+      () => undefined,
+    );
+    await Promise.all([streaming, looking]);
+  }
+
+  async #isRunning(containerId: string): Promise<boolean> {
+    const { State: state } = await this.#client.call(deadlines.quick, (docker, abortSignal) =>
+      docker.getContainer(containerId).inspect({ abortSignal }),
+    );
+    return state.Running;
   }
 
   #create(containerId: string, spec: ExecSpec, signal: AbortSignal): Promise<string> {
@@ -164,6 +188,8 @@ export class DockerExec {
     }
   }
 }
+
+const notRunning = (): RuntimeError => new RuntimeError('conflict', 'the container is not running');
 
 /** A hijacked connection is the socket itself. */
 function asDuplex(stream: NodeJS.ReadWriteStream): Duplex {

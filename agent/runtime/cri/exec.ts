@@ -45,7 +45,11 @@ export class CriExec {
     try {
       const status = await runRemote(url, spec, cut.signal);
       signal.throwIfAborted();
-      return exitCodeOf(status);
+      const code = notRunnable(status);
+      if (code === undefined) return exitCodeOf(status);
+      // As a shell does: who looks at the output alone learns why.
+      (spec.tty ? spec.stdout : (spec.stderr ?? spec.stdout))?.write(`${status.message}\n`);
+      return code;
     } catch (error) {
       signal.throwIfAborted();
       throw error;
@@ -92,12 +96,17 @@ const wanted = (spec: Streams) => ({ stdin: spec.stdin !== undefined, stdout: tr
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((part, at) => part === b[at]);
 
-/** Throws for what is not the end of a command. One that cannot be run ends with 127 or 126, as in a shell. */
+/** One that cannot be run ends with 127 or 126, as in a shell. */
+function notRunnable({ status, message = '', reason }: RemoteStatus): number | undefined {
+  if (status === 'Success' || reason === 'NonZeroExitCode') return undefined;
+  if (/executable file not found|no such file or directory/.test(message)) return 127;
+  return /permission denied|exec format error/.test(message) ? 126 : undefined;
+}
+
+/** Throws for what is not the end of a command. */
 function exitCodeOf({ status, message = '', reason, details }: RemoteStatus): number {
   if (status === 'Success') return 0;
   const code = details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message;
   if (reason === 'NonZeroExitCode' && code !== undefined) return Number(code);
-  if (/executable file not found|no such file or directory/.test(message)) return 127;
-  if (/permission denied|exec format error/.test(message)) return 126;
   throw new RuntimeError('failed', message);
 }
