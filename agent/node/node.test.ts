@@ -387,6 +387,22 @@ t.test('an existing node is adopted', async (t) => {
   t.equal(findCondition(node.status?.conditions, 'Custom')?.status, 'True', "others' conditions are kept");
 });
 
+t.test('resources that somebody else advertises can be allocated, until they go', async (t) => {
+  const { clock, client, get } = await startNode();
+  const advertise = async (value: string | null): Promise<void> => {
+    const body = { status: { capacity: { 'example.com/dongle': value } } };
+    await client.patch(nodeType, { name: 'node-a' }, { type: 'merge', body }, { subresource: 'status' });
+    await clock.advance(20_000);
+  };
+  await advertise('4');
+  const status = (await get()).status;
+  t.equal(status?.allocatable?.['example.com/dongle'], '4');
+  t.equal(status?.capacity?.['example.com/dongle'], '4');
+  await advertise(null);
+  t.notOk('example.com/dongle' in ((await get()).status?.allocatable ?? {}));
+  t.notOk('example.com/dongle' in ((await get()).status?.capacity ?? {}));
+});
+
 t.test('a deleted node comes back; a verdict of the master is answered', async (t) => {
   const { clock, client, state, get, ready } = await startNode();
   state.networkError = '';

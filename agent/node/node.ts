@@ -28,6 +28,7 @@ import {
   type NodeOptions,
   newNode,
   nodeStatusOf,
+  patchOf,
   type StatusFacts,
   saysTheSame,
 } from './nodestatus.js';
@@ -143,7 +144,7 @@ export function createNodeComponent(deps: NodeComponentOptions): NodeComponent {
     const current = await client.get(nodeType, ref, { signal });
     const next = statusNow(current.status ?? {});
     const { resourceVersion } = current.metadata;
-    const body = { metadata: { resourceVersion }, status: next };
+    const body = { metadata: { resourceVersion }, status: patchOf(current.status ?? {}, next) };
     await client.patch(nodeType, ref, { type: 'merge', body }, { subresource: 'status', signal });
     posted = { status: next, atMs: clock.monotonicMs() };
     const about = nodeReference(options.nodeName);

@@ -21,6 +21,8 @@ export interface NodeOptions extends ReservedOptions {
   agentPort: number;
 }
 
+type Quantities = Record<string, string>;
+
 export interface StatusFacts extends ConditionFacts {
   machine: Machine;
   usage: Usage;
@@ -57,9 +59,10 @@ const maxNamesPerImage = 5;
 export function nodeStatusOf(options: NodeOptions, before: NodeStatus, facts: StatusFacts): NodeStatus {
   const { machine, usage, runtime } = facts;
   const { totalBytes } = usage.disk;
+  const foreign = extendedResources(before.capacity);
   return {
-    capacity: capacityOf(machine, totalBytes, options),
-    allocatable: allocatableOf(machine, totalBytes, options),
+    capacity: { ...capacityOf(machine, totalBytes, options), ...foreign },
+    allocatable: { ...allocatableOf(machine, totalBytes, options), ...foreign },
     conditions: conditionsOf(before.conditions ?? [], facts),
     addresses: [
       ...facts.nodeIps.map((address) => ({ type: 'InternalIP', address })),
@@ -83,6 +86,21 @@ export function nodeStatusOf(options: NodeOptions, before: NodeStatus, facts: St
     ...(runtime.features && featuresOf(runtime.features)),
   };
 }
+
+/** "Advertise Extended Resources for a Node": somebody else writes their capacity, all of it can be allocated. */
+function extendedResources(capacity: Quantities = {}): Quantities {
+  const isExtended = (name: string): boolean => /^(?!([^/]*\.)?kubernetes\.io\/)[^/]+\//.test(name);
+  return Object.fromEntries(Object.entries(capacity).filter(([name]) => isExtended(name)));
+}
+
+/** As a merge patch: what nobody advertises any more goes. */
+export const patchOf = (before: NodeStatus, next: NodeStatus): object => ({
+  ...next,
+  allocatable: {
+    ...Object.fromEntries(Object.keys(extendedResources(before.allocatable)).map((name) => [name, null])),
+    ...next.allocatable,
+  },
+});
 
 /** What the runtime can; the handler without a name is its default. */
 function featuresOf(features: RuntimeFeatures): Pick<NodeStatus, 'features' | 'runtimeHandlers'> {
