@@ -324,7 +324,10 @@ t.test('status', async (t) => {
   t.match(status(podOf(), seen([container({ exit: 127, error: 'no such file' })])), {
     phase: 'Running',
     containerStatuses: [
-      { state: { terminated: { reason: 'StartError', message: 'no such file', exitCode: 127 } } },
+      {
+        state: { waiting: { reason: 'RunContainerError', message: 'no such file' } },
+        lastState: { terminated: { reason: 'StartError', message: 'no such file', exitCode: 127 } },
+      },
     ],
   });
   const gated = podOf({ readinessGates: [{ conditionType: 'lb' }] });

@@ -143,7 +143,10 @@ function waitingOf(
     observed,
     now: context.now,
   });
-  if (restart.at <= context.now) return undefined;
+  if (restart.at <= context.now)
+    return couldNotStart(latest)
+      ? { waiting: { reason: 'RunContainerError', message: latest.error } }
+      : undefined;
   const where = `container=${spec.name} pod=${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
   const message = `back-off ${goDuration(restart.delayMs)} restarting failed ${where}`;
   return { waiting: { reason: 'CrashLoopBackOff', message } };
