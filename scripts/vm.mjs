@@ -1,7 +1,8 @@
 /**
- * `npm run test:vm`: Wherry on a real machine: systemd as PID 1, cgroup v2, every capability. Boots Debian in QEMU (no
- * KVM needed, so it is slow), installs as an administrator would, reboots, and reads the verdict off the serial console.
- * What happens inside: `test/vm/guest.sh`. The root file system is cached under /var/cache/wherry-vm.
+ * `npm run test:vm [-- --suite trixie]`: Wherry on a real machine: systemd as PID 1, cgroup v2, AppArmor, every
+ * capability. Boots Debian in QEMU (no KVM needed, so it is slow: half an hour), installs as an administrator would,
+ * reboots twice, the second time with little memory, and reads the verdict off the serial console. What happens inside:
+ * `test/vm/guest.sh`. The root file system is cached under /var/cache/wherry-vm; it is Debian 12 unless told otherwise.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -16,15 +17,20 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { captureHost, restoreHost, startDocker } from './host.mjs';
 import { fail, hasCommand, installAndBuild, installPackages, must, needRoot, root } from './prepare.mjs';
 
+const { suite } = parseArgs({ options: { suite: { type: 'string', default: 'bookworm' } } }).values;
+if (!/^[a-z]+$/.test(suite)) fail(`--suite ${suite}: write the name of a Debian, like bookworm`);
 const cache = '/var/cache/wherry-vm';
-const base = join(cache, 'base');
-const image = join(cache, 'nginx.tar');
+const base = join(cache, suite);
+const images = join(cache, 'images.tar');
 const disk = join(cache, 'disk.img');
 const note = '/var/lib/wherry-vm/host.json';
-const timeoutMs = 20 * 60_000;
+const timeoutMs = 60 * 60_000;
+/** MiB of memory of each boot. */
+const memories = [3072, 3072, 1024];
 const packages = [
   ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'iproute2', 'kmod', 'procps', 'curl', 'ca-certificates'],
   ...['linux-image-cloud-amd64', 'initramfs-tools', 'zstd', 'apparmor', 'libstdc++6', 'libcap2-bin'],
@@ -41,11 +47,11 @@ installPackages([
 ]);
 installAndBuild();
 makeBase();
-await saveImage();
+await saveImages();
 makeDisk();
 /** The machine ends when it reboots (-no-reboot); it is then started again, as hardware would. */
 let verdict;
-for (let boots = 0; boots < 2 && verdict === undefined; boots++) verdict = await boot();
+for (const memory of memories) verdict ??= await boot(memory);
 rmSync(disk);
 const passed = verdict === 'passed';
 process.stdout.write(`\n${passed ? '1 passed, 0 failed' : '0 passed, 1 failed'}\n`);
@@ -53,27 +59,27 @@ process.exit(passed ? 0 : 1);
 
 /** Made once; again when the list of packages is another. */
 function makeBase() {
-  const stamp = join(cache, 'base.packages');
+  const stamp = `${base}.packages`;
   const wanted = packages.join('\n');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   rmSync(base, { recursive: true, force: true });
   mkdirSync(cache, { recursive: true });
-  must('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, 'bookworm', base]);
+  must('debootstrap', ['--variant=minbase', `--include=${packages.join(',')}`, suite, base]);
   writeFileSync(stamp, wanted);
 }
 
-/** The image of the example as a file, so that the machine needs no network. */
-async function saveImage() {
-  if (existsSync(image)) return;
+/** The images of the example and of the checks as a file, so that the machine needs no network. */
+async function saveImages() {
+  if (existsSync(images)) return;
   captureHost(note);
   await startDocker(note);
-  must(process.execPath, [join(root, 'scripts/images.mjs'), 'nginx']);
-  must('docker', ['save', '--output', `${image}.new`, 'nginx:latest']);
+  must(process.execPath, [join(root, 'scripts/images.mjs'), 'nginx', 'busybox']);
+  must('docker', ['save', '--output', `${images}.new`, 'nginx:latest', 'busybox:latest']);
   await restoreHost({ purge: false, note });
-  renameSync(`${image}.new`, image);
+  renameSync(`${images}.new`, images);
 }
 
-/** Base, node, this clone, the example image and the guest's script, as one ext4 file made without mounting. */
+/** Base, node, this clone, the images and the guest's scripts, as one ext4 file made without mounting. */
 function makeDisk() {
   const tree = join(cache, 'tree');
   rmSync(tree, { recursive: true, force: true });
@@ -90,8 +96,14 @@ function makeDisk() {
     'package-lock.json',
   ])
     cpSync(join(root, part), join(app, part), { recursive: true, verbatimSymlinks: true });
-  copyFileSync(join(root, 'test/vm/guest.sh'), join(tree, 'opt/guest.sh'));
+  cpSync(join(root, 'test/vm'), join(tree, 'opt/vm'), { recursive: true });
   copyFileSync(join(root, 'test/vm/guest.service'), join(tree, 'etc/systemd/system/guest.service'));
+  // Emulated, starts and stops take many times longer.
+  mkdirSync(join(tree, 'etc/systemd/system/service.d'));
+  writeFileSync(
+    join(tree, 'etc/systemd/system/service.d/slow.conf'),
+    '[Service]\nTimeoutStartSec=900\nTimeoutStopSec=90\n',
+  );
   must('systemctl', [
     '--root',
     tree,
@@ -107,14 +119,14 @@ function makeDisk() {
   );
   writeFileSync(join(tree, 'etc/hostname'), 'vm\n');
   writeFileSync(join(tree, 'etc/fstab'), '/dev/vda / ext4 defaults 0 1\n');
-  copyFileSync(image, join(tree, 'opt/nginx.tar'));
+  copyFileSync(images, join(tree, 'opt/images.tar'));
   rmSync(disk, { force: true });
   must('mke2fs', ['-q', '-t', 'ext4', '-d', tree, disk, '6G']);
   rmSync(tree, { recursive: true, force: true });
 }
 
 /** Runs the machine until it powers off or reboots; resolves with the verdict on its console, if it gave one. */
-function boot() {
+function boot(memory) {
   const bootDir = join(base, 'boot');
   const find = (prefix) =>
     join(
@@ -122,9 +134,9 @@ function boot() {
       readdirSync(bootDir).find((name) => name.startsWith(prefix)) ?? fail(`no ${prefix} in ${bootDir}`),
     );
   const qemu = spawn('qemu-system-x86_64', [
-    ...'-machine q35,accel=tcg -cpu max -smp 2 -m 3072 -nographic -no-reboot'.split(' '),
-    ...['-kernel', find('vmlinuz'), '-initrd', find('initrd.img')],
-    ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0'],
+    ...'-machine q35,accel=tcg -cpu max -smp 2 -nographic -no-reboot'.split(' '),
+    ...['-m', String(memory), '-kernel', find('vmlinuz'), '-initrd', find('initrd.img')],
+    ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0 hugepages=16'],
     ...['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`],
     ...['-nic', 'user,model=virtio-net-pci,restrict=on'],
   ]);
