@@ -16,6 +16,7 @@ positive('pod cpu', pod?.cpu?.usageCoreNanoSeconds);
 positive('container memory', pod?.containers?.[0]?.memory?.workingSetBytes);
 positive('container cpu', pod?.containers?.[0]?.cpu?.usageCoreNanoSeconds);
 const limit = 64 * 1024 * 1024;
-if (!(pod?.memory?.availableBytes <= limit)) problems.push(`available of the pod is ${pod?.memory?.availableBytes}`);
+if (!(pod?.memory?.availableBytes <= limit))
+  problems.push(`available of the pod is ${pod?.memory?.availableBytes}`);
 process.stdout.write(problems.map((text) => `${text}\n`).join(''));
 process.exit(problems.length === 0 ? 0 : 1);
