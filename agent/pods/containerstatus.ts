@@ -143,14 +143,15 @@ function waitingOf(
     observed,
     now: context.now,
   });
-  if (restart.at <= context.now)
-    return couldNotStart(latest)
-      ? { waiting: { reason: 'RunContainerError', message: latest.error } }
-      : undefined;
+  if (restart.at <= context.now) return runErrorOf(latest);
   const where = `container=${spec.name} pod=${podName(pod)}_${podNamespace(pod)}(${podUid(pod)})`;
   const message = `back-off ${goDuration(restart.delayMs)} restarting failed ${where}`;
   return { waiting: { reason: 'CrashLoopBackOff', message } };
 }
+
+/** Of a container whose next start is due. */
+const runErrorOf = (state: RuntimeState): ContainerState | undefined =>
+  couldNotStart(state) ? { waiting: { reason: 'RunContainerError', message: state.error } } : undefined;
 
 const startingReason = (pod: Pod): string =>
   initContainersOf(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating';

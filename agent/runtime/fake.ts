@@ -240,7 +240,11 @@ export class FakeRuntime implements Runtime {
     if (container.state.state !== 'running')
       throw new RuntimeError('conflict', `Container ${id} is not running`);
     const program = this.#program(spec.command[0] ?? '');
-    if (!program) return 127;
+    if (!program) {
+      const text = `exec: "${spec.command[0]}": no such file or directory\n`;
+      await writeTo(spec.tty ? spec.stdout : (spec.stderr ?? spec.stdout), Buffer.from(text));
+      return 127;
+    }
     const aborted = new Promise<never>((_, reject) => {
       if (signal.aborted) reject(signal.reason);
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
