@@ -17,6 +17,13 @@ export function isStatic({ metadata }: Pod): boolean {
   return (source !== undefined && source !== 'api') || annotations[mirrorAnnotation] !== undefined;
 }
 
-export const priorityOf = (pod: Pod): number => pod.spec?.priority ?? 0;
+/** The classes that every cluster has; a pod that names one has its priority even where nobody filled it in. */
+const systemClasses: Readonly<Record<string, number>> = {
+  'system-cluster-critical': criticalPriority,
+  'system-node-critical': criticalPriority + 1_000,
+};
+
+export const priorityOf = ({ spec }: Pod): number =>
+  spec?.priority ?? systemClasses[spec?.priorityClassName ?? ''] ?? 0;
 
 export const isCritical = (pod: Pod): boolean => isStatic(pod) || priorityOf(pod) >= criticalPriority;

@@ -44,6 +44,8 @@ t.test('ordinary pods first, critical ones with the last part', async (t) => {
     [['dns'], 10, 10_000],
   );
   t.equal(none, undefined);
+  const named = pod('named', { priorityClassName: 'system-node-critical' });
+  t.equal(planShutdown([named], { totalMs: 30_000, criticalMs: 10_000 })[0]?.waitMs, 10_000, 'by its class');
   t.same(planShutdown([pod('done', {}, 'Failed')], { totalMs: 1, criticalMs: 0 }), []);
 });
 
