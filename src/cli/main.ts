@@ -4,7 +4,8 @@
  * and is loaded when it is asked for, so that an agent never loads the master's code and `wherry version` loads nothing.
  */
 import { Command } from 'commander';
-import { addFlags, agentFlags, loadConfig, masterFlags } from './config.js';
+import { addFlags, loadConfig } from './config.js';
+import { agentFlags, masterFlags } from './flags.js';
 import { paths } from './paths.js';
 import { version } from './version.js';
 
@@ -43,6 +44,7 @@ addFlags(
     .description('remove everything an agent left on this host; it must not be running'),
   agentFlags,
 )
+  .optionsGroup('Options:')
   .option('--purge', 'remove its data and credentials too')
   .action(async (flags) =>
     (await import('./roles.js')).cleanUpAgent(loadConfig(flags, agentFlags), flags.purge === true),
