@@ -57,10 +57,18 @@ export function parseReserved(text: string): Record<string, string> {
     if (!reservable.includes(name)) {
       throw new Error(`${JSON.stringify(part)} must be one of ${reservable.join(', ')} with =amount`);
     }
-    if (compareQuantities(amount, '0') < 0) throw new Error(`${JSON.stringify(part)} is less than nothing`);
+    if (isNegative(amount, part)) throw new Error(`${JSON.stringify(part)} is less than nothing`);
     return [name, amount];
   });
   return Object.fromEntries(parts);
+}
+
+function isNegative(amount: string, part: string): boolean {
+  try {
+    return compareQuantities(amount, '0') < 0;
+  } catch (error) {
+    throw new Error(`${JSON.stringify(part)} has no amount like 100m or 1Gi`, { cause: error });
+  }
 }
 
 /** `pods` or `none`. */

@@ -93,6 +93,7 @@ t.test('refusals name flag and value', async (t) => {
   t.match(refused({ dataDir: 'x' }), /--data-dir: "x" must be an absolute path/);
   t.match(refused({ serviceCidr: '10.244.0.0/24' }), /overlaps with --cluster-cidr/);
   t.match(refused({ systemReserved: 'memory' }), /--system-reserved: "memory" must be one of cpu, memory/);
+  t.match(refused({ systemReserved: 'cpu=1x' }), /--system-reserved: "cpu=1x" has no amount like 100m/);
   t.match(refused({ kubeReserved: 'cpu=x' }), /--kube-reserved/);
   t.match(refused({ enforceNodeAllocatable: 'system-reserved' }), /take "pods", or "none"/);
   t.match(refused({ podMaxPids: '0' }), /--pod-max-pids: "0" must be a number from 1/);
