@@ -323,3 +323,21 @@ t.test('a slow volume holds up nobody', async (t) => {
   await cut;
   t.same(tornDown, [true]);
 });
+
+t.test('how long ago a container ended does not follow the clock of the host', async (t) => {
+  const clock = createFakeClock();
+  const record = new PodRecord('u1', clock);
+  const running = container();
+  record.mirror([], [running]);
+  record.observed();
+  await clock.advance(2000);
+  const finishedAt = clock.now();
+  clock.jump(3_600_000);
+  await clock.advance(1000);
+  record.mirror([], [{ ...running, state: 'exited', exitCode: 1, finishedAt }]);
+  t.equal(record.observed().endedForMs.get(running.id), 3000, 'not before it was last seen alive');
+
+  const ahead = { ...container({ spec: b }), finishedAt: new Date(clock.now().getTime() + 3_600_000) };
+  record.mirror([], [{ ...ahead, state: 'exited', exitCode: 1 }]);
+  t.equal(record.observed().endedForMs.get(ahead.id), 0, 'nor in the future');
+});

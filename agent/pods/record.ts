@@ -68,6 +68,8 @@ export class PodRecord {
   earlierRun: Readonly<Record<string, number>> = {};
   /** Since when (monotonic milliseconds) the pod is ending. */
   endingSinceMs: number | undefined;
+  /** When containers were last known not to have ended, by id, in monotonic milliseconds. */
+  readonly #aliveAtMs = new Map<string, number>();
   /** When containers ended, by id, in monotonic milliseconds. */
   readonly #endedAtMs = new Map<string, number>();
   readonly #clock: Clock;
@@ -79,6 +81,7 @@ export class PodRecord {
 
   observed(): Observed {
     const nowMs = this.#clock.monotonicMs();
+    for (const state of this.containers.values()) if (!hasEnded(state)) this.#aliveAtMs.set(state.id, nowMs);
     return {
       sandboxes: [...this.sandboxes.values()],
       containers: [...this.containers.values()],
@@ -108,7 +111,7 @@ export class PodRecord {
     for (const container of containers) this.containers.set(container.id, container);
     if (this.network && !this.sandboxes.has(this.network.sandboxId)) this.network = undefined;
     this.#noteEnds();
-    for (const memory of [this.health, this.messages, this.applied, this.#endedAtMs]) {
+    for (const memory of [this.health, this.messages, this.applied, this.#aliveAtMs, this.#endedAtMs]) {
       for (const id of memory.keys()) if (!this.containers.has(id)) memory.delete(id);
     }
   }
@@ -117,9 +120,10 @@ export class PodRecord {
     const wallMs = this.#clock.now().getTime();
     for (const state of this.containers.values()) {
       if (!hasEnded(state) || this.#endedAtMs.has(state.id)) continue;
-      // An end in the future is one that a changed clock tells of: it counts as now.
+      // A changed clock may tell of an end in the future, or long before we last saw it alive.
       const agoMs = Math.max(wallMs - finishedAtOf(state).getTime(), 0);
-      this.#endedAtMs.set(state.id, this.#clock.monotonicMs() - agoMs);
+      const aliveAtMs = this.#aliveAtMs.get(state.id) ?? -Infinity;
+      this.#endedAtMs.set(state.id, Math.max(this.#clock.monotonicMs() - agoMs, aliveAtMs));
     }
   }
 
