@@ -16,6 +16,7 @@ export const code = {
   alreadyExists: 6,
   failedPrecondition: 9,
   unimplemented: 12,
+  internal: 13,
   unavailable: 14,
 } as const;
 
@@ -65,10 +66,16 @@ export function toRuntimeError(error: unknown): RuntimeError {
   if (error instanceof RuntimeError) return error;
   const message = messageOf(error);
   const status = codeOf(error);
-  if (status === code.unavailable || status === code.deadlineExceeded) {
+  if (isAway(status, message)) {
     return new RuntimeError('unavailable', `container runtime: ${message}`, { cause: error });
   }
   return new RuntimeError(kindOf(status, message), message, { cause: error });
+}
+
+/** Whether nobody answered: away, hanging, or the connection broke under the call (which nobody here cancelled). */
+function isAway(status: number | undefined, message: string): boolean {
+  if (status === code.internal) return /RST_STREAM|ECONNRESET|EPIPE/.test(message);
+  return status === code.unavailable || status === code.deadlineExceeded || status === code.cancelled;
 }
 
 function kindOf(status: number | undefined, message: string): RuntimeError['kind'] {
