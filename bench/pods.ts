@@ -13,7 +13,8 @@ import { median, ms, type Row, ratio } from './row.js';
 const rounds = 7;
 const burstSize = 30;
 const burstRounds = 3;
-const idleSeconds = 20;
+const settleSeconds = 25;
+const idleSeconds = 30;
 export const command = ['sleep', '1000000'];
 export const image = 'busybox:latest';
 
@@ -126,7 +127,8 @@ export const ratioRow = (name: string, measured: number, floor: number, budget: 
 
 /** What both processes need while nothing happens, with the pods of the burst running. */
 async function restingRows(cluster: Cluster): Promise<Row[]> {
-  await systemClock.sleep(5_000, new AbortController().signal);
+  // What a burst put off (events, a second look at the runtime) is done by then.
+  await systemClock.sleep(settleSeconds * 1000, new AbortController().signal);
   const before = { master: cpuSeconds(cluster.pid('master')), agent: cpuSeconds(cluster.pid('agent')) };
   await systemClock.sleep(idleSeconds * 1000, new AbortController().signal);
   const share = (role: 'master' | 'agent'): number =>
