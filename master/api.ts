@@ -3,20 +3,14 @@
  * kinds, and the HTTPS server in front. Second of the three steps of `main.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import { isReason } from '../src/api/errors.js';
-import { pods } from '../src/api/kinds.js';
-import type { Client } from '../src/client/client.js';
 import { type Component, healthyNow } from '../src/host/component.js';
+import { type Access, createAccess } from './access.js';
+import { createBuiltInAdmission } from './admission/builtin.js';
 import { createAdmissionChain } from './admission/chain.js';
-import { inSequence } from './admission/sequence.js';
 import { type Aggregation, createAggregation } from './aggregation/aggregation.js';
 import { type Caller, createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
-import type { Authenticator, Authorizer } from './auth/auth.js';
-import { createAuthenticator } from './auth/authenticator.js';
-import { createAuthorizer } from './auth/authorizer.js';
-import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
-import { createRbac, type Rbac } from './auth/rbac.js';
+import type { TokenIssuer } from './auth/issuer.js';
 import { createRbacGuard } from './auth/rbacguard.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
@@ -33,7 +27,6 @@ import { createConversion } from './registry/custom/review.js';
 import { type CustomKinds, createCustomKinds } from './registry/custom/serving.js';
 import { prefixOf } from './registry/keys.js';
 import { componentStatusesOf } from './registry/kinds/componentstatus.js';
-import { createReviews } from './reviews/reviews.js';
 
 export interface Api {
   http: HttpServer;
@@ -54,14 +47,18 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   });
   await customKinds.load();
   const access = await createAccess(core);
+  const { authorizer } = access;
+  const common = { client, resources: registry.resources, clock, log, authorizer };
   const chain = createAdmissionChain({
-    ...{ client, resources: registry.resources, caller: ways.caller, clock, log },
-    authorize: (attributes) => access.authorizer.authorize(attributes),
+    ...{ ...common, caller: ways.caller },
+    authorize: (attributes) => authorizer.authorize(attributes),
+    annotate: ({ context }, key, value) => context.annotate?.(key, value),
   });
   await run(chain);
-  core.admission.use(
-    inSequence([createRbacGuard({ roles: access.rbac, authorizer: access.authorizer }), chain]),
-  );
+  const guard = createRbacGuard({ roles: access.rbac, authorizer });
+  const builtIn = createBuiltInAdmission({ ...common, options: core.options }, [guard, chain]);
+  await run(builtIn);
+  core.admission.use(builtIn);
   answerVirtuals(core, ways.link);
   const requests = new RequestStats(registry.resources);
   let controllers: Controllers | undefined;
@@ -108,27 +105,6 @@ async function openWays({ registry, client, clock, pki }: Core, run: Run): Promi
   const caller = createCaller({ client, clock, dial });
   await run(closing('caller', () => caller.close()));
   return { link, dial, caller };
-}
-
-interface Access {
-  issuer: TokenIssuer;
-  authenticator: Authenticator;
-  authorizer: Authorizer;
-  rbac: Rbac;
-}
-
-async function createAccess({ client, clock, log, pki, address, virtuals, actions }: Core): Promise<Access> {
-  const issuer = await createTokenIssuer({ key: pki.serviceAccountKey, address, clock });
-  const authenticator = createAuthenticator({ adminToken: pki.adminToken, client, clock, issuer });
-  const rbac = createRbac({ client, clock, log });
-  const authorizer = createAuthorizer({
-    nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name),
-    rbac,
-  });
-  const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
-  addAll(virtuals, reviews.virtuals);
-  addAll(actions, reviews.actions);
-  return { issuer, authenticator, authorizer, rbac };
 }
 
 /** Scheduler and controllers are parts of the process that answers; the store can fail on its own. */
@@ -186,14 +162,4 @@ async function countObjects({ registry, store }: Core): Promise<ReadonlyMap<stri
 
 function addAll<K, V>(target: Map<K, V>, more: ReadonlyMap<K, V>): void {
   for (const [key, value] of more) target.set(key, value);
-}
-
-async function nodeOfPod(client: Client, namespace: string, name: string): Promise<string | undefined> {
-  try {
-    const pod = await client.get(pods, { namespace, name });
-    return pod.spec?.nodeName ?? '';
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
 }

@@ -45,6 +45,8 @@ export interface RequestContext {
   fieldManager: string;
   /** Collected into `Warning: 299` headers. */
   warn(message: string): void;
+  /** Takes what admission and authorization want in the audit log; absent where nobody keeps one. */
+  annotate?(key: string, value: string): void;
   /** Create-, Update-, Patch- or DeleteOptions as sent, for admission. */
   options?: Readonly<Record<string, unknown>>;
   /** Asked before an apply creates what is not there: rejects with 403 unless the user may. Absent: the user may. */

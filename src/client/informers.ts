@@ -20,6 +20,8 @@ export interface InformerSelection<T extends KubeObject> {
 }
 
 export interface Informers extends Component {
+  /** Resolves when each of those asked for so far has its first list. */
+  whenSynced(signal: AbortSignal): Promise<void>;
   get<T extends KubeObject>(type: ResourceType<T>, selection?: InformerSelection<T>): Informer<T>;
   /** Ends the informers of a kind that is no longer served. */
   drop(type: ResourceType): Promise<void>;
@@ -60,6 +62,9 @@ export function createInformers(options: {
     async start(signal) {
       startSignal = signal;
       for (const informer of shared.values()) await informer.start(signal);
+    },
+    async whenSynced(signal) {
+      await Promise.all([...shared.values()].map((informer) => informer.whenSynced(signal)));
     },
     async stop() {
       await Promise.all([...shared.values()].map((informer) => informer.stop()));
