@@ -5,7 +5,7 @@
 import { isReason } from '../src/api/errors.js';
 import { pods } from '../src/api/kinds.js';
 import type { Client } from '../src/client/client.js';
-import type { Authenticator, Authorizer, TokenAuthenticator } from './auth/auth.js';
+import type { Authenticator, Authorizer } from './auth/auth.js';
 import { createAuthenticator } from './auth/authenticator.js';
 import { createAuthorizer } from './auth/authorizer.js';
 import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
