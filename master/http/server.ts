@@ -7,7 +7,7 @@
  * table), not routes. HTTP/1.1 over TLS only.
  */
 import { randomUUID } from 'node:crypto';
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -27,12 +27,12 @@ import { Dispatcher } from './dispatch.js';
 import { Documents, type MoreDocuments } from './documents.js';
 import type { HealthCheck } from './health.js';
 import { Identity } from './identity.js';
-import { isStream } from './podstreams.js';
 import { isProxy } from './proxy.js';
 import { receiveBody } from './receive.js';
 import { parseRequest } from './request.js';
 import { RequestScope } from './scope.js';
 import { noSuchMethod, noSuchResource, refuseConnection, statusBytes, toApiError } from './status.js';
+import { refuse, serveUpgrade } from './upgrade.js';
 
 /** PEM of the server's own certificate (with its chain) and key, and of the CA that clients must come from. */
 export interface ServingCredentials {
@@ -294,24 +294,14 @@ export class HttpServer implements Component {
 
   async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     this.#active++;
-    try {
-      const scope = await this.#identify(raw, socket, raw.url ?? '/');
-      const { info } = scope;
-      // Browsers can only GET: who may read a pod may not therefore run something in it.
-      if (info.target && isStream(info.target) && info.verb === 'get')
-        await this.#identity.admit(raw, { ...info, verb: 'create' });
-      const respond = (): ServerResponse => responseOn(raw, socket);
-      this.#options.requests?.begin(info);
-      try {
-        await this.#dispatcher.upgrade(scope, raw, { socket, head, respond });
-      } finally {
-        this.#options.requests?.end(info, 101, 0);
-      }
-    } catch (error) {
-      refuseUpgrade(raw, socket, this.#toApiError(error, raw));
-    } finally {
-      this.#active--;
-    }
+    const deps = {
+      ...{ identity: this.#identity, dispatcher: this.#dispatcher, requests: this.#options.requests },
+      identify: (message: IncomingMessage, connection: Duplex, url: string) =>
+        this.#identify(message, connection, url),
+      toApiError: (error: unknown, message: IncomingMessage) => this.#toApiError(error, message),
+    };
+    await serveUpgrade(deps, raw, { socket, head });
+    this.#active--;
   }
 }
 
@@ -319,24 +309,4 @@ export class HttpServer implements Component {
 function requestIdOf(raw: IncomingMessage): string {
   const given = raw.headers['audit-id'];
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID();
-}
-
-/** An upgrade that fails is answered like any other request, on the socket it came in on. */
-function refuseUpgrade(raw: IncomingMessage, socket: Duplex, refusal: ApiError): void {
-  if (!socket.destroyed) refuse(responseOn(raw, socket), refusal);
-}
-
-/** For a connection that the HTTP server gave away; it is closed behind the answer. */
-function responseOn(raw: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(raw);
-  response.shouldKeepAlive = false;
-  response.assignSocket(socket as never);
-  response.once('finish', () => socket.end());
-  return response;
-}
-
-function refuse(response: ServerResponse, refusal: ApiError): void {
-  const body = statusBytes(refusal.toStatus());
-  response.writeHead(refusal.code, { 'content-type': 'application/json', 'content-length': body.length });
-  response.end(body);
 }
