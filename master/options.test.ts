@@ -14,6 +14,7 @@ t.test('defaults are those of the documentation', async (t) => {
     store: 'file',
     nodeMonitorGracePeriodMs: 40_000,
     defaultEvictionSeconds: 300,
+    admission: { enabled: [], disabled: [], configFile: undefined },
     logLevel: 'info',
   });
   const given = parseMasterOptions({

@@ -15,6 +15,7 @@ import {
   wrongFlag,
 } from '../src/host/config.js';
 import type { LogLevel } from '../src/host/log.js';
+import { type AdmissionOptions, admissionOptions } from './admission/options.js';
 
 export interface MasterOptions {
   dataDir: string;
@@ -33,6 +34,7 @@ export interface MasterOptions {
   nodeMonitorGracePeriodMs: number;
   /** How long pods without a toleration of their own stay on a node that is NotReady. */
   defaultEvictionSeconds: number;
+  admission: AdmissionOptions;
   logLevel: LogLevel;
 }
 
@@ -49,6 +51,7 @@ export function parseMasterOptions(raw: RawFlags): MasterOptions {
     store: store(raw),
     nodeMonitorGracePeriodMs: durationFlag(raw, 'node-monitor-grace-period', '40s'),
     defaultEvictionSeconds: Math.ceil(durationFlag(raw, 'default-eviction-timeout', '300s') / 1000),
+    admission: admissionOptions(raw),
     logLevel: logLevelFlag(raw),
   };
 }

@@ -5,14 +5,18 @@
 import { createInformers } from '../../src/client/informers.js';
 import type { Component } from '../../src/host/component.js';
 import type { Admission } from '../registry/admission.js';
+import { type BuiltIn, chosen } from './choice.js';
 import type { PluginDeps } from './plugin.js';
 import { inSequence } from './sequence.js';
 
-/** One line each; the order matters. */
-const before: readonly ((deps: PluginDeps) => Admission)[] = [];
-const after: readonly ((deps: PluginDeps) => Admission)[] = [];
+/** One line each: `{ name: 'PodSecurity', create: createPodSecurity }`; the order matters. */
+const before: readonly BuiltIn[] = [];
+const after: readonly BuiltIn[] = [];
 
-/** `start` returns when everything the plugins follow is in step, and must have returned before the API answers. */
+/**
+ * `start` returns when everything the plugins follow is in step, and must have returned before the API answers. Throws when
+ * the flags name a plugin that does not exist.
+ */
 export function createBuiltInAdmission(
   given: Omit<PluginDeps, 'informers'>,
   configured: readonly Admission[],
@@ -21,9 +25,11 @@ export function createBuiltInAdmission(
   const log = given.log.child({ component: 'admission' });
   const informers = createInformers({ client, clock, log });
   const deps: PluginDeps = { ...given, log, informers };
-  const make = (plugin: (deps: PluginDeps) => Admission): Admission => plugin(deps);
+  const isChosen = chosen(given.options.admission, [...before, ...after]);
+  const make = (plugins: readonly BuiltIn[]): Admission[] =>
+    plugins.filter(isChosen).map(({ create }) => create(deps));
   return {
-    ...inSequence([...before.map(make), ...configured, ...after.map(make)]),
+    ...inSequence([...make(before), ...configured, ...make(after)]),
     name: 'built-in-admission',
     async start(signal) {
       await informers.start(signal);

@@ -54,6 +54,23 @@ export const masterFlags: readonly Flag[] = [
       description: 'how long pods without a toleration of their own stay on a NotReady node (300s)',
     },
   ]),
+  ...group('Admission', [
+    {
+      name: 'enable-admission-plugins',
+      value: 'list',
+      description: 'admission plugins to run beside those that always do: AlwaysPullImages,...',
+    },
+    {
+      name: 'disable-admission-plugins',
+      value: 'list',
+      description: 'admission plugins that are not to run: PodSecurity,...',
+    },
+    {
+      name: 'admission-control-config-file',
+      value: 'file',
+      description: 'an AdmissionConfiguration with the settings of PodSecurity and EventRateLimit',
+    },
+  ]),
 ];
 
 export const agentFlags: readonly Flag[] = [
