@@ -56,7 +56,10 @@ t.test(
         eaten.lastState?.terminated?.reason === 'OOMKilled'
       );
     });
-    t.match(await statusOf('eater'), { restartCount: 1, lastState: { terminated: { exitCode: 137 } } });
+    const eaten = await statusOf('eater');
+    t.match(eaten, { lastState: { terminated: { exitCode: 137 } } });
+    // Docker may miss why the first one was killed.
+    t.ok((eaten?.restartCount ?? 0) >= 1);
 
     const before = (await statusOf('web'))?.containerID;
     await h.restart();

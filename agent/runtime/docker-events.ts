@@ -15,6 +15,8 @@ interface Options {
   node: string;
   log: Logger;
   signal: AbortSignal;
+  /** Told of every container in which the kernel killed a process for memory. */
+  onOom(id: string): unknown;
 }
 
 /** What can change the state of a pod; exec, attach and the like would only wake the agent for its own probes. */
@@ -40,7 +42,7 @@ export async function* dockerEvents(
 async function listen(
   client: DockerClient,
   queue: EventQueue,
-  { node, log, signal }: Options,
+  { node, log, signal, onOom }: Options,
 ): Promise<void> {
   const backoff = createBackoff({ minMs: 100, maxMs: 5000, jitter: 0.5 });
   const filters = { type: ['container'], event: actions, label: [`${labels.node}=${node}`] };
@@ -53,7 +55,9 @@ async function listen(
       if (isAway) log.info({}, 'docker is back');
       isAway = false;
       for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-        const podUid = podOf(line);
+        const event = read(line);
+        if (event?.Action === 'oom' && event.Actor?.ID) onOom(event.Actor.ID);
+        const podUid = event?.Actor?.Attributes?.[labels.podUid];
         if (podUid !== undefined) queue.push({ type: 'pod', podUid });
       }
       if (!signal.aborted) log.warn({}, 'event stream of docker ended, connecting again');
@@ -65,9 +69,10 @@ async function listen(
   }
 }
 
-/** The pod an event line is about; Docker repeats the container's labels in each. */
-function podOf(line: string): string | undefined {
-  if (line.trim() === '') return undefined;
-  const event: { Actor?: { Attributes?: Record<string, string> } } = JSON.parse(line);
-  return event.Actor?.Attributes?.[labels.podUid];
+interface DockerEvent {
+  Action?: string;
+  /** The container; Docker repeats its labels in each event. */
+  Actor?: { ID?: string; Attributes?: Record<string, string> };
 }
+
+const read = (line: string): DockerEvent | undefined => (line.trim() === '' ? undefined : JSON.parse(line));

@@ -69,6 +69,8 @@ export class DockerRuntime implements Runtime {
   /** The containers of sandboxes made by this process; not of one where a creation has an unknown outcome. */
   #known: DockerInfo | undefined;
   readonly #members = new Map<string, Set<string>>();
+  /** Of containers that exist. Docker notes it only when it hears of it before it hears of the end. */
+  readonly #oomKilled = new Set<string>();
 
   constructor(options: DockerRuntimeOptions) {
     this.#client = new DockerClient({ socketPath: options.socketPath, clock: options.clock ?? systemClock });
@@ -181,6 +183,7 @@ export class DockerRuntime implements Runtime {
       );
       if (!done) await unless([404], container.wait({ condition: 'removed', abortSignal }));
     });
+    this.#oomKilled.delete(id);
   }
 
   async updateContainer(id: string, limits: LinuxResources): Promise<void> {
@@ -190,12 +193,17 @@ export class DockerRuntime implements Runtime {
   }
 
   async listContainers(filter: { podUid?: string } = {}): Promise<ContainerState[]> {
-    return (await this.#list('container', filter.podUid)).map(containerState);
+    return (await this.#list('container', filter.podUid)).map((info) => this.#containerState(info));
   }
 
   async inspectContainer(id: string): Promise<ContainerState | undefined> {
     const info = await this.#inspect(id);
-    return info && containerState(info);
+    return info && this.#containerState(info);
+  }
+
+  #containerState(info: ContainerInspectInfo): ContainerState {
+    const state = containerState(info);
+    return this.#oomKilled.has(info.Id) ? { ...state, oomKilled: true } : state;
   }
 
   exec(id: string, spec: ExecSpec, signal: AbortSignal): Promise<number> {
@@ -244,7 +252,8 @@ export class DockerRuntime implements Runtime {
   }
 
   events(signal: AbortSignal): AsyncIterable<RuntimeEvent> {
-    return dockerEvents(this.#client, { node: this.#node, log: this.#log, signal });
+    const onOom = (id: string): unknown => this.#oomKilled.add(id);
+    return dockerEvents(this.#client, { node: this.#node, log: this.#log, signal, onOom });
   }
 
   /** Closes idle connections; for whoever ends the process. */

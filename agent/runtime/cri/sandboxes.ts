@@ -37,6 +37,8 @@ export class CriSandboxes {
   readonly #options: SandboxesOptions;
   readonly #facts = new Map<string, SandboxFacts>();
   readonly #homes = new Map<string, Home>();
+  /** Under way, by sandbox: the runtime fails the second of two that take the same network down. */
+  readonly #stops = new Map<string, Promise<unknown>>();
 
   constructor(options: SandboxesOptions) {
     this.#options = options;
@@ -86,12 +88,12 @@ export class CriSandboxes {
   }
 
   async stop(id: string): Promise<void> {
-    await unlessMissing(this.#options.client.call('stopPodSandbox', { podSandboxId: id }, deadlines.slow));
+    await this.#alone(id, 'stopPodSandbox');
   }
 
   /** Takes its containers and, with the last sandbox of a pod, the pod's logs along. */
   async remove(id: string): Promise<void> {
-    const { client, surroundings } = this.#options;
+    const { surroundings } = this.#options;
     const found = await this.#status(id);
     if (!found) return;
     await this.stop(id);
@@ -100,9 +102,22 @@ export class CriSandboxes {
       const { logRoot } = await surroundings();
       await rm(podLogDirectory(logRoot, found.status.labels), { recursive: true, force: true });
     }
-    await unlessMissing(client.call('removePodSandbox', { podSandboxId: id }, deadlines.slow));
+    await this.#alone(id, 'removePodSandbox');
     this.#facts.delete(id);
     this.#homes.delete(id);
+  }
+
+  /** One behind the other. */
+  async #alone(id: string, method: 'stopPodSandbox' | 'removePodSandbox'): Promise<void> {
+    const call = (): Promise<unknown> =>
+      unlessMissing(this.#options.client.call(method, { podSandboxId: id }, deadlines.slow));
+    const mine = (this.#stops.get(id) ?? Promise.resolve()).then(call, call);
+    this.#stops.set(id, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#stops.get(id) === mine) this.#stops.delete(id);
+    }
   }
 
   /** What containers of the sandbox share; asked of the runtime after a restart of the agent. */
