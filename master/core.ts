@@ -78,7 +78,7 @@ export async function startCore(options: MasterOptions, deps: MasterDeps, run: R
   };
   const registry = createRegistry({
     ...{ ...late, store, clock, log, newUid: randomUUID },
-    resources: createResources(options.defaultEvictionSeconds),
+    resources: createResources(),
     allocators: new Map([['services.', createServiceAllocator(options)]]),
   });
   await run(registry);

@@ -7,10 +7,15 @@ import type { Component } from '../../src/host/component.js';
 import type { Admission } from '../registry/admission.js';
 import { type BuiltIn, chosen } from './choice.js';
 import type { PluginDeps } from './plugin.js';
+import { createDefaultTolerationSeconds } from './plugins/defaulttolerationseconds.js';
+import { createServiceAccount } from './plugins/serviceaccount.js';
 import { inSequence } from './sequence.js';
 
 /** One line each: `{ name: 'PodSecurity', create: createPodSecurity }`; the order matters. */
-const before: readonly BuiltIn[] = [];
+const before: readonly BuiltIn[] = [
+  { name: 'ServiceAccount', create: createServiceAccount },
+  { name: 'DefaultTolerationSeconds', create: createDefaultTolerationSeconds },
+];
 const after: readonly BuiltIn[] = [];
 
 /**

@@ -94,13 +94,14 @@ function withFreshMetadata<T extends KubeObject>(
   };
 }
 
-function generatedName(env: Environment, prefix: string): string {
-  const suffix = Array.from(
-    { length: suffixLength },
-    () => alphabet[Math.floor(env.random() * alphabet.length)] ?? 'b',
+const generatedName = (env: Environment, prefix: string): string =>
+  prefix.slice(0, maxPrefixLength) + nameSuffix(env.random);
+
+/** Five characters that make a name its own. `random` answers in [0, 1). */
+export const nameSuffix = (random: () => number): string =>
+  Array.from({ length: suffixLength }, () => alphabet[Math.floor(random() * alphabet.length)] ?? 'b').join(
+    '',
   );
-  return prefix.slice(0, maxPrefixLength) + suffix.join('');
-}
 
 function withDefaults<T extends KubeObject>(resource: Resource<T>, object: T): T {
   defaultsFor(resource.type)(object);

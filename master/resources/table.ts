@@ -11,13 +11,10 @@ import { metricsRows } from './rows/metrics.js';
 import { networkRows } from './rows/network.js';
 import { workloadRows } from './rows/workloads.js';
 
-/**
- * The rows, in the order in which discovery lists them; of a group with several versions the preferred one comes first.
- * Pods that say nothing of it tolerate a node that is not ready for `evictionSeconds`.
- */
-export const createResources = (evictionSeconds = 300): readonly Resource[] =>
+/** The rows, in the order in which discovery lists them; of a group with several versions the preferred one comes first. */
+export const createResources = (): readonly Resource[] =>
   [
-    ...coreRows(evictionSeconds),
+    ...coreRows,
     ...workloadRows,
     ...networkRows,
     ...clusterRows,

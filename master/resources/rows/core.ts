@@ -42,8 +42,7 @@ export const eventRow = row({
   printer: eventPrinter,
 });
 
-/** Pods that say nothing of it tolerate a node that is not ready for `evictionSeconds`. */
-export const coreRows = (evictionSeconds: number): readonly Resource[] => [
+export const coreRows: readonly Resource[] = [
   row({
     type: kinds.namespaces,
     shortNames: ['ns'],
@@ -66,7 +65,7 @@ export const coreRows = (evictionSeconds: number): readonly Resource[] => [
       ...['status', 'binding', 'eviction', 'ephemeralcontainers', 'resize'],
       ...['log', 'exec', 'attach', 'portforward', 'proxy'],
     ],
-    strategy: podStrategy(evictionSeconds),
+    strategy: podStrategy,
     printer: podPrinter,
   }),
   row({
