@@ -8,11 +8,13 @@ import type { Admission } from '../registry/admission.js';
 import { type BuiltIn, chosen } from './choice.js';
 import type { PluginDeps } from './plugin.js';
 import { createDefaultTolerationSeconds } from './plugins/defaulttolerationseconds.js';
+import { createLimitRanger } from './plugins/limitranger/limitranger.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
 import { inSequence } from './sequence.js';
 
 /** One line each: `{ name: 'PodSecurity', create: createPodSecurity }`; the order matters. */
 const before: readonly BuiltIn[] = [
+  { name: 'LimitRanger', create: createLimitRanger },
   { name: 'ServiceAccount', create: createServiceAccount },
   { name: 'DefaultTolerationSeconds', create: createDefaultTolerationSeconds },
 ];
