@@ -2,20 +2,19 @@
  * Who may come in and what they may do there, put together: authenticators, authorizers and the reviews that ask them.
  * Called by `api.ts`.
  */
+import { join } from 'node:path';
 import { isReason } from '../src/api/errors.js';
 import { pods } from '../src/api/kinds.js';
 import type { Client } from '../src/client/client.js';
-import type { Authenticator, Authorizer } from './auth/auth.js';
-import { createAuthenticator } from './auth/authenticator.js';
+import type { Authorizer } from './auth/auth.js';
+import { type Authentication, createAuthentication } from './auth/authn/authentication.js';
 import { createAuthorizer } from './auth/authorizer.js';
-import { createTokenIssuer, type TokenIssuer } from './auth/issuer.js';
 import { createRbac, type Rbac } from './auth/rbac.js';
 import type { Core } from './core.js';
 import { createReviews } from './reviews/reviews.js';
 
 export interface Access {
-  issuer: TokenIssuer;
-  authenticator: Authenticator;
+  authentication: Authentication;
   authorizer: Authorizer;
   rbac: Rbac;
 }
@@ -26,12 +25,17 @@ export async function createAccess({
   clock,
   log,
   pki,
+  options,
   address,
   virtuals,
   actions,
 }: Core): Promise<Access> {
-  const issuer = await createTokenIssuer({ key: pki.serviceAccountKey, address, clock });
-  const authenticator = createAuthenticator({ adminToken: pki.adminToken, client, clock, issuer });
+  const authentication = await createAuthentication({
+    ...{ client, clock, log, address, adminToken: pki.adminToken },
+    options: options.authentication,
+    directory: join(options.dataDir, 'master'),
+  });
+  const { issuer, authenticator } = authentication;
   const rbac = createRbac({ client, clock, log });
   const authorizer = createAuthorizer({
     nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name),
@@ -40,7 +44,7 @@ export async function createAccess({
   const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
   for (const [key, virtual] of reviews.virtuals) virtuals.set(key, virtual);
   for (const [key, action] of reviews.actions) actions.set(key, action);
-  return { issuer, authenticator, authorizer, rbac };
+  return { authentication, authorizer, rbac };
 }
 
 async function nodeOfPod(client: Client, namespace: string, name: string): Promise<string | undefined> {

@@ -10,13 +10,12 @@ import { createAdmissionChain } from './admission/chain.js';
 import { type Aggregation, createAggregation } from './aggregation/aggregation.js';
 import { type Caller, createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
-import type { TokenIssuer } from './auth/issuer.js';
 import { createRbacGuard } from './auth/rbacguard.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
 import { AgentLink } from './http/agentlink.js';
 import { Backends } from './http/backends.js';
-import type { MoreDocument, MoreDocuments } from './http/documents.js';
+import type { MoreDocument } from './http/documents.js';
 import { readDescriptions } from './http/openapi-descriptions.js';
 import { HttpServer } from './http/server.js';
 import { summaryFetcher } from './metrics/agents.js';
@@ -47,7 +46,8 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   });
   await customKinds.load();
   const access = await createAccess(core);
-  const { authorizer } = access;
+  const { authorizer, authentication } = access;
+  for (const part of authentication.parts) await run(part);
   const common = { client, resources: registry.resources, clock, log, authorizer };
   const chain = createAdmissionChain({
     ...{ ...common, caller: ways.caller },
@@ -74,7 +74,10 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   await run(aggregation);
   const http = await createHttp(core, access, {
     requests,
-    documents: new Map([...documentsOf(access.issuer), ['/metrics', metrics]]),
+    documents: new Map<string, () => MoreDocument | Promise<MoreDocument>>([
+      ...authentication.issuer.documents,
+      ['/metrics', metrics],
+    ]),
     aggregator: aggregation.aggregator,
   });
   await run(http);
@@ -124,7 +127,7 @@ async function createHttp(core: Core, access: Access, pages: Pages): Promise<Htt
   const { options, registry, pki, clock, log, store, address } = core;
   return new HttpServer({
     ...{ registry, clock, log: log.child({ component: 'http' }), ...pages },
-    authenticator: access.authenticator,
+    authenticator: access.authentication.authenticator,
     authorizer: access.authorizer,
     serving: { ...pki.serving, ca: pki.ca },
     agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
@@ -143,9 +146,6 @@ const closing = (name: string, close: () => void): Component => ({
   stop: async () => close(),
   healthy: () => healthyNow,
 });
-
-const documentsOf = (issuer: TokenIssuer): MoreDocuments =>
-  new Map([...issuer.documents].map(([path, document]) => [path, () => document]));
 
 /** The store knows how many keys lie behind the first one: nothing is read for it. */
 async function countObjects({ registry, store }: Core): Promise<ReadonlyMap<string, number>> {

@@ -16,6 +16,7 @@ import {
 } from '../src/host/config.js';
 import type { LogLevel } from '../src/host/log.js';
 import { type AdmissionOptions, admissionOptions } from './admission/options.js';
+import { type AuthenticationOptions, authenticationOptions } from './auth/authn/options.js';
 
 export interface MasterOptions {
   dataDir: string;
@@ -35,6 +36,7 @@ export interface MasterOptions {
   /** How long pods without a toleration of their own stay on a node that is NotReady. */
   defaultEvictionSeconds: number;
   admission: AdmissionOptions;
+  authentication: AuthenticationOptions;
   logLevel: LogLevel;
 }
 
@@ -52,6 +54,7 @@ export function parseMasterOptions(raw: RawFlags): MasterOptions {
     nodeMonitorGracePeriodMs: durationFlag(raw, 'node-monitor-grace-period', '40s'),
     defaultEvictionSeconds: Math.ceil(durationFlag(raw, 'default-eviction-timeout', '300s') / 1000),
     admission: admissionOptions(raw),
+    authentication: authenticationOptions(raw),
     logLevel: logLevelFlag(raw),
   };
 }

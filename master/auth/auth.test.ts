@@ -11,7 +11,7 @@ import { createKey, createRequest, readRequest, x509 } from '../../src/host/x509
 import { createFakeClock } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
 import type { Attributes } from './auth.js';
-import { createAuthenticator } from './authenticator.js';
+import { createAuthenticator } from './authn/authenticator.js';
 import { createAuthorizer } from './authorizer.js';
 import { writeAdminKubeconfig } from './kubeconfig.js';
 import { ensurePki, type PkiOptions } from './pki.js';

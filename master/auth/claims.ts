@@ -1,6 +1,6 @@
 /**
  * What a service account's token says, and who it then speaks for: the claims as documented Kubernetes makes them. Pure.
- * Called by `issuer.ts` when a token is made and by `boundtoken.ts` when one is shown.
+ * Called by `authn/issuer.ts` when a token is made, by `authn/boundtoken.ts` and `authn/legacytoken.ts` when one is shown.
  */
 import type { ObjectMeta } from '../../src/api/types.js';
 import type { User } from '../registry/registry.js';
@@ -49,10 +49,10 @@ const extendedSeconds = 365 * 24 * 3600;
 
 export function claimsFor(
   { serviceAccount, bound, node, audiences, expirationSeconds }: TokenSubject,
-  made: { issuer: string; id: string; now: Date },
+  made: { issuer: string; id: string; now: Date; mayExtend: boolean },
 ): TokenClaims {
   const iat = Math.floor(made.now.getTime() / 1000);
-  const isExtended = bound?.kind === 'Pod' && expirationSeconds === podTokenSeconds;
+  const isExtended = made.mayExtend && bound?.kind === 'Pod' && expirationSeconds === podTokenSeconds;
   const { namespace = '', name = '' } = serviceAccount;
   return {
     aud: [...audiences],
@@ -77,6 +77,12 @@ const claimOf = ({ name = '', uid = '' }: ObjectMeta): ObjectClaim => ({ name, u
 export const serviceAccountName = (namespace: string, name: string): string =>
   `system:serviceaccount:${namespace}:${name}`;
 
+const serviceAccountGroups = (namespace: string): string[] => [
+  'system:serviceaccounts',
+  `system:serviceaccounts:${namespace}`,
+  'system:authenticated',
+];
+
 /** The user a good token speaks for. */
 export function userOfClaims({ jti, 'kubernetes.io': claim }: TokenClaims): User {
   const { namespace, serviceaccount, pod, node } = claim;
@@ -84,7 +90,7 @@ export function userOfClaims({ jti, 'kubernetes.io': claim }: TokenClaims): User
   return {
     name: serviceAccountName(namespace, serviceaccount.name),
     uid: serviceaccount.uid,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+    groups: serviceAccountGroups(namespace),
     extra: {
       [`${prefix}/credential-id`]: [`JTI=${jti}`],
       ...(node && { [`${prefix}/node-name`]: [node.name], [`${prefix}/node-uid`]: [node.uid] }),
@@ -106,3 +112,53 @@ export function readClaims(payload: object): TokenClaims | undefined {
     sub === serviceAccountName(claim.namespace, claim.serviceaccount.name);
   return isWhole ? (payload as TokenClaims) : undefined;
 }
+
+/** `iss` of tokens that are kept in Secrets. */
+export const legacyIssuer = 'kubernetes/serviceaccount';
+
+export interface LegacyClaims {
+  namespace: string;
+  serviceAccount: ObjectClaim;
+  secretName: string;
+}
+
+const legacyClaim = (name: string): string => `kubernetes.io/serviceaccount/${name}`;
+
+/** Of the token that a Secret of type kubernetes.io/service-account-token keeps. */
+export function legacyClaimsFor(
+  { namespace = '', name = '', uid = '' }: ObjectMeta,
+  secretName: string,
+): object {
+  return {
+    iss: legacyIssuer,
+    [legacyClaim('namespace')]: namespace,
+    [legacyClaim('secret.name')]: secretName,
+    [legacyClaim('service-account.name')]: name,
+    [legacyClaim('service-account.uid')]: uid,
+    sub: serviceAccountName(namespace, name),
+  };
+}
+
+/** `undefined` when one of the claims is missing or they contradict each other. */
+export function readLegacyClaims(payload: object): LegacyClaims | undefined {
+  const claims = payload as Readonly<Record<string, unknown>>;
+  const text = (name: string): string => {
+    const value = claims[legacyClaim(name)];
+    return typeof value === 'string' ? value : '';
+  };
+  const [namespace, secretName] = [text('namespace'), text('secret.name')];
+  const serviceAccount = { name: text('service-account.name'), uid: text('service-account.uid') };
+  const isWhole =
+    namespace !== '' &&
+    secretName !== '' &&
+    serviceAccount.uid !== '' &&
+    claims['sub'] === serviceAccountName(namespace, serviceAccount.name);
+  return isWhole ? { namespace, secretName, serviceAccount } : undefined;
+}
+
+/** The user that the token of a Secret speaks for. */
+export const userOfLegacyClaims = ({ namespace, serviceAccount: { name, uid } }: LegacyClaims): User => ({
+  name: serviceAccountName(namespace, name),
+  uid,
+  groups: serviceAccountGroups(namespace),
+});

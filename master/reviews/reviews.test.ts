@@ -7,9 +7,10 @@ import { nodes, pods, secrets, serviceAccounts } from '../../src/api/kinds.js';
 import type { AuthenticationTokenRequest, KubeObject } from '../../src/api/types.js';
 import { createKey } from '../../src/host/x509.js';
 import { createFakeClock } from '../../src/testing/clock.js';
-import { createAuthenticator } from '../auth/authenticator.js';
+import { createAuthenticator } from '../auth/authn/authenticator.js';
+import { createTokenIssuer, defaultIssuer } from '../auth/authn/issuer.js';
+import { keySetOf, readSigningKey } from '../auth/authn/keys.js';
 import { createAuthorizer } from '../auth/authorizer.js';
-import { createTokenIssuer, defaultIssuer } from '../auth/issuer.js';
 import { createTestRoles } from '../auth/testing.js';
 import { createRegistryClient } from '../registry/client.js';
 import type { User } from '../registry/registry.js';
@@ -23,7 +24,8 @@ const virtuals = new Map<string, Virtual>();
 const actions = new Map<string, Action>();
 const { registry, rowOf } = await createTestRegistry({ clock, virtuals, actions });
 const client = createRegistryClient(registry, { name: 'test', groups: ['system:masters'] });
-const issuer = await createTokenIssuer({ key, address: 'api.example:6443', clock });
+const keys = keySetOf(readSigningKey(key), []);
+const issuer = createTokenIssuer({ keys: () => keys, address: 'api.example:6443', clock });
 const authenticator = createAuthenticator({ adminToken: 'root', client, clock, issuer });
 const authorizer = createAuthorizer({ nodeOfPod: async () => undefined, rbac: createTestRoles() });
 const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
@@ -191,10 +193,10 @@ t.test('a token: what it says, who it is', async (t) => {
       node: { name: 'n1' },
     },
   });
-  const keys = JSON.parse(issuer.documents.get('/openid/v1/jwks')?.body ?? '{}');
+  const keys = JSON.parse(issuer.documents.get('/openid/v1/jwks')?.().body ?? '{}');
   t.match(keys, { keys: [{ kid: protectedHeader.kid, alg: 'ES256', use: 'sig', kty: 'EC' }] });
   t.notOk('d' in keys.keys[0], 'the private half stays here');
-  t.match(JSON.parse(issuer.documents.get('/.well-known/openid-configuration')?.body ?? '{}'), {
+  t.match(JSON.parse(issuer.documents.get('/.well-known/openid-configuration')?.().body ?? '{}'), {
     issuer: defaultIssuer,
     jwks_uri: 'https://api.example:6443/openid/v1/jwks',
   });

@@ -5,7 +5,7 @@
 import type { Client } from '../../src/client/client.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Authorizer, RuleResolver, TokenAuthenticator } from '../auth/auth.js';
-import type { TokenIssuer } from '../auth/issuer.js';
+import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { Action, Virtual } from '../registry/virtual.js';
 import { accessReviews } from './access.js';
 import { identityReviews } from './identity.js';

@@ -12,8 +12,8 @@ import type {
 } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
+import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { ObjectClaim, TokenSubject } from '../auth/claims.js';
-import type { TokenIssuer } from '../auth/issuer.js';
 import { nodeOfUser } from '../auth/nodeuser.js';
 import { readAs } from '../registry/body.js';
 import type { User } from '../registry/registry.js';
@@ -26,7 +26,7 @@ const defaultSeconds = 3600;
 const [leastSeconds, mostSeconds] = [600, 2 ** 32];
 
 export interface TokenRequestOptions {
-  issuer: Pick<TokenIssuer, 'issue' | 'audiences'>;
+  issuer: Pick<TokenIssuer, 'issue' | 'audiences' | 'maxExpirationSeconds'>;
   client: Pick<Client, 'get'>;
   clock: Pick<Clock, 'now'>;
 }
@@ -38,8 +38,13 @@ export function tokenRequestAction({ issuer, client, clock }: TokenRequestOption
   return async ({ ref, body, context }) => {
     const request = readAs(type, body, context) as AuthenticationTokenRequest;
     const { audiences = [], boundObjectRef: reference } = request.spec ?? {};
-    const expirationSeconds = request.spec?.expirationSeconds ?? defaultSeconds;
-    check('', expirationErrors(expirationSeconds));
+    const wantedSeconds = request.spec?.expirationSeconds ?? defaultSeconds;
+    check('', expirationErrors(wantedSeconds));
+    const expirationSeconds = Math.min(wantedSeconds, issuer.maxExpirationSeconds ?? mostSeconds);
+    if (expirationSeconds < wantedSeconds)
+      context.warn(
+        `requested expiration of ${wantedSeconds} seconds shortened to ${expirationSeconds} seconds`,
+      );
     const account = await client.get(serviceAccounts, ref);
     check(ref.name, metadataErrors(request, account.metadata));
     const { bound, node } = reference

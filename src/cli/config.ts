@@ -17,10 +17,14 @@ export function addFlags(command: Command, flags: readonly Flag[]): Command {
   command.option('--config <file>', 'YAML file with these flags as keys');
   for (const flag of flags) {
     command.optionsGroup(flag.group);
-    command.option(`--${flag.name} <${flag.value}>`, flag.description);
+    const [text, description] = [`--${flag.name} <${flag.value}>`, flag.description];
+    if (flag.repeatable) command.option(text, description, joined);
+    else command.option(text, description);
   }
   return command;
 }
+
+const joined = (value: string, before: string | undefined): string => (before ? `${before},${value}` : value);
 
 /** File and command line in one: values by camel-case name, all strings. Throws with the file's name on bad input. */
 export function loadConfig(given: Record<string, unknown>, flags: readonly Flag[]): RawOptions {
@@ -36,11 +40,12 @@ function readConfig(path: string, flags: readonly Flag[]): RawOptions {
   const parsed: unknown = parse(readFileSync(path, 'utf8')) ?? {};
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error(`${path}: must hold "flag: value" lines`);
-  const known = new Set(flags.map((flag) => flag.name));
+  const known = new Map(flags.map((flag) => [flag.name, flag]));
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => {
       if (!known.has(name))
-        throw new Error(`${path}: unknown setting "${name}"; known are ${[...known].join(', ')}`);
+        throw new Error(`${path}: unknown setting "${name}"; known are ${[...known.keys()].join(', ')}`);
+      if (known.get(name)?.repeatable && Array.isArray(value)) return [camel(name), value.join(',')];
       if (typeof value === 'object') throw new Error(`${path}: "${name}" must be a single value`);
       return [camel(name), String(value)];
     }),

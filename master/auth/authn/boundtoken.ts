@@ -1,15 +1,14 @@
 /**
  * Who shows a service account's token: signature, audience and time, and whether everything it is bound to still exists
- * with the same uid. Called by the authenticator. The objects are looked up every time: a token ends with its pod.
+ * with the same uid. Called by `serviceaccount.ts`. The objects are looked up every time: a token ends with its pod.
  */
-import { isReason } from '../../src/api/errors.js';
-import { nodes, pods, type ResourceType, secrets, serviceAccounts } from '../../src/api/kinds.js';
-import type { ObjectRef } from '../../src/api/meta.js';
-import type { KubeObject } from '../../src/api/types.js';
-import type { Client } from '../../src/client/client.js';
-import type { Clock } from '../../src/host/clock.js';
-import type { TokenIdentity } from './auth.js';
-import { type ObjectClaim, type TokenClaims, userOfClaims } from './claims.js';
+import { nodes, pods, type ResourceType, secrets, serviceAccounts } from '../../../src/api/kinds.js';
+import type { ObjectRef } from '../../../src/api/meta.js';
+import type { Client } from '../../../src/client/client.js';
+import type { Clock } from '../../../src/host/clock.js';
+import type { TokenIdentity } from '../auth.js';
+import { type ObjectClaim, type TokenClaims, userOfClaims } from '../claims.js';
+import { find } from './find.js';
 import type { TokenIssuer } from './issuer.js';
 
 export interface BoundTokenOptions {
@@ -18,7 +17,10 @@ export interface BoundTokenOptions {
   clock: Pick<Clock, 'now'>;
 }
 
-/** What is being deleted counts as there for this long. */
+/**
+ * What is being deleted counts as there for this long after it should have gone, as documented: a pod's end may need its
+ * token. What is gone ends its tokens at once.
+ */
 const leewayMs = 60_000;
 
 /** `undefined` when the token is none of ours, is for none of the audiences or has ended. */
@@ -59,17 +61,4 @@ function objectsOf({ 'kubernetes.io': claim }: TokenClaims): BoundObject[] {
     ...(pod ? [inNamespace(pods, pod)] : []),
     ...(node && !pod ? [{ type: nodes, ref: { name: node.name }, uid: node.uid }] : []),
   ];
-}
-
-async function find(
-  client: Pick<Client, 'get'>,
-  type: ResourceType,
-  ref: ObjectRef,
-): Promise<KubeObject | undefined> {
-  try {
-    return await client.get(type, ref);
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
 }
