@@ -27,6 +27,11 @@ export interface AdmissionRequest {
   /** CreateOptions, UpdateOptions (for patches PatchOptions), DeleteOptions, as sent. */
   options: Readonly<Record<string, unknown>> | undefined;
   context: RequestContext;
+  /**
+   * In `validate` of what the registry itself stores: calls back when the write is done, with true once it can be read;
+   * with false when nothing was written after all.
+   */
+  onSettled?(listener: (written: boolean) => void): void;
 }
 
 export interface Admission {

@@ -38,8 +38,25 @@ export async function mutate<T extends KubeObject>(
   return toStoredVersion(given.resource, object);
 }
 
-export async function validate<T extends KubeObject>(env: Environment, given: Admitted<T>): Promise<void> {
-  await env.admission.validate(await inItsVersion(given));
+/** Tells those who wanted to hear how a write ended. */
+export type Settle = (written: boolean) => void;
+
+export const unheard: Settle = () => undefined;
+
+/** Whoever writes must call what it resolves with, however the write ends. */
+export async function validate<T extends KubeObject>(env: Environment, given: Admitted<T>): Promise<Settle> {
+  const listeners: Settle[] = [];
+  const settle: Settle = (written) => {
+    for (const listener of listeners) listener(written);
+  };
+  try {
+    const request = await inItsVersion(given);
+    await env.admission.validate({ ...request, onSettled: (listener) => listeners.push(listener) });
+    return settle;
+  } catch (error) {
+    settle(false);
+    throw error;
+  }
 }
 
 async function inItsVersion<T extends KubeObject>(given: Admitted<T>): Promise<AdmissionRequest> {

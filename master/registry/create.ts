@@ -8,7 +8,7 @@ import type { KubeObject } from '../../src/api/types.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
-import { type Admitted, mutate, validate } from './admit.js';
+import { type Admitted, mutate, unheard, validate } from './admit.js';
 import { reserve } from './allocate.js';
 import { serialise } from './codec.js';
 import {
@@ -158,9 +158,25 @@ async function store<T extends KubeObject>(
   );
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
-  if (env.admission.concerns(requested as Resource<never>, 'CREATE', ''))
-    await validate(env, requestOf(requested, object, context));
+  const settle = env.admission.concerns(requested as Resource<never>, 'CREATE', '')
+    ? await validate(env, requestOf(requested, object, context))
+    : unheard;
+  let written = false;
+  try {
+    const stored = await put(env, resource, { object, owners }, context);
+    written = !context.dryRun;
+    return stored;
+  } finally {
+    settle(written);
+  }
+}
 
+function put<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  { object, owners }: { object: T; owners: string | undefined },
+  context: RequestContext,
+): Promise<Stored<T>> {
   const key = storeKeyOf(resource.type, {
     namespace: object.metadata.namespace,
     name: object.metadata.name ?? '',

@@ -14,7 +14,7 @@ import type { ObjectRef } from '../../src/api/meta.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Resource } from '../resources/resource.js';
 import { CompareFailed } from '../store/store.js';
-import { type Admitted, mutate, validate } from './admit.js';
+import { type Admitted, mutate, type Settle, unheard, validate } from './admit.js';
 import { releaseOf, reserve } from './allocate.js';
 import { isSameJson, managedOf, restamp, serialise, stamp } from './codec.js';
 import {
@@ -65,13 +65,16 @@ export async function modify<T extends KubeObject>(
     const produced = await change.produce(old, base.stored);
     checkIdentity(resource, ref, produced, old);
     const next = { ...produced, metadata: ownedMetadata(resource, produced, old) };
-    const object = await admitted(env, resource, change, { next, old, context });
+    const { object, settle } = await admitted(env, resource, change, { next, old, context });
     const { managedFields } = produced.metadata;
-    const owners = change.owners
-      ? await change.owners({ stored: base.stored, next: object, managedFields })
-      : managedOf(base.stored.bytes);
+    let written = false;
     try {
-      return { ...(await writeBack(env, resource, { object, base, context, owners })), created: false };
+      const owners = change.owners
+        ? await change.owners({ stored: base.stored, next: object, managedFields })
+        : managedOf(base.stored.bytes);
+      const stored = await writeBack(env, resource, { object, base, context, owners });
+      written = !context.dryRun;
+      return { ...stored, created: false };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (attempt >= maxAttempts) throw staleVersion(subjectOf(resource, ref.name));
@@ -83,6 +86,8 @@ export async function modify<T extends KubeObject>(
             isDurable: false,
           }
         : { ...(await read(env, resource, ref)), isDurable: true };
+    } finally {
+      settle(written);
     }
   }
 }
@@ -118,14 +123,14 @@ async function admitted<T extends KubeObject>(
   resource: Resource<T>,
   change: Change<T>,
   { next, old, context }: { next: T; old: T; context: RequestContext },
-): Promise<T> {
+): Promise<{ object: T; settle: Settle }> {
   const object = change.default?.(next) ?? next;
   const { admission } = change;
   if (
     !admission ||
     !env.admission.concerns(admission.resource as Resource<never>, 'UPDATE', admission.subresource)
   )
-    return complete(resource, change, object, old);
+    return { object: complete(resource, change, object, old), settle: unheard };
   const { namespace, name } = old.metadata;
   const request: Admitted<T> = {
     ...{ operation: 'UPDATE', ...admission, namespace, name, object, oldObject: old },
@@ -134,8 +139,7 @@ async function admitted<T extends KubeObject>(
   const changed = (await mutate(env, request)) ?? object;
   const defaulted = changed === object ? object : (change.default?.(changed) ?? changed);
   const completed = complete(resource, change, defaulted, old);
-  await validate(env, { ...request, object: completed });
-  return completed;
+  return { object: completed, settle: await validate(env, { ...request, object: completed }) };
 }
 
 /** The next state prepared and validated. */
