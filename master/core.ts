@@ -3,18 +3,18 @@
  * `main.ts`; nobody outside the process can reach anything of it yet.
  */
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '../src/client/client.js';
 import type { Clock } from '../src/host/clock.js';
 import type { Component } from '../src/host/component.js';
 import { createLock, ensureDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
-import { findAdvertiseAddress } from './address.js';
 import { type AdmissionSlot, createAdmissionSlot } from './admission/slot.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
-import { ensurePki, type Pki } from './auth/pki.js';
-import { type ApiAddress, apiServiceIp, ensureBootstrap } from './bootstrap.js';
+import type { Pki } from './auth/pki.js';
+import { type ApiAddress, ensureBootstrap } from './bootstrap.js';
+import { type LivePki, openPki } from './certificates/live.js';
+import { findAdvertised } from './certificates/names.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
 import { createRegistry, stamp } from './registry/generic.js';
@@ -39,13 +39,14 @@ export interface Core extends MasterDeps {
   registry: Registry;
   /** In process, as the master itself. */
   client: Client;
+  /** Live: read its fields when they are needed. */
   pki: Pki;
-  /** Made anew where it nears its end. */
-  renewPki(): Promise<Pki>;
+  certificates: LivePki;
   /** What later steps fill in. */
   admission: AdmissionSlot;
   virtuals: Map<string, Virtual>;
   actions: Map<string, Action>;
+  /** Its address follows that of the host. */
   api: ApiAddress;
   /** host:port that clients are told to use. */
   address: string;
@@ -60,15 +61,13 @@ export async function startCore(options: MasterOptions, deps: MasterDeps, run: R
   const directory = join(options.dataDir, 'master');
   await ensureDirectory(directory, 0o700);
   await run(createLock(join(directory, 'lock')));
-  const advertise = await advertiseAddress(options);
-  const renewPki = (): Promise<Pki> =>
-    ensurePki({
-      directory,
-      clock,
-      dnsNames: [hostname()],
-      ips: [...new Set([advertise, apiServiceIp(options.serviceCidr), ...specific(options.bindAddress)])],
-    });
-  const pki = await renewPki();
+  const api = {
+    address: await findAdvertised(options),
+    port: options.securePort,
+    serviceCidr: options.serviceCidr,
+  };
+  const certificates = await openPki({ directory, options, api, clock, log });
+  const { pki } = certificates;
   const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log });
   await run(store);
   const late = {
@@ -83,19 +82,13 @@ export async function startCore(options: MasterOptions, deps: MasterDeps, run: R
   });
   await run(registry);
   const client = createRegistryClient(registry, self);
-  const api = { address: advertise, port: options.securePort, serviceCidr: options.serviceCidr };
   await ensureBootstrap(client, api, new AbortController().signal);
-  const address = `${urlHost(advertise)}:${options.securePort}`;
+  const address = addressOf(api);
   await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
-  return { ...{ options, clock, log, store, registry, client, pki, renewPki, api, address }, ...late };
+  return { ...{ options, clock, log, store, registry, client, pki, certificates, api, address }, ...late };
 }
+
+/** host:port */
+export const addressOf = ({ address, port }: ApiAddress): string => `${urlHost(address)}:${port}`;
 
 export const urlHost = (ip: string): string => (ip.includes(':') ? `[${ip}]` : ip);
-
-async function advertiseAddress({ advertiseAddress: given, bindAddress }: MasterOptions): Promise<string> {
-  return given ?? specific(bindAddress)[0] ?? findAdvertiseAddress();
-}
-
-/** The address, unless it means "all". */
-const specific = (bindAddress: string): string[] =>
-  /^(?:0\.0\.0\.0|::)$/.test(bindAddress) ? [] : [bindAddress];

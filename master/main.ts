@@ -9,19 +9,18 @@
  */
 import { setMaxListeners } from 'node:events';
 import { createInformers } from '../src/client/informers.js';
-import { type Component, healthOf, healthyNow, startAll, stopAll } from '../src/host/component.js';
+import { type Component, healthOf, startAll, stopAll } from '../src/host/component.js';
 import { createTypeCheckController } from './admission/typecheck.js';
 import { type Api, startApi } from './api.js';
-import type { Pki } from './auth/pki.js';
+import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { apiServiceIp, createBootstrapController } from './bootstrap.js';
+import { createRenewal } from './certificates/renewal.js';
 import { createControllers } from './controllers/index.js';
-import { type Core, type MasterDeps, type Run, startCore, urlHost } from './core.js';
+import { addressOf, type Core, type MasterDeps, type Run, startCore, urlHost } from './core.js';
 import type { HttpServer } from './http/server.js';
 import type { MasterOptions } from './options.js';
 import { servedTypes } from './resources/followed.js';
 import { createScheduler } from './scheduler/scheduler.js';
-
-const renewCheckMs = 24 * 3_600_000;
 
 export interface Master extends Component {
   /** Where the API listens, as `https://host:port`; only after `start`. */
@@ -49,8 +48,9 @@ export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
         const core = await startCore(options, deps, run);
         const api = await startApi(core, run);
         http = api.http;
-        await run(createRenewal({ http, ...deps, renew: core.renewPki }));
+        core.certificates.onChange(() => useCertificates(core, api.http));
         await startControl(core, api, run);
+        await run(createRenewal({ certificates: core.certificates, ...deps }));
         deps.log.info({ address: core.address, dataDir: options.dataDir }, 'API serves');
       } catch (error) {
         await stopAll(running.splice(0));
@@ -71,7 +71,7 @@ export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
 
 /** The controllers and the scheduler, on one set of informers. */
 async function startControl(
-  { client, clock, log, options, pki, registry, api }: Core,
+  { client, clock, log, options, pki, certificates, registry, api }: Core,
   served: Api,
   run: Run,
 ): Promise<void> {
@@ -84,8 +84,14 @@ async function startControl(
       clusterCidr: options.clusterCidr,
       nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriodMs,
       defaultEvictionSeconds: options.defaultEvictionSeconds,
-      caPem: pki.ca,
-      signer: { authority: pki.authority, reservedIps: [apiServiceIp(options.serviceCidr)] },
+      caPem: () => pki.ca,
+      onCaChange: certificates.onChange,
+      signer: {
+        authority: () => pki.authority,
+        lifetimeMs: options.certificates.signingDurationMs,
+        reservedIps: [apiServiceIp(options.serviceCidr)],
+      },
+      issueToken: served.issuer.issueLegacy,
       types: servedTypes(resources),
       customKinds: served.customKinds,
     },
@@ -102,30 +108,10 @@ async function startControl(
   for (const part of others) await run(part);
 }
 
-interface RenewalOptions extends MasterDeps {
-  http: HttpServer;
-  renew(): Promise<Pki>;
-}
-
-/** Once a day: certificates that near their end are replaced without a restart. */
-function createRenewal({ http, clock, log, renew }: RenewalOptions): Component {
-  let cancel = (): void => undefined;
-  async function check(): Promise<void> {
-    try {
-      const pki = await renew();
-      http.renew({ ...pki.serving, ca: pki.ca });
-    } catch (err) {
-      log.error({ err }, 'cannot renew certificates, will try again tomorrow');
-    }
-    plan();
-  }
-  function plan(): void {
-    cancel = clock.after(renewCheckMs, () => void check());
-  }
-  return {
-    name: 'renewal',
-    start: async () => plan(),
-    stop: async () => cancel(),
-    healthy: () => healthyNow,
-  };
+/** What is not read when it is needed: the server's own certificate, and the administrator's kubeconfig. */
+function useCertificates({ pki, api, options, log }: Core, http: HttpServer): void {
+  http.renew({ ...pki.serving, ca: pki.ca });
+  writeAdminKubeconfig(options.adminKubeconfig, `https://${addressOf(api)}`, pki).catch((err: unknown) =>
+    log.error({ err }, "cannot write the administrator's kubeconfig"),
+  );
 }

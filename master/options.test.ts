@@ -15,6 +15,12 @@ t.test('defaults are those of the documentation', async (t) => {
     nodeMonitorGracePeriodMs: 40_000,
     defaultEvictionSeconds: 300,
     admission: { enabled: [], disabled: [], configFile: undefined },
+    audit: undefined,
+    certificates: {
+      lifetimeMs: 31_536_000_000,
+      signingDurationMs: 31_536_000_000,
+      tlsSans: { dnsNames: [], ips: [] },
+    },
     logLevel: 'info',
   });
   const given = parseMasterOptions({

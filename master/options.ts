@@ -16,7 +16,9 @@ import {
 } from '../src/host/config.js';
 import type { LogLevel } from '../src/host/log.js';
 import { type AdmissionOptions, admissionOptions } from './admission/options.js';
+import { type AuditOptions, auditOptions } from './audit/options.js';
 import { type AuthenticationOptions, authenticationOptions } from './auth/authn/options.js';
+import { type CertificateOptions, certificateOptions } from './certificates/options.js';
 
 export interface MasterOptions {
   dataDir: string;
@@ -36,6 +38,9 @@ export interface MasterOptions {
   /** How long pods without a toleration of their own stay on a node that is NotReady. */
   defaultEvictionSeconds: number;
   admission: AdmissionOptions;
+  /** Absent when nothing is to be written down. */
+  audit: AuditOptions | undefined;
+  certificates: CertificateOptions;
   authentication: AuthenticationOptions;
   logLevel: LogLevel;
 }
@@ -54,6 +59,8 @@ export function parseMasterOptions(raw: RawFlags): MasterOptions {
     nodeMonitorGracePeriodMs: durationFlag(raw, 'node-monitor-grace-period', '40s'),
     defaultEvictionSeconds: Math.ceil(durationFlag(raw, 'default-eviction-timeout', '300s') / 1000),
     admission: admissionOptions(raw),
+    audit: auditOptions(raw),
+    certificates: certificateOptions(raw),
     authentication: authenticationOptions(raw),
     logLevel: logLevelFlag(raw),
   };

@@ -21,7 +21,10 @@ import type { RemoteOptions } from './remote.js';
 export interface AggregationOptions {
   client: Client;
   resources: ResourceSet;
+  /** Live. */
   pki: Pick<Pki, 'ca' | 'frontProxy'>;
+  /** Told when something in it changed. */
+  onPkiChange?(listener: () => void): () => void;
   /** The way to pods; directly when absent. */
   dial?: Dial;
   /** What is known already; nothing by default. */
@@ -58,15 +61,15 @@ export function createAggregation(options: AggregationOptions): Aggregation {
     healthy: () => own.healthy(),
     controllers(informers) {
       const shared = { client, informers, clock, log };
-      const config = {
+      const config = () => ({
         clientCa: pki.ca,
         frontProxyCa: pki.frontProxy.ca,
         allowedNames: [frontProxyName],
-      };
+      });
       const all: Component[] = [
         createAutoregisterController({ ...shared, resources }),
         createAvailabilityController({ ...shared, remote, discovered }),
-        createAuthConfigController({ ...shared, config }),
+        createAuthConfigController({ ...shared, config, onConfigChange: options.onPkiChange }),
       ];
       return {
         name: 'aggregation-controllers',

@@ -39,12 +39,13 @@ export const authConfigData = ({
 export function createAuthConfigController(options: {
   client: Client;
   informers: Informers;
-  config: AuthConfig;
+  config(): AuthConfig;
+  /** Told when it says something else. */
+  onConfigChange?: ((listener: () => void) => () => void) | undefined;
   clock: Clock;
   log: Logger;
 }): Controller {
   const { client, informers, clock, log } = options;
-  const data = authConfigData(options.config);
   const cache = informers.get(configMaps, {
     namespace: ref.namespace,
     fieldSelector: `metadata.name=${ref.name}`,
@@ -60,12 +61,13 @@ export function createAuthConfigController(options: {
         whenSynced: () => Promise.resolve(),
         subscribe: (enqueue) => {
           enqueue(key);
-          return () => undefined;
+          return options.onConfigChange?.(() => enqueue(key)) ?? (() => undefined);
         },
       },
     ],
     reconciler: {
       async reconcile() {
+        const data = authConfigData(options.config());
         const found = cache.get(ref);
         if (isSameJson(found?.data, data)) return;
         await write(client, found, data);

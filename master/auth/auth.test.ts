@@ -10,12 +10,12 @@ import { certificateHash, coversNames, lifetimePassed, pemBlocks } from '../../s
 import { createKey, createRequest, readRequest, x509 } from '../../src/host/x509.js';
 import { createFakeClock } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
-import type { Attributes } from './auth.js';
+import type { Attributes, Decision } from './auth.js';
 import { createAuthenticator } from './authn/authenticator.js';
 import { createAuthorizer } from './authorizer.js';
 import { writeAdminKubeconfig } from './kubeconfig.js';
-import { ensurePki, type PkiOptions } from './pki.js';
-import { createTestRoles } from './testing.js';
+import { ensurePki, type Pki, type PkiOptions } from './pki.js';
+import { createTestGraph, createTestRoles } from './testing.js';
 import { createBootstrapToken } from './token.js';
 
 const dayMs = 24 * 60 * 60_000;
@@ -45,7 +45,8 @@ t.test('pki: made once, private, kept', async (t) => {
     t.equal((await stat(`${options.directory}/${name}`)).mode & 0o777, 0o600, name);
   }
   const again = await ensurePki(options);
-  t.same({ ...again, authority: again.authority.pair }, { ...pki, authority: pki.authority.pair });
+  const texts = ({ authority, authorities, ...rest }: Pki) => [authority.pair, authorities.ca.trusted, rest];
+  t.same(texts(again), texts(pki));
 });
 
 t.test(
@@ -204,20 +205,28 @@ t.test('join tokens: parsed strictly, never quoted in errors', async (t) => {
 t.test('authorizer', async (t) => {
   const authorizer = createAuthorizer({
     rbac: createTestRoles(),
-    nodeOfPod: async (namespace, name) =>
-      name === 'gone' ? undefined : `${namespace}-${name}`.startsWith('default-a') ? 'a' : 'b',
+    graph: createTestGraph([
+      ...[
+        'a pods default/a1',
+        'a secrets default/s',
+        'a configmaps default/c',
+        'a serviceaccounts default/r',
+      ],
+      ...['a persistentvolumeclaims default/c', 'a persistentvolumes pv', 'a volumeattachments va'],
+    ]),
   });
   const users: Record<string, string[]> = {
     root: ['system:masters', 'system:authenticated'],
     'system:node:a': ['system:nodes', 'system:authenticated'],
     'system:node:x': ['system:authenticated'],
+    'system:node:': ['system:nodes', 'system:authenticated'],
     'system:bootstrap:abcdef': ['system:bootstrappers', 'system:authenticated'],
     joe: ['system:authenticated'],
     'system:anonymous': ['system:unauthenticated'],
   };
-  /** `user verb group/resource[/sub] [namespace/]name` or `user verb /path`. */
-  const may = async (line: string): Promise<boolean> => {
-    const [user = '', verb = '', what = '', at = ''] = line.split(' ');
+  /** `user verb group/resource[/sub] [namespace/]name [fields]` or `user verb /path`. */
+  const ask = async (line: string): Promise<Decision> => {
+    const [user = '', verb = '', what = '', at = '', fieldSelector] = line.split(' ');
     const [group = '', resource = '', subresource = ''] = what.split('/');
     const isPath = what.startsWith('/');
     const [namespace, name] = at.includes('/') ? at.split('/') : [undefined, at];
@@ -231,18 +240,31 @@ t.test('authorizer', async (t) => {
       namespace,
       name: name || undefined,
       path: isPath ? what : undefined,
+      fieldSelector,
     };
-    return (await authorizer.authorize(request)).allowed;
+    return authorizer.authorize(request);
   };
+  const may = async (line: string): Promise<boolean> => (await ask(line)).allowed;
   const node = 'system:node:a';
   for (const line of [
     'root delete core/secrets kube-system/x',
     'root post /anything',
     `${node} create core/nodes`,
     `${node} patch core/nodes/status a`,
-    `${node} list core/pods`,
+    `${node} list core/nodes`,
+    `${node} get core/pods default/a1`,
+    `${node} watch core/pods default/a1 metadata.name=a1`,
+    `${node} list core/pods / spec.nodeName=a`,
+    `${node} watch core/pods default/ status.phase!=Failed,spec.nodeName==a`,
     `${node} patch core/pods/status default/a1`,
-    `${node} patch core/pods/status default/gone`,
+    `${node} create core/pods/eviction default/a1`,
+    `${node} create core/serviceaccounts/token default/r`,
+    `${node} get core/serviceaccounts default/r`,
+    `${node} patch core/persistentvolumeclaims/status default/c`,
+    `${node} get storage.k8s.io/volumeattachments va`,
+    `${node} create storage.k8s.io/csinodes`,
+    `${node} patch storage.k8s.io/csinodes a`,
+    `${node} get /apis/apps/v1`,
     `${node} delete core/pods default/a1`,
     `${node} create core/pods default/`,
     `${node} create coordination.k8s.io/leases kube-node-lease/`,
@@ -265,11 +287,39 @@ t.test('authorizer', async (t) => {
     t.ok(await may(line), line);
   }
   for (const line of [
-    `${node} patch core/nodes b`,
     `${node} delete core/nodes a`,
+    `${node} get core/nodes/proxy a`,
+    `${node} list core/pods`,
+    `${node} list core/pods default/`,
+    `${node} list core/pods / spec.nodeName=b`,
+    `${node} list core/pods / spec.nodeName!=a`,
+    `${node} list core/pods / spec.nodeName=b\\,spec.nodeName=a`,
+    `${node} list core/pods / spec.nodeName`,
+    `${node} get core/pods default/b1`,
+    `${node} watch core/pods default/b1 metadata.name=b1`,
     `${node} patch core/pods default/a1`,
-    `${node} patch core/pods/status default/b1`,
-    `${node} delete core/pods default/b1`,
+    `${node} deletecollection core/pods default/ spec.nodeName=a`,
+    `${node} get core/pods/log default/a1`,
+    `${node} create core/pods/exec default/a1`,
+    `${node} create core/pods/binding default/a1`,
+    `${node} get core/serviceaccounts default/other`,
+    `${node} list core/serviceaccounts default/`,
+    `${node} create core/serviceaccounts default/`,
+    `${node} create core/serviceaccounts/token default/other`,
+    `${node} get core/secrets default/other`,
+    `${node} watch core/secrets default/other`,
+    `${node} get core/secrets other/s`,
+    `${node} get core/configmaps default/s`,
+    `${node} get core/persistentvolumes other`,
+    `${node} patch core/persistentvolumeclaims/status default/other`,
+    `${node} get storage.k8s.io/volumeattachments other`,
+    `${node} list storage.k8s.io/volumeattachments`,
+    `${node} patch storage.k8s.io/csinodes b`,
+    `${node} list storage.k8s.io/csinodes`,
+    `${node} list coordination.k8s.io/leases kube-node-lease/`,
+    `${node} list core/namespaces`,
+    `${node} get /metrics`,
+    'system:node: create core/nodes',
     `${node} update coordination.k8s.io/leases kube-node-lease/b`,
     `${node} update coordination.k8s.io/leases default/a`,
     `${node} update core/secrets default/s`,
@@ -292,4 +342,11 @@ t.test('authorizer', async (t) => {
   ]) {
     t.notOk(await may(line), line);
   }
+  const why = async (line: string): Promise<string> => (await ask(line)).reason;
+  const unrelated = "no relationship found between node 'a' and this object";
+  t.equal(await why(`${node} get core/secrets default/other`), unrelated);
+  t.equal(await why(`${node} get core/persistentvolumes other`), unrelated);
+  t.equal(await why(`${node} list core/secrets default/`), 'No Object name found');
+  t.equal(await why(`${node} list core/pods`), 'can only list/watch pods with spec.nodeName field selector');
+  t.equal(await why('system:node: get core/nodes a'), 'unknown node for user "system:node:"');
 });

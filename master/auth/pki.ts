@@ -1,25 +1,42 @@
 /**
- * The master's keys on disk, under `<data-dir>/master`: made on the first start, renewed by later ones. Called by the
- * composition root at start and once a day after that (a change of `serving` goes into the running server).
+ * The master's keys on disk, under `<data-dir>/master`: made on the first start, renewed by later looks. Called by the
+ * composition root at start and by `master/certificates/renewal.ts` after that.
  *
- * All files are 0600 in directories of 0700. The authority is never replaced: that would lock out every node, so half
- * an authority is an error. The others are re-issued when less than 30 % of their life is left or when the serving
- * certificate does not name an address of the master.
+ * All files are 0600 in directories of 0700. The authorities are replaced only when an administrator asks for it
+ * (`authorities.ts`): everything else is issued anew when less than 30 % of its life is left, when another authority signs,
+ * or when the serving certificate does not name an address of the master.
  */
 import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { authorityServerName } from '../../src/client/jointoken.js';
 import type { Clock } from '../../src/host/clock.js';
-import { ensureDirectory, readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
-import { coversNames, isIssuedBy, lifetimePassed, matchesKey } from '../../src/host/pem.js';
+import { ensureDirectory, writeAtomic } from '../../src/host/files.js';
+import {
+  certificateHash,
+  coversNames,
+  isIssuedBy,
+  lifetimePassed,
+  lifetimePoint,
+  pemBlocks,
+} from '../../src/host/pem.js';
 import { createKey, type KeyPair } from '../../src/host/x509.js';
-import { type Authority, createAuthority, loadAuthority } from './ca.js';
+import { type AuthorityPlace, type AuthoritySet, ensureAuthorities } from './authorities.js';
+import type { Authority } from './ca.js';
+import { readPair, readSecret, writePair } from './pairs.js';
 
+/** Live where the composition root hands it out: read its fields when they are needed. */
 export interface Pki {
+  /** The one that signs. */
   authority: Authority;
-  /** PEM of the authority: what clients trust. */
+  /** PEM of all authorities that are trusted, the signing one first: what clients trust, and what their certificates are checked with. */
   ca: string;
-  /** Of the API server; `cert` is leaf and authority. */
+  /** How far a rotation is. */
+  authorities: { ca: AuthoritySet; frontProxy: AuthoritySet };
+  /** Of the API server; `cert` is the leaf and what connects it with an authority that everybody knows. */
   serving: KeyPair;
+  /** The same by the server name that a joining host asks for: with the very authority that its token pins in the chain. */
+  servingByAuthority: ReadonlyMap<string, KeyPair>;
   /** What the master shows to agents on 10250: `kube-apiserver-kubelet-client` of system:masters. */
   kubeletClient: KeyPair;
   /** What the master shows to aggregated API servers, of an authority for this one purpose: they believe it who asks. */
@@ -30,6 +47,8 @@ export interface Pki {
   adminToken: string;
   /** PKCS#8 PEM of the key that signs tokens of service accounts. */
   serviceAccountKey: string;
+  /** Keys that signed before it (`sa-old-*.key`): their tokens are still good. */
+  formerServiceAccountKeys: readonly string[];
 }
 
 export interface PkiOptions {
@@ -39,6 +58,8 @@ export interface PkiOptions {
   dnsNames: readonly string[];
   /** Node and bind addresses, and the first of the service network. */
   ips: readonly string[];
+  /** Of what is issued, also to nodes; a year by default. */
+  lifetimeMs?: number;
   clock: Pick<Clock, 'now'>;
 }
 
@@ -55,77 +76,125 @@ const renewAtPart = 0.7;
 /** The only name that aggregated API servers take the front proxy by. */
 export const frontProxyName = 'front-proxy-client';
 
-/** Idempotent. Rejects when a file is unreadable, readable by others, or the authority is incomplete. */
+export const pkiDirectoryOf = (directory: string): string => join(directory, 'pki');
+
+/** Where the two authorities of a master are. */
+export const authorityPlaces = (directory: string): Record<'ca' | 'frontProxy', AuthorityPlace> => ({
+  ca: { directory: pkiDirectoryOf(directory), name: 'ca', commonName: 'wherry' },
+  frontProxy: { directory: pkiDirectoryOf(directory), name: 'front-proxy-ca', commonName: 'front-proxy-ca' },
+});
+
+/** What is issued and renewed, by the name of its files; `wherry certs renew` takes these names. */
+export const leafNames = ['server', 'kubelet-client', 'front-proxy-client', 'admin'] as const;
+
+/** Idempotent. Rejects when a file is unreadable, readable by others, or an authority is incomplete. */
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
-  const { directory } = options;
+  const { directory, lifetimeMs } = options;
   const now = options.clock.now();
-  const pkiDirectory = join(directory, 'pki');
   await ensureDirectory(directory, 0o700);
-  await ensureDirectory(pkiDirectory, 0o700);
-  const authority = await ensureAuthority(pkiDirectory, now);
+  await ensureDirectory(pkiDirectoryOf(directory), 0o700);
+  const places = authorityPlaces(directory);
+  const authorities = {
+    ca: await ensureAuthorities(places.ca, { now, lifetimeMs }),
+    frontProxy: await ensureAuthorities(places.frontProxy, { now, lifetimeMs }),
+  };
+  const leaves = await ensureLeaves(options, authorities);
+  return {
+    authority: authorities.ca.signing,
+    ca: authorities.ca.trusted.join(''),
+    authorities,
+    serving: shown(leaves.serving, authorities.ca),
+    servingByAuthority: shownByAuthority(leaves.serving, authorities.ca),
+    kubeletClient: leaves.kubeletClient,
+    frontProxy: { ca: authorities.frontProxy.trusted.join(''), client: leaves.frontProxyClient },
+    admin: leaves.admin,
+    adminToken: await ensureToken(join(directory, 'admin.token')),
+    serviceAccountKey: await ensureKey(join(pkiDirectoryOf(directory), 'sa.key')),
+    formerServiceAccountKeys: await readFormerKeys(pkiDirectoryOf(directory)),
+  };
+}
 
-  const frontProxy = await ensureAuthority(pkiDirectory, now, 'front-proxy-ca');
+interface Leaves {
+  serving: KeyPair;
+  kubeletClient: KeyPair;
+  frontProxyClient: KeyPair;
+  admin: KeyPair;
+}
 
+async function ensureLeaves(
+  { directory, clock, dnsNames, ips }: PkiOptions,
+  { ca, frontProxy }: Pki['authorities'],
+): Promise<Leaves> {
+  const now = clock.now();
+  const names = {
+    dnsNames: [...new Set([...wellKnownNames, ...dnsNames])],
+    ips: [...new Set(['127.0.0.1', '::1', ...ips])],
+  };
   const pair = (
-    name: string,
+    name: (typeof leafNames)[number],
+    issuer: Authority,
     issue: () => Promise<KeyPair>,
     isGood: (cert: string) => boolean = () => true,
-    issuer: Authority = authority,
   ): Promise<KeyPair> =>
     ensurePair(
-      join(pkiDirectory, name),
+      join(pkiDirectoryOf(directory), name),
       issue,
-      (cert) => isIssuedBy(cert, issuer.pair.cert) && lifetimePassed(cert, now) < renewAtPart && isGood(cert),
+      (cert) => isIssuedBy(cert, issuer.pair.cert) && isYoung(cert, now, issuer) && isGood(cert),
     );
-  const names = {
-    dnsNames: [...new Set([...wellKnownNames, ...options.dnsNames])],
-    ips: [...new Set(['127.0.0.1', '::1', ...options.ips])],
-  };
+  const client = (
+    name: (typeof leafNames)[number],
+    issuer: Authority,
+    commonName: string,
+    organizations: string[],
+  ): Promise<KeyPair> => pair(name, issuer, () => issuer.issueClient({ commonName, organizations }, now));
   const administrators = ['system:masters'];
   return {
-    authority,
-    ca: authority.pair.cert,
     serving: await pair(
       'server',
-      () => authority.issueServing({ commonName: 'kube-apiserver', organizations: [] }, names, now),
+      ca.signing,
+      () => ca.signing.issueServing({ commonName: 'kube-apiserver', organizations: [] }, names, now),
       (cert) => coversNames(cert, names.dnsNames, names.ips),
     ),
-    kubeletClient: await pair('kubelet-client', () =>
-      authority.issueClient(
-        { commonName: 'kube-apiserver-kubelet-client', organizations: administrators },
-        now,
-      ),
+    kubeletClient: await client(
+      'kubelet-client',
+      ca.signing,
+      'kube-apiserver-kubelet-client',
+      administrators,
     ),
-    frontProxy: {
-      ca: frontProxy.pair.cert,
-      client: await pair(
-        'front-proxy-client',
-        () => frontProxy.issueClient({ commonName: frontProxyName, organizations: [] }, now),
-        undefined,
-        frontProxy,
-      ),
-    },
-    admin: await pair('admin', () =>
-      authority.issueClient({ commonName: 'kubernetes-admin', organizations: administrators }, now),
-    ),
-    adminToken: await ensureToken(join(directory, 'admin.token')),
-    serviceAccountKey: await ensureKey(join(pkiDirectory, 'sa.key')),
+    frontProxyClient: await client('front-proxy-client', frontProxy.signing, frontProxyName, []),
+    admin: await client('admin', ca.signing, 'kubernetes-admin', administrators),
   };
 }
 
-async function ensureAuthority(directory: string, now: Date, name = 'ca'): Promise<Authority> {
-  const path = join(directory, name);
-  const found = await readPair(path);
-  if (found.cert !== undefined && found.key !== undefined)
-    return loadAuthority({ cert: found.cert, key: found.key });
-  // The key is written first: a certificate without its key can only be a loss.
-  if (found.cert !== undefined) throw new Error(`${path}.key is missing; restore it from a backup`);
-  if ((await readIfExists(`${path}.crt`)) !== undefined)
-    throw new Error(`${path}.key and ${path}.crt do not match`);
-  const authority = await createAuthority(now, name === 'ca' ? undefined : name);
-  await writePair(path, authority.pair);
-  return authority;
+/**
+ * Neither near its end, nor from a time to come (the clock was set back), nor of a much longer life than certificates have
+ * now.
+ */
+function isYoung(cert: string, now: Date, { lifetimeMs, pair }: Authority): boolean {
+  const passed = lifetimePassed(cert, now);
+  const leftMs = lifetimePoint(cert, 1) - now.getTime();
+  const isOfAuthority = lifetimePoint(cert, 1) >= lifetimePoint(pair.cert, 1);
+  return passed >= 0 && (passed < renewAtPart || isOfAuthority) && leftMs <= lifetimeMs;
 }
+
+/** Only the leaf is kept: what stands behind it follows from the authorities of the day. */
+const shown = ({ cert, key }: KeyPair, { signing, cross }: AuthoritySet): KeyPair => ({
+  cert: leafOf(cert) + (cross ?? signing.pair.cert),
+  key,
+});
+
+function shownByAuthority({ cert, key }: KeyPair, set: AuthoritySet): ReadonlyMap<string, KeyPair> {
+  const { signing, cross, trusted, phase } = set;
+  const chains = new Map<string, KeyPair>();
+  const add = (authority: string, chain: string): unknown =>
+    chains.set(authorityServerName(certificateHash(authority)), { cert: leafOf(cert) + chain, key });
+  add(signing.pair.cert, signing.pair.cert);
+  const [, old] = trusted;
+  if (phase === 'replaced' && old !== undefined && cross !== undefined) add(old, cross + old);
+  return chains;
+}
+
+const leafOf = (chain: string): string => pemBlocks(chain, 'CERTIFICATE')[0] ?? '';
 
 async function ensurePair(
   path: string,
@@ -139,20 +208,7 @@ async function ensurePair(
   return pair;
 }
 
-/** A certificate of another key (a crash between the two writes of `writePair`) counts as none. */
-async function readPair(path: string): Promise<{ cert: string | undefined; key: string | undefined }> {
-  const key = await readSecret(`${path}.key`);
-  const cert = (await readIfExists(`${path}.crt`))?.toString();
-  if (cert === undefined || key === undefined || matchesKey(cert, key)) return { cert, key };
-  return { cert: undefined, key };
-}
-
-async function writePair(path: string, pair: KeyPair): Promise<void> {
-  await writeAtomic(`${path}.key`, pair.key, 0o600);
-  await writeAtomic(`${path}.crt`, pair.cert, 0o600);
-}
-
-/** Never replaced: that would end every token. */
+/** Replaced only when an administrator asks for it: that would end every token. */
 async function ensureKey(path: string): Promise<string> {
   const found = await readSecret(path);
   if (found !== undefined) return found;
@@ -161,16 +217,22 @@ async function ensureKey(path: string): Promise<string> {
   return key;
 }
 
+/** The newest first. */
+async function readFormerKeys(directory: string): Promise<string[]> {
+  const names = (await readdir(directory)).filter((name) => /^sa-old-[\w.-]+\.key$/.test(name));
+  const keys = await Promise.all(
+    names
+      .sort()
+      .toReversed()
+      .map((name) => readSecret(join(directory, name))),
+  );
+  return keys.filter((key) => key !== undefined);
+}
+
 async function ensureToken(path: string): Promise<string> {
   const found = await readSecret(path);
   if (found?.trim()) return found.trim();
   const token = randomBytes(32).toString('base64url');
   await writeAtomic(path, `${token}\n`, 0o600);
   return token;
-}
-
-async function readSecret(path: string): Promise<string | undefined> {
-  const bytes = await readIfExists(path);
-  if (bytes) await requirePrivate(path);
-  return bytes?.toString();
 }

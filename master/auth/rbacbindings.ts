@@ -15,6 +15,7 @@ const bindsIn = (namespace: string, role: string, subjects: BindingRow['subjects
   roleKind: 'Role' as const,
 });
 
+const requests = 'system:certificates.k8s.io:certificatesigningrequests';
 const everybody = 'system:authenticated';
 
 export const defaultBindings: readonly BindingRow[] = [
@@ -33,6 +34,9 @@ export const defaultBindings: readonly BindingRow[] = [
   binds('system:node', []),
   // Ours: whoever holds a bootstrap token may ask for the certificate of a node.
   binds('system:node-bootstrapper', groups('system:bootstrappers'), 'wherry:node-bootstrapper'),
+  // Ours too: it gets one, and whoever is a node the next one, without a human.
+  binds(`${requests}:nodeclient`, groups('system:bootstrappers'), 'wherry:node-autoapprove-bootstrap'),
+  binds(`${requests}:selfnodeclient`, groups('system:nodes'), 'wherry:node-autoapprove-certificate-rotation'),
 
   bindsIn(
     system,
@@ -52,4 +56,6 @@ export const defaultBindings: readonly BindingRow[] = [
     bindsIn(system, `system:controller:${name}`, accounts(name)),
   ),
   bindsIn('kube-public', 'system:controller:bootstrap-signer', accounts('bootstrap-signer')),
+  // Ours: how an agent learns of a new authority.
+  bindsIn('kube-public', 'wherry:cluster-info', groups('system:nodes system:bootstrappers')),
 ];

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import t from 'tap';
 import { certificateSigningRequests, nodes } from '../../src/api/kinds.js';
-import type { CertificateSigningRequest } from '../../src/api/types.js';
+import type { CertificateSigningRequest, SubjectAccessReview } from '../../src/api/types.js';
+import type { Client } from '../../src/client/client.js';
 import { createInformer } from '../../src/client/informer.js';
 import { silentLogger } from '../../src/host/log.js';
 import { createKey, createRequest, type RequestedNames } from '../../src/host/x509.js';
@@ -9,7 +10,8 @@ import { node } from '../../src/testing/builders.js';
 import { createFakeClock, settled } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
 import { createAuthority } from '../auth/ca.js';
-import { createCertificatesController, decide } from './certificates.js';
+import { decide } from './certificaterules.js';
+import { createCertificatesController } from './certificates.js';
 
 const names = (more: Partial<RequestedNames> & { otherNames?: number } = {}) => ({
   commonName: 'system:node:a',
@@ -47,53 +49,45 @@ function csr(
 
 t.test('decide', async (t) => {
   const ownerOfIp = (ip: string) => ({ '192.0.2.1': 'a', '192.0.2.2': 'b', '10.96.0.1': '' })[ip];
-  const outcome = (request: CertificateSigningRequest, asked = names()): string => {
-    const decision = decide(request, { request: asked, ownerOfIp });
-    return decision.do === 'sign'
-      ? `sign ${decision.approve} ${decision.use.purpose} ${decision.use.lifetimeMs / 1000}`
-      : decision.do;
-  };
   const year = 365 * 86_400;
+  const outcome = (request: CertificateSigningRequest, asked = names(), longest = year): string => {
+    const decision = decide(request, { request: asked, ownerOfIp, lifetimeMs: longest * 1000 });
+    const text = decision.do === 'approve' ? `approve ${decision.permissions.join('|')}`.trim() : decision.do;
+    return 'use' in decision ? `${text} ${decision.use.purpose} ${decision.use.lifetimeMs / 1000}` : text;
+  };
   const serving = names({ dnsNames: ['a'], ips: ['192.0.2.1', '192.0.2.9'] });
-
-  t.equal(outcome(csr(clientSigner)), `sign true client ${year}`);
-  t.equal(
-    outcome(csr(clientSigner, { username: 'system:node:a', groups: ['system:nodes'] })),
-    `sign true client ${year}`,
-    'renewal',
-  );
-  t.equal(outcome(csr(servingSigner), serving), `sign true server ${year}`);
-  t.equal(outcome(csr(clientSigner, { expirationSeconds: 3600 })), 'sign true client 3600');
-  t.equal(outcome(csr(clientSigner, { expirationSeconds: 1 })), 'sign true client 600');
-  t.equal(outcome(csr(clientSigner, { expirationSeconds: 9 * year })), `sign true client ${year}`);
-
-  t.equal(outcome(csr(clientSigner, { username: 'joe', groups: [] })), 'nothing', 'left to a human');
   const approved = { conditions: [{ type: 'Approved', status: 'True' }] };
-  t.equal(outcome(csr(clientSigner, { username: 'joe', groups: [] }, approved)), `sign false client ${year}`);
+  const node = { username: 'system:node:a', groups: ['system:nodes'] };
+
+  t.equal(outcome(csr(clientSigner)), `approve nodeclient client ${year}`);
+  t.equal(outcome(csr(clientSigner, node)), `approve selfnodeclient|nodeclient client ${year}`, 'renewal');
+  t.equal(outcome(csr(servingSigner), serving), `approve server ${year}`);
+  t.equal(outcome(csr(clientSigner, {}, approved)), `sign client ${year}`);
+  const lasting = (expirationSeconds: number, longest?: number) =>
+    outcome(csr(clientSigner, { expirationSeconds }, approved), names(), longest);
+  t.equal(lasting(3600), 'sign client 3600');
+  t.equal(lasting(1), 'sign client 600');
+  t.equal(lasting(9 * year), `sign client ${year}`);
+  t.equal(lasting(3600, 120), 'sign client 120', 'the longest that the master signs');
 
   const jane = names({ commonName: 'jane', organizations: ['devs'] });
   const user = (status: object, usages = ['client auth']): CertificateSigningRequest =>
     csr('kubernetes.io/kube-apiserver-client', { usages }, status);
   t.equal(outcome(user({}), jane), 'nothing', 'users are never approved by a machine');
-  t.equal(outcome(user(approved), jane), `sign false client ${year}`);
+  t.equal(outcome(user(approved), jane), `sign client ${year}`);
   t.equal(outcome(user(approved, ['server auth']), jane), 'fail');
   t.equal(outcome(user(approved), { ...jane, organizations: ['system:masters'] }), 'fail');
   t.equal(
-    outcome(csr(clientSigner, { username: 'system:node:b', groups: ['system:nodes'] })),
+    outcome(csr(servingSigner, { username: 'system:bootstrap:abcdef', groups: ['system:nodes'] }), serving),
     'nothing',
-    'another node',
+    'a serving certificate is for the node itself',
   );
-  t.equal(
-    outcome(
-      csr(servingSigner, { username: 'system:bootstrap:abcdef', groups: ['system:bootstrappers'] }),
-      serving,
-    ),
-    'nothing',
-  );
-  t.equal(outcome(csr('example.com/other')), 'nothing');
-  t.equal(outcome(csr(clientSigner, {}, { certificate: 'x' })), 'nothing');
+  t.equal(outcome(csr(servingSigner, { groups: [] }), serving), 'nothing');
+  t.equal(outcome(csr('example.com/other', {}, approved)), 'nothing');
+  t.equal(outcome(csr(clientSigner, {}, { ...approved, certificate: 'x' })), 'nothing');
   for (const type of ['Denied', 'Failed']) {
-    t.equal(outcome(csr(clientSigner, {}, { conditions: [{ type, status: 'True' }] })), 'nothing', type);
+    const status = { conditions: [...approved.conditions, { type, status: 'True' }] };
+    t.equal(outcome(csr(clientSigner, {}, status)), 'nothing', type);
   }
 
   for (const asked of [
@@ -102,22 +96,25 @@ t.test('decide', async (t) => {
     names({ organizations: ['system:masters'] }),
     names({ organizations: ['system:nodes', 'system:masters'] }),
     names({ dnsNames: ['a'] }),
+    names({ ips: ['192.0.2.1'] }),
     names({ otherNames: 1 }),
   ]) {
-    t.equal(outcome(csr(clientSigner), asked), 'fail', JSON.stringify(asked));
+    t.equal(outcome(csr(clientSigner, node), asked), 'nothing', `left to a human: ${JSON.stringify(asked)}`);
+    t.equal(outcome(csr(clientSigner, node, approved), asked), 'fail', 'who cannot make it good');
   }
-  for (const asked of [
-    names(),
-    names({ dnsNames: ['b'] }),
-    names({ dnsNames: ['kubernetes'] }),
-    names({ ips: ['192.0.2.2'] }),
-    names({ ips: ['10.96.0.1'] }),
-  ]) {
-    t.equal(outcome(csr(servingSigner), asked), 'fail', JSON.stringify(asked));
-  }
-  t.equal(outcome(csr(clientSigner, { usages: ['client auth', 'cert sign'] })), 'fail');
-  t.equal(outcome(csr(clientSigner, { usages: ['digital signature'] })), 'fail');
-  t.equal(decide(csr(clientSigner), { request: new Error('torn'), ownerOfIp }).do, 'fail');
+  t.equal(outcome(csr(servingSigner, {}, approved)), 'fail', 'no names at all');
+  for (const asked of [names({ dnsNames: ['b'] }), names({ dnsNames: ['kubernetes'] })])
+    t.equal(outcome(csr(servingSigner), asked), 'nothing', JSON.stringify(asked));
+  for (const asked of [names({ ips: ['192.0.2.2'] }), names({ ips: ['10.96.0.1'] })])
+    t.equal(outcome(csr(servingSigner), asked), 'wait', JSON.stringify(asked));
+  const using = (...usages: string[]): string => outcome(csr(clientSigner, { usages }, approved)).slice(0, 4);
+  t.equal(using('digital signature', 'key encipherment', 'client auth'), 'sign');
+  t.equal(using('client auth', 'cert sign'), 'fail');
+  t.equal(using('client auth', 'digital signature', 'server auth'), 'fail');
+  t.equal(using('digital signature'), 'fail');
+  const torn = { request: new Error('torn'), ownerOfIp, lifetimeMs: year };
+  t.equal(decide(csr(clientSigner), torn).do, 'nothing');
+  t.equal(decide(csr(clientSigner, {}, approved), torn).do, 'fail');
 });
 
 t.test('the controller approves, signs, refuses and removes', async (t) => {
@@ -128,11 +125,19 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
   const nodeInformer = createInformer({ ...informer, type: nodes });
   client.seed(nodes, node('b', { status: { addresses: [{ type: 'InternalIP', address: '192.0.2.2' }] } }));
   const authority = await createAuthority(clock.now());
+  const asked: unknown[] = [];
+  const create: Client['create'] = async (type, object, options) => {
+    if (type.resource !== 'subjectaccessreviews') return client.create(type, object, options);
+    const { spec } = object as unknown as SubjectAccessReview;
+    asked.push([spec?.user, spec?.resourceAttributes?.subresource]);
+    return { ...object, status: { allowed: spec?.user === 'system:bootstrap:abcdef' } };
+  };
   const controller = createCertificatesController({
-    client,
+    client: { create, update: client.update, delete: client.delete },
     requests,
     nodes: nodeInformer,
-    authority,
+    authority: () => authority,
+    lifetimeMs: 3_600_000,
     reservedIps: ['10.96.0.1'],
     clock,
     log: silentLogger,
@@ -144,14 +149,18 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
   });
 
   const key = await createKey();
-  const ask = async (name: string, signer: string, asked: RequestedNames): Promise<void> => {
-    const request = Buffer.from(await createRequest(key, asked)).toString('base64');
-    await client.create(certificateSigningRequests, { ...csr(signer, { request }), metadata: { name } });
+  const ask = async (name: string, wanted: RequestedNames, more = {}, status = {}): Promise<void> => {
+    const request = Buffer.from(await createRequest(key, wanted)).toString('base64');
+    const object = { ...csr(clientSigner, { request, ...more }, status), metadata: { name } };
+    await client.create(certificateSigningRequests, object);
   };
-  await ask('good', clientSigner, names());
-  await ask('bad', servingSigner, names({ ips: ['192.0.2.2'] }));
+  await ask('good', names());
+  await ask('other', names(), { username: 'system:node:b' });
+  const approved = { conditions: [{ type: 'Approved', status: 'True' }] };
+  await ask('bad', names({ ips: ['192.0.2.2'] }), {}, approved);
   const get = (name: string) => client.get(certificateSigningRequests, { name });
-  while (!(await get('good')).status?.certificate || !(await get('bad')).status?.conditions) await settled();
+  while (!(await get('good')).status?.certificate || !(await get('bad')).status?.conditions?.[1])
+    await settled();
 
   const { status } = await get('good');
   t.match(status?.conditions, [{ type: 'Approved', status: 'True', reason: 'AutoApproved' }]);
@@ -159,11 +168,16 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
   t.equal(certificate.subject, 'O=system:nodes\nCN=system:node:a');
   t.ok(certificate.verify(new X509Certificate(authority.pair.cert).publicKey));
   t.match((await get('bad')).status, {
-    conditions: [{ type: 'Failed', message: 'the address 192.0.2.2 is not that of the node' }],
+    conditions: [{ type: 'Approved' }, { type: 'Failed', message: 'IP subjectAltNames are not allowed' }],
   });
+  t.strictSame((await get('other')).status, {}, 'nobody said that it may');
+  t.strictSame(asked, [
+    ['system:bootstrap:abcdef', 'nodeclient'],
+    ['system:node:b', 'nodeclient'],
+  ]);
 
   const left = async (): Promise<number> => (await client.list(certificateSigningRequests)).items.length;
   await clock.advance(3_500_000);
-  t.equal(await left(), 2);
+  t.equal(await left(), 3);
   while ((await left()) > 0) await clock.advance(60_000);
 });

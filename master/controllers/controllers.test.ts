@@ -37,7 +37,7 @@ async function open(t: Test, prepare: (client: FakeClient) => void = () => undef
     client,
     clock,
     log: silentLogger,
-    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM' },
+    options: { clusterCidr: '10.244.0.0/16', caPem: () => 'PEM' },
   });
   await controllers.start(new AbortController().signal);
   t.teardown(() => controllers.stop());

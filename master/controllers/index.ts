@@ -11,10 +11,10 @@ import { createInformers, type Informers } from '../../src/client/informers.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow, startAll, stopAll } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
-import type { Authority } from '../auth/ca.js';
+import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { CustomKinds } from '../registry/custom/serving.js';
 import { type FollowedTypes, fixedTypes } from '../resources/followed.js';
-import { createCertificatesController } from './certificates.js';
+import { type CertificatesControllerOptions, createCertificatesController } from './certificates.js';
 import { createClusterRoleAggregationController } from './clusterroleaggregation.js';
 import type { ControllerContext } from './context.js';
 import { createDefinitionController } from './crd.js';
@@ -31,6 +31,8 @@ import { createRootCaController, createServiceAccountController } from './pernam
 import { createPodGcController } from './podgc.js';
 import { createReplicaSetController } from './replicaset.js';
 import { createTaintEvictionController } from './tainteviction.js';
+import { createTokenCleaner } from './tokencleaner.js';
+import { createTokenSecretsController } from './tokensecrets.js';
 import { createVolumeBinder } from './volumebinder.js';
 
 export interface ControllersOptions {
@@ -49,9 +51,13 @@ export interface ControllersOptions {
   /** Ended pods that may stay; 12500 by default. */
   terminatedPodThreshold?: number;
   /** What pods verify the API server with. */
-  caPem: string;
+  caPem(): string;
+  /** Told when that is another text; never by default. */
+  onCaChange?(listener: () => void): () => void;
+  /** Makes the tokens of Secrets; without it these stay empty. */
+  issueToken?: TokenIssuer['issueLegacy'];
   /** Signs the certificates of nodes; without it requests stay pending. */
-  signer?: { authority: Authority; reservedIps: readonly string[] };
+  signer?: Pick<CertificatesControllerOptions, 'authority' | 'lifetimeMs' | 'reservedIps'>;
   /** The kinds whose objects are collected with their namespace and owners; all we know by default. */
   types?: FollowedTypes;
   /** What CustomResourceDefinitions are served by; without it they stay as they are. */
@@ -112,7 +118,11 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
   const { clusterCidr, nodeCidrMaskSize = 24, signer } = options;
   return [
     createServiceAccountController(context),
-    createRootCaController(context, options.caPem),
+    createRootCaController(context, options),
+    ...(options.issueToken
+      ? [createTokenSecretsController(context, { ...options, issueToken: options.issueToken })]
+      : []),
+    createTokenCleaner(context),
     createClusterRoleAggregationController(context),
     createNodeIpamController(context, { clusterCidr, nodeCidrMaskSize }),
     ...(signer ? [createSigner(context, signer)] : []),

@@ -6,7 +6,7 @@ import { isReason } from '../../src/api/errors.js';
 import { configMaps, namespaces, serviceAccounts } from '../../src/api/kinds.js';
 import type { ConfigMap, KubeObject, Namespace, ObjectMeta, ServiceAccount } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
-import { type Controller, createController, on } from '../../src/client/controller.js';
+import { type Controller, createController, on, type Trigger } from '../../src/client/controller.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import type { ControllerContext } from './context.js';
 
@@ -61,7 +61,13 @@ export function createServiceAccountController({
   });
 }
 
-export function createRootCaController(context: ControllerContext, caPem: string): Controller {
+export interface RootCaOptions {
+  /** PEM of every authority that is trusted. */
+  caPem(): string;
+  onCaChange?(listener: () => void): () => void;
+}
+
+export function createRootCaController(context: ControllerContext, options: RootCaOptions): Controller {
   const { client, clock, log, informers } = context;
   const cache = informers.get(namespaces);
   const maps = informers.get(configMaps);
@@ -69,6 +75,7 @@ export function createRootCaController(context: ControllerContext, caPem: string
     const ref = { namespace, name: rootCa };
     if (!isOpen(cache.getByKey(namespace))) return undefined;
     const existing = maps.get(ref);
+    const caPem = options.caPem();
     if (existing?.data?.['ca.crt'] === caPem) return undefined;
     const annotations = { 'kubernetes.io/description': 'The authority to verify the API server with.' };
     const wanted: ConfigMap = {
@@ -80,10 +87,17 @@ export function createRootCaController(context: ControllerContext, caPem: string
     await client.update(configMaps, wanted);
     return undefined;
   }
+  const authorityChanges: Trigger = {
+    whenSynced: () => Promise.resolve(),
+    subscribe: (enqueue) =>
+      options.onCaChange?.(() => {
+        for (const { metadata } of cache.list()) enqueue(metadata.name ?? '');
+      }) ?? (() => undefined),
+  };
   return createController({
     name: 'rootca',
     reconciler: { reconcile },
-    sources: [on(cache), on(maps, namespaceOf(rootCa))],
+    sources: [on(cache), on(maps, namespaceOf(rootCa)), authorityChanges],
     workers: 4,
     clock,
     log,

@@ -62,7 +62,7 @@ void t.test('the controllers work over the registry: roll out, serve, delete', a
     client,
     clock,
     log: silentLogger,
-    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM', types: servedTypes(registry.resources) },
+    options: { clusterCidr: '10.244.0.0/16', caPem: () => 'PEM', types: servedTypes(registry.resources) },
   });
   await controllers.start(new AbortController().signal);
   t.teardown(async () => {

@@ -39,6 +39,21 @@ export const masterFlags: readonly Flag[] = [
       value: 'file',
       description: "where the administrator's kubeconfig is written (/etc/wherry/admin.kubeconfig)",
     },
+    {
+      name: 'tls-san',
+      value: 'list',
+      description: 'more names and addresses for the certificate of the API server: api.example,192.0.2.1',
+    },
+    {
+      name: 'cluster-signing-duration',
+      value: 'duration',
+      description: 'lifetime of certificates signed for nodes and users who ask for no less (8760h)',
+    },
+    {
+      name: 'certificate-lifetime',
+      value: 'duration',
+      description: "lifetime of the master's own certificates; minutes are for tests (8760h)",
+    },
     { name: 'store', value: 'url', description: 'file (default)' },
     {
       name: 'service-node-port-range',
@@ -71,6 +86,54 @@ export const masterFlags: readonly Flag[] = [
       name: 'admission-control-config-file',
       value: 'file',
       description: 'an AdmissionConfiguration with the settings of PodSecurity and EventRateLimit',
+    },
+  ]),
+  ...group('Audit log', [
+    {
+      name: 'audit-policy-file',
+      value: 'file',
+      description: 'an audit.k8s.io/v1 Policy: which requests are written down (none)',
+    },
+    {
+      name: 'audit-log-path',
+      value: 'file',
+      description: 'where to: a file of JSON lines, or - for the standard output',
+    },
+    { name: 'audit-log-format', value: 'format', description: 'json (default)' },
+    { name: 'audit-log-maxsize', value: 'megabytes', description: 'size at which the file is rotated (100)' },
+    { name: 'audit-log-maxbackup', value: 'number', description: 'rotated files that are kept; 0: all (0)' },
+    { name: 'audit-log-maxage', value: 'days', description: 'how long they are kept; 0: for ever (0)' },
+    {
+      name: 'audit-log-compress',
+      value: 'bool',
+      description: 'true: rotated files are compressed with gzip (false)',
+    },
+    {
+      name: 'audit-log-mode',
+      value: 'mode',
+      description: 'batch (default), or blocking-strict: no request is served that cannot be written down',
+    },
+    {
+      name: 'audit-webhook-config-file',
+      value: 'file',
+      description: 'a kubeconfig that names the server which events are sent to',
+    },
+    { name: 'audit-webhook-mode', value: 'mode', description: 'batch (default)' },
+    {
+      name: 'audit-webhook-batch-buffer-size',
+      value: 'number',
+      description: 'events that wait for it at most (10000)',
+    },
+    { name: 'audit-webhook-batch-max-size', value: 'number', description: 'events sent at a time (400)' },
+    {
+      name: 'audit-webhook-batch-max-wait',
+      value: 'duration',
+      description: 'how long they wait to become so many (30s)',
+    },
+    {
+      name: 'audit-webhook-initial-backoff',
+      value: 'duration',
+      description: 'pause after the first failure; later ones are longer (10s)',
     },
   ]),
   ...group('Authentication', [

@@ -27,3 +27,10 @@ export function parseJoinToken(text: string): JoinToken {
 
 /** What the API server takes as bearer token. */
 export const bearerOf = ({ id, secret }: JoinToken): string => `${id}.${secret}`;
+
+/**
+ * The server name by which a joining host asks for a chain with the authority that its token pins: while one authority
+ * follows another, the server shows different ones. Not secret; a server that does not know it shows what it always shows.
+ */
+export const authorityServerName = (caHash: string): string =>
+  `${caHash.slice(0, 32)}.authority.wherry.invalid`;

@@ -31,7 +31,7 @@ export async function start(t: Test): Promise<TestServer> {
   const informers = createInformers({ client, clock: systemClock, log: silentLogger });
   const controllers = createControllers({
     ...{ client, informers, clock: systemClock, log: silentLogger },
-    options: { clusterCidr: '10.244.0.0/16', caPem: '', types: servedTypes(resources), customKinds },
+    options: { clusterCidr: '10.244.0.0/16', caPem: () => '', types: servedTypes(resources), customKinds },
   });
   const signal = new AbortController().signal;
   await informers.start(signal);
