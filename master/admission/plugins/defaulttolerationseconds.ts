@@ -2,19 +2,18 @@
  * 2. DefaultTolerationSeconds: a pod that says nothing of it stays for `--default-eviction-timeout` on a node that is not
  * ready or cannot be reached. Written into the pod on create, and again on update, as Kubernetes does.
  */
+import { pods } from '../../../src/api/kinds.js';
 import type { Pod, Toleration } from '../../../src/api/types.js';
 import type { Admission } from '../../registry/admission.js';
 import type { PluginDeps } from '../plugin.js';
+import { isOf } from './lookup.js';
 
 /** Taints of a node that is lost. */
 const lossTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'];
 
 export const createDefaultTolerationSeconds = ({ options }: PluginDeps): Admission => ({
-  concerns: ({ type }, operation, subresource) =>
-    type.resource === 'pods' &&
-    type.group === '' &&
-    subresource === '' &&
-    (operation === 'CREATE' || operation === 'UPDATE'),
+  concerns: (resource, operation, subresource) =>
+    isOf(resource, pods) && subresource === '' && (operation === 'CREATE' || operation === 'UPDATE'),
   async mutate({ object }) {
     const pod = object as Pod;
     const tolerations = pod.spec?.tolerations ?? [];

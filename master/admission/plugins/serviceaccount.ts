@@ -5,8 +5,7 @@
  * Secrets than it lists.
  */
 import { randomInt } from 'node:crypto';
-import { isReason } from '../../../src/api/errors.js';
-import { serviceAccounts } from '../../../src/api/kinds.js';
+import { pods, serviceAccounts } from '../../../src/api/kinds.js';
 import { keyOfRef, type ObjectRef } from '../../../src/api/meta.js';
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from '../../../src/api/types.js';
 import type { Informer } from '../../../src/client/informer.js';
@@ -16,6 +15,7 @@ import type { Admission, AdmissionRequest } from '../../registry/admission.js';
 import { nameSuffix } from '../../registry/create.js';
 import { isMirrorPod } from '../../registry/kinds/mirrorpod.js';
 import type { PluginDeps } from '../plugin.js';
+import { createLookup, isOf } from './lookup.js';
 import { forbiddenSecret } from './mountablesecrets.js';
 import { refused } from './refusal.js';
 
@@ -27,34 +27,24 @@ const volumePrefix = 'kube-api-access-';
 /** An hour and seven seconds: by this odd number Kubernetes knows the tokens that it mounted itself. */
 const tokenSeconds = 3607;
 
-export function createServiceAccount({ client, clock, informers }: PluginDeps): Admission {
-  const accounts = informers.get(serviceAccounts);
+export function createServiceAccount(deps: PluginDeps): Admission {
+  const accounts = deps.informers.get(serviceAccounts);
+  const lookUp = createLookup(deps, serviceAccounts, accounts);
 
   async function find(request: AdmissionRequest, name: string): Promise<ServiceAccount> {
     const { namespace = '' } = request;
     const ref = { namespace, name };
-    const found = accounts.get(ref) ?? (await read(ref));
-    const account = found ?? (name === defaultAccount ? await appearing(accounts, ref, clock) : undefined);
+    const found = await lookUp(ref);
+    const isComing = !found && name === defaultAccount;
+    const account = isComing ? await appearing(accounts, ref, deps.clock) : found;
     if (account) return account;
     const missing = `serviceaccount ${JSON.stringify(name)} not found`;
     throw refused(request, `error looking up service account ${namespace}/${name}: ${missing}`);
   }
 
-  /** The account may be newer than what the informer has seen. */
-  async function read(ref: ObjectRef): Promise<ServiceAccount | undefined> {
-    try {
-      return await client.get(serviceAccounts, ref);
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined;
-      throw error;
-    }
-  }
-
   return {
-    concerns: ({ type }, operation, subresource) =>
-      type.resource === 'pods' &&
-      type.group === '' &&
-      (subresource === '' ? operation === 'CREATE' : isDebug(operation, subresource)),
+    concerns: (resource, operation, subresource) =>
+      isOf(resource, pods) && (subresource === '' ? operation === 'CREATE' : isDebug(operation, subresource)),
     async mutate(request) {
       const pod = request.object as Pod;
       if (request.subresource !== '' || isMirrorPod(pod) || !pod.spec) return pod;

@@ -1,0 +1,30 @@
+/** 2. What plugins ask of a row, and how they find the object that another one names. Shared by the plugins. */
+import { isReason } from '../../../src/api/errors.js';
+import type { ResourceType } from '../../../src/api/kinds.js';
+import type { ObjectRef } from '../../../src/api/meta.js';
+import type { KubeObject } from '../../../src/api/types.js';
+import type { Informer } from '../../../src/client/informer.js';
+import type { Resource } from '../../resources/resource.js';
+import type { PluginDeps } from '../plugin.js';
+
+/** Whether the row serves this kind, in whatever version. */
+export const isOf = ({ type }: Resource, wanted: ResourceType): boolean =>
+  type.resource === wanted.resource && type.group === wanted.group;
+
+export type Lookup<T extends KubeObject> = (ref: ObjectRef) => Promise<T | undefined>;
+
+/** From the cache; what is not there is looked for in the store: it may be newer than what the informer has seen. */
+export function createLookup<T extends KubeObject>(
+  { client }: Pick<PluginDeps, 'client'>,
+  type: ResourceType<T>,
+  cache: Pick<Informer<T>, 'get'>,
+): Lookup<T> {
+  return async (ref) => {
+    try {
+      return cache.get(ref) ?? (await client.get(type, ref));
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  };
+}
