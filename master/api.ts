@@ -3,13 +3,17 @@
  * kinds, and the HTTPS server in front. Second of the three steps of `main.ts`.
  */
 import { randomUUID } from 'node:crypto';
+import { Registry } from 'prom-client';
 import { type Component, healthyNow } from '../src/host/component.js';
 import { type Access, createAccess } from './access.js';
-import { createBuiltInAdmission } from './admission/builtin.js';
+import { configurable, createBuiltInAdmission } from './admission/builtin.js';
 import { createAdmissionChain } from './admission/chain.js';
+import { readPluginConfiguration } from './admission/configuration.js';
 import { type Aggregation, createAggregation } from './aggregation/aggregation.js';
 import { type Caller, createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
+import { type Audit, createAudit } from './audit/audit.js';
+import type { TokenIssuer } from './auth/authn/issuer.js';
 import { createRbacGuard } from './auth/rbacguard.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
@@ -29,6 +33,7 @@ import { componentStatusesOf } from './registry/kinds/componentstatus.js';
 
 export interface Api {
   http: HttpServer;
+  issuer: TokenIssuer;
   customKinds: CustomKinds;
   aggregation: Aggregation;
   /** Asked for the figures of work queues from now on. */
@@ -56,14 +61,20 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   });
   await run(chain);
   const guard = createRbacGuard({ roles: access.rbac, authorizer });
-  const builtIn = createBuiltInAdmission({ ...common, options: core.options }, [guard, chain]);
+  const { options } = core;
+  const figures = new Registry();
+  const configuration = await readPluginConfiguration(options.admission.configFile, configurable);
+  const plugins = { ...common, options, configuration, metrics: figures };
+  const builtIn = createBuiltInAdmission(plugins, [guard, chain]);
   await run(builtIn);
   core.admission.use(builtIn);
   answerVirtuals(core, ways.link);
   const requests = new RequestStats(registry.resources);
   let controllers: Controllers | undefined;
+  const audit = await openAudit(core, run);
   const metrics = metricsPage({
     requests,
+    more: [() => figures.metrics(), ...(audit ? [() => audit.log.text()] : [])],
     revision: () => core.store.revision(),
     countObjects: () => countObjects(core),
     queues: () => controllers?.metrics() ?? {},
@@ -79,17 +90,27 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
       ['/metrics', metrics],
     ]),
     aggregator: aggregation.aggregator,
+    audit: audit?.log,
   });
   await run(http);
   await run(access.rbac);
   return {
     http,
+    issuer: authentication.issuer,
     customKinds,
     aggregation,
     measure: (given) => {
       controllers = given;
     },
   };
+}
+
+/** Undefined when no flag asks for one. It takes events until the last request is answered. */
+async function openAudit({ options, clock, log }: Core, run: Run): Promise<Audit | undefined> {
+  if (!options.audit) return undefined;
+  const audit = await createAudit(options.audit, { clock, log });
+  await run(audit);
+  return audit;
 }
 
 interface Ways {
@@ -121,6 +142,7 @@ interface Pages {
   requests: RequestStats;
   documents: Map<string, () => MoreDocument | Promise<MoreDocument>>;
   aggregator: Aggregation['aggregator'];
+  audit: Audit['log'] | undefined;
 }
 
 async function createHttp(core: Core, access: Access, pages: Pages): Promise<HttpServer> {

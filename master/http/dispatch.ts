@@ -20,6 +20,7 @@ import { contentTypeOf, frameMaker, presentationOf } from './encode.js';
 import { SharedFrames } from './frames.js';
 import { InFlight, isUrgent } from './inflight.js';
 import { watchOptions } from './options.js';
+import { Outgoing, smallBytes } from './outgoing.js';
 import { isStream, streamLog, tunnel } from './podstreams.js';
 import { isProxy, serveProxy, upgradeProxy } from './proxy.js';
 import type { RequestInfo, ResourceTarget } from './request.js';
@@ -56,6 +57,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #frames = new SharedFrames();
   readonly #inFlight = new InFlight();
+  readonly #outgoing = new Outgoing();
   /** Requests that end only when somebody ends them: watches, logs, exec. */
   readonly #streams = new Set<RequestScope>();
 
@@ -110,8 +112,9 @@ export class Dispatcher {
   ): Promise<FastifyReply> {
     const { registry, clock } = this.#options;
     const { headers } = request.raw;
-    const { target } = scope.info;
+    const { target, verb } = scope.info;
     if (!target) throw noSuchResource();
+    if (verb === 'list') this.#outgoing.check(scope.user.name);
     const how = presentationOf(headers.accept, scope.info.query, headers['user-agent']);
     const answer = await serveVerb({
       registry,
@@ -123,23 +126,29 @@ export class Dispatcher {
       how,
       now: clock.now(),
     });
+    scope.record?.responseBody(answer.body);
     if (resource.deprecation !== undefined) scope.warn(resource.deprecation);
     const warnings = scope.warningHeaders();
     if (warnings.length > 0) void reply.header('warning', warnings);
     void reply.code(answer.code).header('content-type', contentTypeOf(how));
-    return this.#sendBody(request, reply, answer.body);
+    return this.#sendBody(request, reply, scope, answer.body);
   }
 
   async #sendBody(
     request: FastifyRequest,
     reply: FastifyReply,
-    body: Buffer | string,
+    { user }: RequestScope,
+    whole: Buffer | string,
   ): Promise<FastifyReply> {
-    if (body.length <= gzipFromBytes || !/\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
-      return reply.send(body);
+    let body = whole;
+    if (body.length > gzipFromBytes && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
+      void reply.headers({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+      body = await gzipAsync(body, { level: 1 });
     }
-    void reply.headers({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
-    return reply.send(await gzipAsync(body, { level: 1 }));
+    if (body.length <= smallBytes || typeof body === 'string' || request.method === 'HEAD')
+      return reply.send(body);
+    void reply.header('content-length', body.length);
+    return reply.send(this.#outgoing.send(user.name, body, reply.raw));
   }
 
   async #sendDocument(
@@ -150,7 +159,7 @@ export class Dispatcher {
     const answer = this.#options.documents.answer(scope.info, request.headers.accept);
     const { code, contentType, body } = answer instanceof Promise ? await answer : answer;
     void reply.code(code).header('content-type', contentType);
-    return this.#sendBody(request, reply, body);
+    return this.#sendBody(request, reply, scope, body);
   }
 
   async #watch(

@@ -14,6 +14,15 @@ import type { User } from '../registry/registry.js';
 import { type Impersonated, impersonation } from './impersonation.js';
 import type { RequestInfo } from './request.js';
 
+/** Told what becomes known of a request on the way in; the audit log is one. */
+export interface Witness {
+  /** Who really asks; may throw to refuse the request. */
+  authenticated(user: User, info: RequestInfo): void;
+  /** As whom the request goes on. */
+  impersonated(user: User): void;
+  authorized(decision: Decision): void;
+}
+
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 const publicPath = /^\/(?:healthz|livez|readyz|version)(?:\/|$)/;
@@ -36,7 +45,7 @@ export class Identity {
   }
 
   /** Throws 401 and 403. */
-  async admit(raw: IncomingMessage, info: RequestInfo): Promise<User> {
+  async admit(raw: IncomingMessage, info: RequestInfo, witness?: Witness): Promise<User> {
     const credentials = this.#credentials(raw);
     // Most answers are there at once: waiting for them would cost every request a turn.
     const found = this.#authenticator.authenticate(credentials);
@@ -44,14 +53,18 @@ export class Identity {
     if (!user) {
       const isAnonymous = raw.headers.authorization === undefined && !credentials.certificate;
       const isRead = info.method === 'GET' || info.method === 'HEAD';
-      if (isAnonymous && isRead && publicPath.test(info.path)) return anonymous;
-      throw unauthorized();
+      if (!isAnonymous || !isRead || !publicPath.test(info.path)) throw unauthorized();
+      witness?.authenticated(anonymous, info);
+      return anonymous;
     }
+    witness?.authenticated(user, info);
     const wanted = impersonation(raw);
     if (wanted) await this.#mayImpersonate(user, wanted.asks);
     const actor = wanted?.user ?? user;
+    if (wanted) witness?.impersonated(actor);
     const answer = this.#authorize(actor, info);
     const decision = answer instanceof Promise ? await answer : answer;
+    witness?.authorized(decision);
     if (!decision.allowed) throw forbiddenRequest(actor, info, decision.reason);
     return actor;
   }

@@ -4,6 +4,7 @@
  * The abort signal exists only when somebody looks at it, because most requests are over before anyone would.
  */
 import type { DeleteOptions } from '../../src/client/client.js';
+import type { AuditRecord } from '../audit/record.js';
 import type { RequestContext, User } from '../registry/registry.js';
 import type { WriteParameters } from './options.js';
 import { isTrue, type RequestInfo } from './request.js';
@@ -25,6 +26,8 @@ export class RequestScope implements RequestContext {
   fieldManager: string;
   readonly ownsBody = true;
   readonly mayCreate: (() => Promise<unknown>) | undefined;
+  /** Absent without an audit log. */
+  readonly record: AuditRecord | undefined;
   readonly #connection: Connection;
   readonly #warnings: string[] = [];
   #controller: AbortController | undefined;
@@ -35,12 +38,14 @@ export class RequestScope implements RequestContext {
     connection: Connection;
     userAgent: string | undefined;
     mayCreate?: (() => Promise<unknown>) | undefined;
+    record?: AuditRecord | undefined;
   }) {
     this.info = options.info;
     this.user = options.user;
     this.#connection = options.connection;
     this.fieldManager = managerOf(options.userAgent);
     this.mayCreate = options.mayCreate;
+    this.record = options.record;
   }
 
   /** Of a deletion, once they are read. */
@@ -85,6 +90,10 @@ export class RequestScope implements RequestContext {
     const used = this.#warnings.reduce((sum, warning) => sum + warning.length, 0);
     if (used + message.length <= maxWarningChars && !this.#warnings.includes(message))
       this.#warnings.push(message);
+  }
+
+  annotate(key: string, value: string): void {
+    this.record?.annotate(key, value);
   }
 
   /** Values of the `Warning` header, one per warning. */

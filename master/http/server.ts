@@ -18,6 +18,7 @@ import type { Component, Health } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import { createRemoteKinds } from '../aggregation/remotekinds.js';
+import { type AuditLog, recordOf } from '../audit/log.js';
 import type { Authenticator, Authorizer } from '../auth/auth.js';
 import type { RequestStats } from '../metrics/requests.js';
 import type { Registry } from '../registry/registry.js';
@@ -60,6 +61,8 @@ export interface HttpServerOptions {
   aggregator?: Aggregator;
   /** Told of every admitted request. */
   requests?: Pick<RequestStats, 'begin' | 'end'>;
+  /** Told of every request, admitted or not; absent when nobody wants it written down. */
+  audit?: AuditLog | undefined;
   /** Documents beyond those of the API, by path. */
   documents?: MoreDocuments;
   /** As `readDescriptions` reads them. */
@@ -217,6 +220,7 @@ export class HttpServer implements Component {
     }
     const requestId = requestIdOf(raw);
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
+    this.#options.audit?.open(raw, request.originalUrl, requestId).follow(reply.raw);
     const scope = await this.#identify(raw, reply.raw, request.originalUrl);
     (raw as AdmittedMessage)[admitted] = { requestId, scope };
     this.#begin(scope);
@@ -257,12 +261,15 @@ export class HttpServer implements Component {
     connection: ServerResponse | Duplex,
     url: string,
   ): Promise<RequestScope> {
+    const record = recordOf(raw);
     const info = parseRequest(raw.method ?? 'GET', url);
-    const user = await this.#identity.admit(raw, info);
+    record?.parsed(info);
+    const user = await this.#identity.admit(raw, info, record);
     // An apply may create, which takes more than to patch.
     const mayCreate =
       info.verb === 'patch' ? () => this.#identity.admit(raw, { ...info, verb: 'create' }) : undefined;
-    return new RequestScope({ info, user, connection, userAgent: raw.headers['user-agent'], mayCreate });
+    const userAgent = raw.headers['user-agent'];
+    return new RequestScope({ info, user, connection, userAgent, mayCreate, record });
   }
 
   #handle(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -284,16 +291,19 @@ export class HttpServer implements Component {
   #toApiError(error: unknown, raw: IncomingMessage): ApiError {
     const known = (raw as AdmittedMessage)[admitted];
     const path = known?.scope.info.path ?? '';
-    return toApiError(error, {
+    const refusal = toApiError(error, {
       log: this.#options.log,
       requestId: known?.requestId ?? '',
       method: raw.method ?? '',
       path,
     });
+    recordOf(raw)?.refused(refusal, refusal.reason === 'InternalError' && !(error instanceof ApiError));
+    return refusal;
   }
 
   async #upgrade(raw: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     this.#active++;
+    this.#options.audit?.open(raw, raw.url ?? '/', requestIdOf(raw)).followSocket(socket);
     const deps = {
       ...{ identity: this.#identity, dispatcher: this.#dispatcher, requests: this.#options.requests },
       identify: (message: IncomingMessage, connection: Duplex, url: string) =>

@@ -90,6 +90,7 @@ function readObject(call: Call, shape: Shape): unknown {
   const { scope, contentType } = call;
   const bytes = needBody(call);
   const body = decodeBody(bytes, contentType, shape.kind);
+  scope.record?.requestBody(body);
   if (scope.fieldValidation === 'Ignore' || !isJson(contentType)) return body;
   const problems = strictProblems([], duplicateFields(bytes.toString('utf8')));
   if (problems.length === 0) return body;
@@ -113,8 +114,12 @@ type Shape = Pick<Resource['type'], 'version' | 'kind'>;
 /** What a POST carries: the object, or what its subresource takes. */
 const bodyShape = ({ resource, target }: Call): Shape => subresourceKind(target.subresource) ?? resource.type;
 
-const written = (call: Call, result: WriteResult<KubeObject>): Answer =>
-  answer(call, result.created ? 201 : 200, result);
+function written(call: Call, result: WriteResult<KubeObject>): Answer {
+  const { name, uid } = result.object.metadata;
+  // The name may have been generated.
+  call.scope.record?.named({ name, uid });
+  return answer(call, result.created ? 201 : 200, result);
+}
 
 async function get(call: Call): Promise<Answer> {
   return answer(
@@ -154,6 +159,7 @@ async function patch(call: Call): Promise<Answer> {
   const parameters = writeParameters('patch', scope.info.query, type);
   scope.apply(parameters);
   const body = decodePatch(needBody(call), type, viewOf(call).type.kind);
+  scope.record?.requestBody(body);
   const change = type === 'apply' ? { type, body, force: parameters.force } : { type, body };
   return written(call, await registry.patch(resource, refOf(call), change, scope, subresourceOf(call)));
 }
@@ -165,6 +171,7 @@ async function remove(call: Call): Promise<Answer> {
   if (!result.gone) return answer(call, 200, result);
   const { uid, name = '' } = result.object.metadata;
   const status = deletedStatus({ name, group: resource.type.group, kind: resource.type.resource, uid });
+  scope.record?.answeredStatus(status);
   return { code: 200, body: encodeText(JSON.stringify(status), call.how) };
 }
 
@@ -179,6 +186,7 @@ async function removeAll(call: Call): Promise<Answer> {
 function readDeleteOptions(call: Call): ReturnType<typeof deleteOptions> {
   const { body, contentType, scope } = call;
   const decoded = body?.length ? decodeBody(body, contentType, 'DeleteOptions') : undefined;
+  scope.record?.requestBody(decoded);
   const options = deleteOptions(scope.info.query, decoded);
   scope.dryRun = options.dryRun ?? false;
   scope.deletion = options;

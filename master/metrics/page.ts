@@ -14,6 +14,8 @@ export interface MetricsPageOptions {
   revision(): number;
   /** Objects by `resource.group`. */
   countObjects(): Promise<ReadonlyMap<string, number>>;
+  /** Prometheus text of parts that count for themselves. */
+  more?: readonly (() => string | Promise<string>)[];
   /** By the name of the controller; empty until they run. */
   queues(): Readonly<Record<string, ControllerMetrics>>;
 }
@@ -70,7 +72,11 @@ export function metricsPage(
   registerQueues(registry, options.queues);
   return async () => ({
     contentType: prometheusContentType,
-    body: `${await registry.metrics()}\n${options.requests.text()}`,
+    body: [
+      await registry.metrics(),
+      options.requests.text(),
+      ...(await Promise.all((options.more ?? []).map((text) => text()))),
+    ].join('\n'),
   });
 }
 
