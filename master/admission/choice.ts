@@ -12,6 +12,8 @@ export interface BuiltIn {
   create(deps: PluginDeps): Admission;
   /** Runs only where `--enable-admission-plugins` names it. */
   isOptional?: true;
+  /** Reads `configuration` of its deps. */
+  isConfigurable?: true;
 }
 
 /** Part of the registry or of the chain: whoever names them gets them. */

@@ -6,6 +6,7 @@
  * follows comes from `informers` (asked for while it is made, in step when the API opens); where a decision must not be
  * out of step it reads through `client`, which costs microseconds in process.
  */
+import type { Registry } from 'prom-client';
 import type { Client } from '../../src/client/client.js';
 import type { Informers } from '../../src/client/informers.js';
 import type { Clock } from '../../src/host/clock.js';
@@ -13,6 +14,7 @@ import type { Logger } from '../../src/host/log.js';
 import type { Authorizer } from '../auth/auth.js';
 import type { MasterOptions } from '../options.js';
 import type { ResourceSet } from '../resources/set.js';
+import type { PluginConfiguration } from './configuration.js';
 
 export interface PluginDeps {
   /** In process, as the master itself. */
@@ -23,4 +25,8 @@ export interface PluginDeps {
   clock: Clock;
   log: Logger;
   options: MasterOptions;
+  /** What the administrator configured of single plugins; nothing by default. */
+  configuration?: PluginConfiguration;
+  /** Takes the figures of plugins for `/metrics`. */
+  metrics?: Registry;
 }
