@@ -14,6 +14,7 @@ import { type Caller, createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
 import { type Audit, createAudit } from './audit/audit.js';
 import type { TokenIssuer } from './auth/authn/issuer.js';
+import type { TokenIssuer } from './auth/authn/issuer.js';
 import { createRbacGuard } from './auth/rbacguard.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
@@ -33,6 +34,7 @@ import { componentStatusesOf } from './registry/kinds/componentstatus.js';
 
 export interface Api {
   http: HttpServer;
+  issuer: TokenIssuer;
   issuer: TokenIssuer;
   customKinds: CustomKinds;
   aggregation: Aggregation;

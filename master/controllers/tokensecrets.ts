@@ -1,0 +1,129 @@
+/**
+ * 5. Secrets of type kubernetes.io/service-account-token: `token`, `ca.crt` and `namespace` are filled in for the service
+ * account that the annotation kubernetes.io/service-account.name names, and the Secret goes with its account. Tokens of
+ * this kind never expire; they are for those who ask for one by making such a Secret.
+ */
+import { isReason } from '../../src/api/errors.js';
+import { secrets, serviceAccounts } from '../../src/api/kinds.js';
+import type { Secret, ServiceAccount } from '../../src/api/types.js';
+import type { Change } from '../../src/client/cache.js';
+import { type Controller, createController, on, type Trigger } from '../../src/client/controller.js';
+import type { TokenIssuer } from '../auth/authn/issuer.js';
+import { tokenSecretType } from '../auth/authn/legacytoken.js';
+import type { ControllerContext } from './context.js';
+
+export interface TokenSecretsOptions {
+  issueToken: TokenIssuer['issueLegacy'];
+  /** PEM of every authority that is trusted. */
+  caPem(): string;
+  onCaChange?: ((listener: () => void) => () => void) | undefined;
+}
+
+export const accountAnnotation = 'kubernetes.io/service-account.name';
+const uidAnnotation = 'kubernetes.io/service-account.uid';
+
+const accountOf = ({ metadata }: Secret): string => metadata.annotations?.[accountAnnotation] ?? '';
+
+const keyOf = ({ metadata: { namespace, name } }: Secret): string => `${namespace}/${name}`;
+
+export type TokenSecretStep =
+  | { do: 'nothing' }
+  /** Its account is gone, or is another one of the same name. */
+  | { do: 'delete' }
+  | { do: 'fill'; needsToken: boolean };
+
+/** Pure: what the Secret needs. */
+export function planTokenSecret(
+  { metadata, data }: Secret,
+  account: ServiceAccount | undefined,
+  caPem: string,
+): TokenSecretStep {
+  const uid = metadata.annotations?.[uidAnnotation];
+  if (!account || account.metadata.deletionTimestamp || (uid && uid !== account.metadata.uid))
+    return { do: 'delete' };
+  const needsToken = !data?.['token'];
+  const isWhole =
+    !needsToken &&
+    uid !== undefined &&
+    data?.['ca.crt'] === base64(caPem) &&
+    data['namespace'] === base64(metadata.namespace ?? '');
+  return isWhole ? { do: 'nothing' } : { do: 'fill', needsToken };
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+export function createTokenSecretsController(
+  { client, clock, log, informers }: ControllerContext,
+  options: TokenSecretsOptions,
+): Controller {
+  const cache = informers.get(secrets, { fieldSelector: `type=${tokenSecretType}` });
+  const accounts = informers.get(serviceAccounts);
+
+  /** Of the registry itself where the cache has none: the account may have been made a moment ago. */
+  async function findAccount(namespace: string, name: string): Promise<ServiceAccount | undefined> {
+    const known = accounts.get({ namespace, name });
+    if (known) return known;
+    try {
+      return await client.get(serviceAccounts, { namespace, name });
+    } catch (error) {
+      if (isReason(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  async function fill(secret: Secret, account: ServiceAccount, needsToken: boolean): Promise<void> {
+    const { namespace = '', name = '', annotations } = secret.metadata;
+    const token = needsToken ? base64(await options.issueToken(account.metadata, name)) : undefined;
+    await client.update(secrets, {
+      ...secret,
+      metadata: {
+        ...secret.metadata,
+        annotations: { ...annotations, [uidAnnotation]: account.metadata.uid ?? '' },
+      },
+      data: {
+        ...secret.data,
+        'ca.crt': base64(options.caPem()),
+        namespace: base64(namespace),
+        ...(token !== undefined && { token }),
+      },
+    });
+  }
+
+  async function reconcile(key: string): Promise<undefined> {
+    const secret = cache.getByKey(key);
+    if (!secret || secret.metadata.deletionTimestamp) return;
+    const { namespace = '', name = '', uid, resourceVersion } = secret.metadata;
+    const account = await findAccount(namespace, accountOf(secret));
+    const step = planTokenSecret(secret, account, options.caPem());
+    if (step.do === 'fill' && account) await fill(secret, account, step.needsToken);
+    if (step.do !== 'delete') return;
+    const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
+    try {
+      await client.delete(secrets, { namespace, name }, { preconditions });
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error;
+    }
+  }
+
+  const secretsOf = ({ current, old }: Change<ServiceAccount>): string[] => {
+    const { namespace, name } = (current ?? old)?.metadata ?? {};
+    return cache
+      .list(namespace)
+      .filter((secret) => accountOf(secret) === name)
+      .map(keyOf);
+  };
+  const authorityChanges: Trigger = {
+    whenSynced: () => Promise.resolve(),
+    subscribe: (enqueue) =>
+      options.onCaChange?.(() => {
+        for (const secret of cache.list()) enqueue(keyOf(secret));
+      }) ?? (() => undefined),
+  };
+  return createController({
+    name: 'serviceaccount-token',
+    reconciler: { reconcile },
+    sources: [on(cache), on(accounts, secretsOf), authorityChanges],
+    clock,
+    log,
+  });
+}
