@@ -7,18 +7,37 @@ import type { Component } from '../../src/host/component.js';
 import type { Admission } from '../registry/admission.js';
 import { type BuiltIn, chosen } from './choice.js';
 import type { PluginDeps } from './plugin.js';
+import { createDefaultIngressClass } from './plugins/defaultingressclass.js';
+import { createDefaultStorageClass } from './plugins/defaultstorageclass.js';
 import { createDefaultTolerationSeconds } from './plugins/defaulttolerationseconds.js';
 import { createLimitRanger } from './plugins/limitranger/limitranger.js';
+import { createPersistentVolumeClaimResize } from './plugins/persistentvolumeclaimresize.js';
+import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
+import { createPriority } from './plugins/priority.js';
+import { createRuntimeClass } from './plugins/runtimeclass.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
+import { createTaintNodesByCondition } from './plugins/taintnodesbycondition.js';
 import { inSequence } from './sequence.js';
 
 /** One line each: `{ name: 'PodSecurity', create: createPodSecurity }`; the order matters. */
 const before: readonly BuiltIn[] = [
   { name: 'LimitRanger', create: createLimitRanger },
   { name: 'ServiceAccount', create: createServiceAccount },
+  { name: 'TaintNodesByCondition', create: createTaintNodesByCondition },
+  { name: 'PodSecurity', create: createPodSecurity, isConfigurable: true },
+  { name: 'Priority', create: createPriority },
   { name: 'DefaultTolerationSeconds', create: createDefaultTolerationSeconds },
+  { name: 'DefaultStorageClass', create: createDefaultStorageClass },
+  { name: 'PersistentVolumeClaimResize', create: createPersistentVolumeClaimResize },
+  { name: 'RuntimeClass', create: createRuntimeClass },
+  { name: 'DefaultIngressClass', create: createDefaultIngressClass },
 ];
 const after: readonly BuiltIn[] = [];
+
+/** Which of them `--admission-control-config-file` may speak of. */
+export const configurable: readonly string[] = [...before, ...after]
+  .filter(({ isConfigurable }) => isConfigurable)
+  .map(({ name }) => name);
 
 /**
  * `start` returns when everything the plugins follow is in step, and must have returned before the API answers. Throws when
