@@ -9,13 +9,16 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { ApiError } from '../../src/api/errors.js';
+import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
+import { ConnectionGuard, type ConnectionLimits } from '../../src/host/connections.js';
 import type { Logger } from '../../src/host/log.js';
+import { defaultTls, type TlsSettings } from '../../src/host/tls.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import { createRemoteKinds } from '../aggregation/remotekinds.js';
 import { type AuditLog, recordOf } from '../audit/log.js';
@@ -27,20 +30,22 @@ import { Backends } from './backends.js';
 import { Dispatcher } from './dispatch.js';
 import { Documents, type MoreDocuments } from './documents.js';
 import type { HealthCheck } from './health.js';
-import { Identity } from './identity.js';
+import { anonymous, Identity } from './identity.js';
+import {
+  askForBody,
+  hasTooManyHeaders,
+  holdBodies,
+  keepAliveTimeoutMs,
+  listenerOptions,
+  type ServingCredentials,
+} from './listener.js';
+import { isShort, Patience } from './patience.js';
 import { isProxy } from './proxy.js';
 import { receiveBody } from './receive.js';
 import { parseRequest } from './request.js';
 import { RequestScope } from './scope.js';
 import { noSuchMethod, noSuchResource, refuseConnection, statusBytes, toApiError } from './status.js';
 import { refuse, serveUpgrade } from './upgrade.js';
-
-/** PEM of the server's own certificate (with its chain) and key, and of the CA that clients must come from. */
-export interface ServingCredentials {
-  cert: string;
-  key: string;
-  ca: string;
-}
 
 export interface HttpServerOptions {
   registry: Registry;
@@ -49,6 +54,11 @@ export interface HttpServerOptions {
   clock: Clock;
   log: Logger;
   serving: ServingCredentials;
+  tls?: TlsSettings;
+  /** Where they are others than the usual ones. */
+  connections?: Partial<ConnectionLimits>;
+  /** Another certificate for clients that ask for a server of this name. */
+  servingFor?(serverName: string): { cert: string; key: string } | undefined;
   /** What the master shows agents when it connects to them. */
   agentCredentials: () => AgentCredentials;
   bindAddress: string;
@@ -72,18 +82,6 @@ export interface HttpServerOptions {
 /** Longest a stop waits for requests under way. */
 const drainMs = 10_000;
 
-const connectionLimits = {
-  maxHeaderSize: 64 * 1024,
-  headersTimeout: 20_000,
-  /** For the whole request to arrive. */
-  requestTimeout: 60_000,
-  /** Longer than the idle time of common clients, so that they close first. */
-  keepAliveTimeout: 120_000,
-  keepAlive: true,
-  keepAliveInitialDelay: 30_000,
-  noDelay: true,
-};
-
 /** What the hooks of one request leave on it for its handler; a WeakMap would cost every garbage collection. */
 const admitted = Symbol('admitted');
 
@@ -99,6 +97,8 @@ export class HttpServer implements Component {
   readonly #dispatcher: Dispatcher;
   readonly #link: AgentLink;
   readonly #backends: Backends;
+  readonly #guard: ConnectionGuard;
+  readonly #patience: Patience;
   #active = 0;
   #state: 'new' | 'serving' | 'draining' = 'new';
 
@@ -129,18 +129,16 @@ export class HttpServer implements Component {
       aggregator: options.aggregator,
       toApiError: (error, raw) => this.#toApiError(error, raw),
     });
+    this.#guard = new ConnectionGuard({ ...options, limits: options.connections });
+    this.#patience = new Patience(options.clock, (why, address) => this.#guard.wasCut(why, address));
     this.#app = fastify<Server>({
       https: {
-        ...serving,
-        ...connectionLimits,
-        requestCert: true,
-        rejectUnauthorized: false,
-        minVersion: 'TLSv1.2',
+        ...listenerOptions(serving, this.#tls()),
+        SNICallback: (serverName, tell) => this.#answerName(serverName, tell),
       },
-      keepAliveTimeout: connectionLimits.keepAliveTimeout,
-      requestTimeout: connectionLimits.requestTimeout,
+      keepAliveTimeout: keepAliveTimeoutMs,
       exposeHeadRoutes: false,
-      clientErrorHandler: refuseConnection,
+      clientErrorHandler: (error, socket) => this.#refuseConnection(error, socket),
       logger: false,
       // The path is parsed by `request.ts` from `originalUrl`; the router must not look at it.
       rewriteUrl: () => '/',
@@ -166,6 +164,8 @@ export class HttpServer implements Component {
     const limit = clock.monotonicMs() + drainMs;
     const patience = new AbortController();
     while (this.#active > 0 && clock.monotonicMs() < limit) await clock.sleep(10, patience.signal);
+    this.#guard.close();
+    this.#patience.stop();
     this.#app.server.closeAllConnections();
     this.#link.close();
     this.#backends.close();
@@ -185,7 +185,22 @@ export class HttpServer implements Component {
 
   /** New connections use the renewed certificate. */
   renew(serving: ServingCredentials): void {
-    this.#app.server.setSecureContext(serving);
+    this.#app.server.setSecureContext({ ...serving, ...this.#tls() });
+  }
+
+  #answerName(serverName: string, tell: (error: Error | null, context?: SecureContext) => void): void {
+    const found = this.#options.servingFor?.(serverName);
+    if (found) tell(null, createSecureContext({ ...found, ...this.#tls() }));
+    else tell(null);
+  }
+
+  #tls(): TlsSettings {
+    return this.#options.tls ?? defaultTls;
+  }
+
+  #refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') this.#guard.wasCut('headers', socket.remoteAddress);
+    refuseConnection(error, socket);
   }
 
   #readiness(): HealthCheck {
@@ -195,9 +210,12 @@ export class HttpServer implements Component {
   #wire(): void {
     const app = this.#app;
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) =>
-      receiveBody(payload),
-    );
+    app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => {
+      askForBody(request.raw);
+      return receiveBody(payload);
+    });
+    this.#guard.watch(app.server);
+    holdBodies(app.server);
     app.addHook('onRequest', (request, reply) => this.#admit(request, reply));
     app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
     app.setNotFoundHandler((request, reply) => this.#refuse(noSuchMethod(), request, reply));
@@ -218,6 +236,8 @@ export class HttpServer implements Component {
       void reply.header('connection', 'close');
       throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1 });
     }
+    const exchange = this.#patience.begin(raw, reply.raw);
+    if (hasTooManyHeaders(raw)) throw badRequest('the request has too many headers');
     const requestId = requestIdOf(raw);
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
     this.#options.audit?.open(raw, request.originalUrl, requestId).follow(reply.raw);
@@ -226,10 +246,13 @@ export class HttpServer implements Component {
     this.#begin(scope);
     const beganMs = performance.now();
     reply.raw.once('close', () => this.#end(scope, reply.raw.statusCode, beganMs));
-    if (!isProxy(scope.info.target) && !this.#options.aggregator?.serves(scope.info)) return;
+    const isRelayed = isProxy(scope.info.target) || this.#options.aggregator?.serves(scope.info);
+    if (isRelayed || !isShort(scope.info)) this.#patience.release(exchange);
+    if (!isRelayed) return;
     // Before fastify reads the body: it goes on as it comes, however long it is.
     reply.hijack();
     reply.raw.setHeader('audit-id', requestId);
+    askForBody(raw);
     void this.#proxy({ raw, url: request.originalUrl, response: reply.raw }, scope);
   }
 
@@ -265,6 +288,7 @@ export class HttpServer implements Component {
     const info = parseRequest(raw.method ?? 'GET', url);
     record?.parsed(info);
     const user = await this.#identity.admit(raw, info, record);
+    if (user.name !== anonymous.name) this.#guard.known(raw.socket);
     // An apply may create, which takes more than to patch.
     const mayCreate =
       info.verb === 'patch' ? () => this.#identity.admit(raw, { ...info, verb: 'create' }) : undefined;

@@ -86,7 +86,10 @@ const connectionErrors: Readonly<Record<string, { line: string; message: string 
   ERR_HTTP_REQUEST_TIMEOUT: { line: '408 Request Timeout', message: 'the request did not arrive in time' },
 };
 
-/** What never became a request (broken, too slow, headers too large) is answered on the bare socket, then closed. */
+/**
+ * What never became a request (broken, too slow, headers too large) is answered on the bare socket, then closed, whether or
+ * not the other side closes its end.
+ */
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
@@ -106,5 +109,6 @@ export function refuseConnection(error: Error & { code?: string }, socket: Socke
   };
   const body = statusBytes(status);
   const head = `HTTP/1.1 ${line}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
-  socket.end(Buffer.concat([Buffer.from(head), body]));
+  socket.write(Buffer.concat([Buffer.from(head), body]));
+  socket.destroySoon();
 }
