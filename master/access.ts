@@ -3,12 +3,11 @@
  * Called by `api.ts`.
  */
 import { join } from 'node:path';
-import { isReason } from '../src/api/errors.js';
-import { pods } from '../src/api/kinds.js';
-import type { Client } from '../src/client/client.js';
+import type { Component } from '../src/host/component.js';
 import type { Authorizer } from './auth/auth.js';
 import { type Authentication, createAuthentication } from './auth/authn/authentication.js';
 import { createAuthorizer } from './auth/authorizer.js';
+import { createNodeGraph } from './auth/nodegraph.js';
 import { createRbac, type Rbac } from './auth/rbac.js';
 import type { Core } from './core.js';
 import { createReviews } from './reviews/reviews.js';
@@ -17,6 +16,8 @@ export interface Access {
   authentication: Authentication;
   authorizer: Authorizer;
   rbac: Rbac;
+  /** Started once the API answers: until it is in step it asks the registry. */
+  nodeGraph: Component;
 }
 
 /** Adds the answers to access and token reviews to those of the registry. */
@@ -37,22 +38,10 @@ export async function createAccess({
   });
   const { issuer, authenticator } = authentication;
   const rbac = createRbac({ client, clock, log });
-  const authorizer = createAuthorizer({
-    nodeOfPod: (namespace, name) => nodeOfPod(client, namespace, name),
-    rbac,
-  });
+  const nodeGraph = createNodeGraph({ client, clock, log });
+  const authorizer = createAuthorizer({ graph: nodeGraph, rbac });
   const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
   for (const [key, virtual] of reviews.virtuals) virtuals.set(key, virtual);
   for (const [key, action] of reviews.actions) actions.set(key, action);
-  return { authentication, authorizer, rbac };
-}
-
-async function nodeOfPod(client: Client, namespace: string, name: string): Promise<string | undefined> {
-  try {
-    const pod = await client.get(pods, { namespace, name });
-    return pod.spec?.nodeName ?? '';
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
+  return { authentication, authorizer, rbac, nodeGraph };
 }

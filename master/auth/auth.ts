@@ -39,6 +39,8 @@ export interface Attributes {
   name: string | undefined;
   /** Set for paths that are no resource (`/healthz`, `/openapi/v3`). */
   path: string | undefined;
+  /** Of a list or a watch, as sent: what is chosen by more than its name. */
+  fieldSelector?: string | undefined;
 }
 
 export interface Decision {

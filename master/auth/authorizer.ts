@@ -1,91 +1,65 @@
 /**
- * May you: system:masters may everything; agents may what the table of nodes says; all else is for the roles of the cluster
- * to say (`rbac.ts`). Called for every request and by the access reviews. What nothing allows is denied.
+ * May you: system:masters may everything; nodes may what the node authorizer says; all else is for the roles of the cluster
+ * to say (`rbac.ts`), and what a node may besides. Called for every request and by the access reviews. What nothing allows
+ * is denied.
  */
 import type { User } from '../registry/registry.js';
 import type { Attributes, Authorizer, Decision, RuleResolver, UserRules } from './auth.js';
-import { type Condition, nodeGrants, type ResourceGrant } from './grants.js';
+import { createNodeAuthorizer } from './nodeauthorizer.js';
+import type { NodeGraph } from './nodegraph.js';
 import { nodeOfUser } from './nodeuser.js';
 import type { Rbac } from './rbac.js';
-import { bootstrapSecretName } from './token.js';
 
 export interface AuthorizerOptions {
-  /** The node a pod is bound to; `undefined` when there is no such pod. */
-  nodeOfPod(namespace: string, name: string): Promise<string | undefined>;
+  graph: NodeGraph;
   rbac: Pick<Rbac, 'decide' | 'rulesFor'>;
 }
-
-type Conditions = Readonly<
-  Record<Condition, (request: Attributes, node: string) => boolean | Promise<boolean>>
->;
-
-const conditionsOf = ({ nodeOfPod }: AuthorizerOptions): Conditions => ({
-  ownNode: ({ name }, node) => name === node,
-  ownLease: ({ verb, name, namespace }, node) =>
-    namespace === 'kube-node-lease' && (verb === 'create' || name === node),
-  /** Never all at once, and never what lets other hosts join. */
-  oneObject: ({ resource, name = '' }) =>
-    name !== '' && !(resource === 'secrets' && name.startsWith(bootstrapSecretName(''))),
-  /** A pod that is gone may be "changed": the answer is then 404, which the agent waits for. */
-  async ownPod({ namespace, name }, node) {
-    if (!namespace || !name) return false;
-    const bound = await nodeOfPod(namespace, name);
-    return bound === undefined || bound === node;
-  },
-});
 
 const allowed: Decision = { allowed: true, reason: '' };
 
 const isMaster = ({ groups }: User): boolean => groups.includes('system:masters');
 
-export function createAuthorizer(options: AuthorizerOptions): Authorizer & RuleResolver {
-  const { rbac } = options;
-  const conditions = conditionsOf(options);
+export function createAuthorizer({ graph, rbac }: AuthorizerOptions): Authorizer & RuleResolver {
+  const mayNode = createNodeAuthorizer(graph);
 
-  async function decideForNode(request: Attributes, node: string): Promise<Decision> {
-    for (const grant of nodeGrants) {
-      if (!grantsResource(grant, request)) continue;
-      if (!grant.when || (await conditions[grant.when](request, node))) return allowed;
-    }
-    return rbac.decide(request);
+  async function decideForNode(request: Attributes, asked: Promise<Decision>): Promise<Decision> {
+    const decision = await asked;
+    return decision.allowed ? decision : otherwise(decision, await rbac.decide(request));
   }
 
   return {
     authorize(request) {
       const { user } = request;
       if (isMaster(user)) return allowed;
-      const node = request.path === undefined ? nodeOfUser(user.name, user.groups) : undefined;
-      return node === undefined ? rbac.decide(request) : decideForNode(request, node);
+      const node = nodeOfUser(user.name, user.groups);
+      if (node === undefined) return rbac.decide(request);
+      const asked = mayNode(request, node);
+      if (asked instanceof Promise) return decideForNode(request, asked);
+      return asked.allowed ? asked : decideForNode(request, Promise.resolve(asked));
     },
     async rulesFor(user, namespace) {
       if (isMaster(user)) return everything;
       const granted = await rbac.rulesFor(user, namespace);
-      return nodeOfUser(user.name, user.groups) === undefined ? granted : withNodeRules(granted);
+      return nodeOfUser(user.name, user.groups) === undefined ? granted : asIncomplete(granted);
     },
   };
 }
 
-function grantsResource({ verbs, apiGroup, resources }: ResourceGrant, request: Attributes): boolean {
-  const { resource, subresource } = request;
-  const asked = subresource === '' ? resource : `${resource}/${subresource}`;
-  return verbs.includes(request.verb) && apiGroup === request.group && resources.includes(asked);
-}
+/** Nobody's reason is lost, as in the chain of authorizers of kube-apiserver. */
+const otherwise = (first: Decision, second: Decision): Decision =>
+  second.allowed
+    ? second
+    : { ...second, reason: [first.reason, second.reason].filter((reason) => reason !== '').join('\n') };
 
 const everything: UserRules = {
   resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }],
   nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
 };
 
-/** Grants with a condition cannot be told as rules. */
-function withNodeRules({ resourceRules, nonResourceRules, incomplete }: UserRules): UserRules {
-  const told = nodeGrants.filter((grant) => !grant.when);
-  const why = 'what a node may do to its own objects is not listed';
-  return {
-    resourceRules: [
-      ...told.map(({ verbs, apiGroup, resources }) => ({ verbs, apiGroups: [apiGroup], resources })),
-      ...resourceRules,
-    ],
-    nonResourceRules,
-    incomplete: incomplete ? `${why}; ${incomplete}` : why,
-  };
-}
+/** What depends on whose object it is cannot be told as rules. */
+const asIncomplete = (granted: UserRules): UserRules => ({
+  ...granted,
+  incomplete: ['node authorizer does not support user rule resolution', granted.incomplete]
+    .filter((why) => why !== undefined)
+    .join(', '),
+});

@@ -10,6 +10,7 @@ import { createTestRegistry } from '../registry/testing.js';
 import type { Attributes } from './auth.js';
 import { createAuthorizer } from './authorizer.js';
 import { createRbac, type Rbac } from './rbac.js';
+import { createTestGraph } from './testing.js';
 
 const asks = (user: string, ...groups: string[]): Attributes => ({
   ...{ user: { name: user, groups }, verb: 'get', path: '/apis' },
@@ -45,7 +46,7 @@ const start = (rbac: Rbac): Promise<void> => rbac.start(new AbortController().si
 
 t.test('questions wait for the roles', async (t) => {
   const { rbac, client } = await setUp(t);
-  const authorizer = createAuthorizer({ rbac, nodeOfPod: async () => undefined });
+  const authorizer = createAuthorizer({ rbac, graph: createTestGraph() });
   t.same(authorizer.authorize(asks('root', 'system:masters')), { allowed: true, reason: '' }, 'at once');
   const early = rbac.decide(joe);
   t.ok(early instanceof Promise);

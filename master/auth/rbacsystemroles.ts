@@ -2,6 +2,7 @@
  * The default roles of nodes, of the components of Kubernetes and of those who approve certificates, as a table. Read with
  * those of users by `rbacdefaults.ts`.
  */
+import { nodeRules } from './noderules.js';
 import { may, type RoleRow, read, reportsEvents } from './rbacrow.js';
 
 const authentication = 'authentication.k8s.io';
@@ -79,27 +80,7 @@ const componentRoles: readonly RoleRow[] = [
 ];
 
 const nodeRoles: readonly RoleRow[] = [
-  {
-    name: 'system:node',
-    rules: [
-      may('create', authentication, 'tokenreviews'),
-      may('create', authorization, 'subjectaccessreviews localsubjectaccessreviews'),
-      may(read, '', 'services pods secrets configmaps'),
-      may(`create ${read} update patch`, '', 'nodes'),
-      may('update patch', '', 'nodes/status pods/status'),
-      may('create update patch', '', 'events'),
-      may('create delete', '', 'pods'),
-      may('create', '', 'pods/eviction serviceaccounts/token'),
-      may('get', '', 'persistentvolumeclaims persistentvolumes endpoints serviceaccounts'),
-      may('get update patch', '', 'persistentvolumeclaims/status'),
-      may(`create ${read}`, certificates, 'certificatesigningrequests'),
-      may('get create update patch delete', coordination, 'leases'),
-      may('get', storage, 'volumeattachments'),
-      may(read, storage, 'csidrivers'),
-      may('get create update patch delete', storage, 'csinodes'),
-      may(read, 'node.k8s.io', 'runtimeclasses'),
-    ],
-  },
+  { name: 'system:node', rules: nodeRules },
   {
     name: 'system:node-bootstrapper',
     rules: [may(`create ${read}`, certificates, 'certificatesigningrequests')],
@@ -178,6 +159,11 @@ const namespacedRoles: readonly RoleRow[] = [
     name: 'system:controller:bootstrap-signer',
     namespace: 'kube-public',
     rules: [may(read, '', 'configmaps'), may('update', '', 'configmaps', 'cluster-info'), reportsEvents],
+  },
+  {
+    name: 'wherry:cluster-info',
+    namespace: 'kube-public',
+    rules: [may(read, '', 'configmaps', 'cluster-info')],
   },
 ];
 

@@ -1,4 +1,5 @@
-/** The default roles and bindings, and more where given, without a registry behind them. Imported by tests only. */
+/** The default roles and bindings, and more where given, and what nodes need, without a registry behind them. Imported by tests only. */
+import type { NodeGraph } from './nodegraph.js';
 import type { Rbac } from './rbac.js';
 import { asUserRules } from './rbac.js';
 import { defaultObjects } from './rbacdefaults.js';
@@ -19,5 +20,16 @@ export function createTestRoles(more: { roles?: AnyRole[]; bindings?: AnyBinding
     held: (user, namespace) => index.held(user, namespace),
     rulesOf: (roleRef, namespace) => index.rulesOf(roleRef, namespace),
     rulesFor: (user, namespace) => asUserRules(index.held(user, namespace)),
+  };
+}
+
+/** `a secrets default/s`, `a pods default/web`, `a persistentvolumes pv`: what has to do with which node. */
+export function createTestGraph(relations: readonly string[] = []): NodeGraph {
+  const has = (...words: string[]): boolean => relations.includes(words.join(' '));
+  return {
+    uses: (node, kind, { namespace, name }) => has(node, kind, `${namespace}/${name}`),
+    hasPod: (node, { namespace, name }) => has(node, 'pods', `${namespace}/${name}`),
+    usesVolume: async (node, name) => has(node, 'persistentvolumes', name),
+    hasAttachment: async (node, name) => has(node, 'volumeattachments', name),
   };
 }

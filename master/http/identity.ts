@@ -27,6 +27,8 @@ export const anonymous: User = { name: 'system:anonymous', groups: ['system:unau
 
 const publicPath = /^\/(?:healthz|livez|readyz|version)(?:\/|$)/;
 
+const selecting: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+
 interface SocketCertificate {
   certificate: NonNullable<Credentials['certificate']>;
   validUntilMs: number;
@@ -78,7 +80,7 @@ export class Identity {
     }
   }
 
-  #authorize(user: User, { target, verb, path }: RequestInfo): Promise<Decision> | Decision {
+  #authorize(user: User, { target, verb, path, query }: RequestInfo): Promise<Decision> | Decision {
     return this.#authorizer.authorize({
       user,
       verb,
@@ -89,6 +91,7 @@ export class Identity {
       namespace: target?.namespace,
       name: target?.name,
       path: target ? undefined : path,
+      fieldSelector: selecting.has(verb) ? (query.get('fieldSelector') ?? undefined) : undefined,
     });
   }
 

@@ -112,7 +112,21 @@ function attributesOf(user: User, { resourceAttributes, nonResourceAttributes }:
     namespace: about.namespace || undefined,
     name: about.name || undefined,
     path: undefined,
+    fieldSelector: fieldSelectorOf(about.fieldSelector),
   };
+}
+
+/** What is asked as requirements is said as text, as requests have it; what has no text does not narrow anything. */
+function fieldSelectorOf({
+  rawSelector,
+  requirements = [],
+}: FieldSelectorAttributes = {}): string | undefined {
+  const told = requirements.flatMap(({ key, operator, values = [] }) => {
+    const sign = operator === 'In' ? '=' : operator === 'NotIn' ? '!=' : undefined;
+    const [value = '', ...others] = values;
+    return sign && others.length === 0 ? [`${key}${sign}${value.replace(/[\\,=]/g, '\\$&')}`] : [];
+  });
+  return rawSelector || told.join(',') || undefined;
 }
 
 const subjectOf = ({ user = '', groups = [], uid, extra }: SubjectAccessReviewSpec): User => ({

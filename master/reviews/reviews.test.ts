@@ -11,7 +11,7 @@ import { createAuthenticator } from '../auth/authn/authenticator.js';
 import { createTokenIssuer, defaultIssuer } from '../auth/authn/issuer.js';
 import { keySetOf, readSigningKey } from '../auth/authn/keys.js';
 import { createAuthorizer } from '../auth/authorizer.js';
-import { createTestRoles } from '../auth/testing.js';
+import { createTestGraph, createTestRoles } from '../auth/testing.js';
 import { createRegistryClient } from '../registry/client.js';
 import type { User } from '../registry/registry.js';
 import { contextOf, createTestRegistry } from '../registry/testing.js';
@@ -27,7 +27,7 @@ const client = createRegistryClient(registry, { name: 'test', groups: ['system:m
 const keys = keySetOf(readSigningKey(key), []);
 const issuer = createTokenIssuer({ keys: () => keys, address: 'api.example:6443', clock });
 const authenticator = createAuthenticator({ adminToken: 'root', client, clock, issuer });
-const authorizer = createAuthorizer({ nodeOfPod: async () => undefined, rbac: createTestRoles() });
+const authorizer = createAuthorizer({ graph: createTestGraph(), rbac: createTestRoles() });
 const reviews = createReviews({ authenticator, authorizer, issuer, client, clock });
 for (const [name, virtual] of reviews.virtuals) virtuals.set(name, virtual);
 for (const [name, action] of reviews.actions) actions.set(name, action);
@@ -44,7 +44,7 @@ const bound = await client.create(pods, {
   metadata: { namespace: 'default', name: 'web' },
   spec: { ...spec, nodeName: 'n1' },
 });
-const plain = await client.create(pods, {
+await client.create(pods, {
   metadata: { namespace: 'default', name: 'plain' },
   spec: { ...spec, serviceAccountName: 'default' },
 });
@@ -96,15 +96,19 @@ t.test('access reviews ask the authorizer', async (t) => {
     status: { allowed: false },
   });
   const node = { user: 'system:node:n1', groups: ['system:nodes'] };
-  const status = { group: '', resource: 'nodes', subresource: 'status', verb: 'patch' };
-  for (const [name, allowed] of [
-    ['n1', true],
-    ['n2', false],
+  const requirement = { key: 'spec.nodeName', operator: 'In', values: ['n1'] };
+  for (const [fieldSelector, allowed] of [
+    [{ requirements: [requirement] }, true],
+    [{ rawSelector: 'status.phase=Running,spec.nodeName=n1' }, true],
+    [{ requirements: [{ ...requirement, values: ['n2'] }] }, false],
+    [{ requirements: [{ ...requirement, values: ['n2', 'n1'] }] }, false],
+    [{ requirements: [{ ...requirement, operator: 'NotIn' }] }, false],
+    [{ requirements: [{ ...requirement, values: ['n2,spec.nodeName=n1'] }] }, false],
+    [undefined, false],
   ] as const) {
-    const answer = await review('SubjectAccessReview', {
-      spec: { ...node, resourceAttributes: { ...status, name } },
-    });
-    t.match(answer, { status: { allowed } });
+    const resourceAttributes = { resource: 'pods', verb: 'list', ...(fieldSelector && { fieldSelector }) };
+    const answer = await review('SubjectAccessReview', { spec: { ...node, resourceAttributes } });
+    t.match(answer, { status: { allowed } }, JSON.stringify(fieldSelector));
   }
   const local = { spec: { user: 'x', resourceAttributes: pod } };
   t.match(await review('LocalSubjectAccessReview', local, { namespace: 'default' }), {
@@ -156,7 +160,7 @@ t.test('rules', async (t) => {
     resourceRules: [{ verbs: ['create'], apiGroups: ['authorization.k8s.io'] }, {}],
     incomplete: false,
   });
-  t.match(await rules(agent), { incomplete: true, evaluationError: /own objects/ });
+  t.match(await rules(agent), { incomplete: true, evaluationError: /node authorizer does not support/ });
 });
 
 t.test('who am I', async (t) => {
@@ -236,15 +240,6 @@ t.test('token requests: bounds and bonds', async (t) => {
   t.match(await ask({ boundObjectRef: { kind: 'Node', name: 'n1' } }), { status: { token: /./ } });
 
   const own = { user: agent };
-  t.match(await bad({}, own), /node requested token not bound to a pod/);
-  t.match(await bad({ boundObjectRef: { ...web, uid: undefined } }, own), /without a uid/);
-  t.match(
-    await bad(
-      { boundObjectRef: { ...web, name: 'plain', uid: plain.metadata.uid } },
-      { ...own, account: 'default' },
-    ),
-    /scheduled on a different node/,
-  );
   const year = 365 * 24 * 3600;
   const kept = await ask({ expirationSeconds: 3607, boundObjectRef: web }, own);
   const claims = await issuer.verify(kept.status.token ?? '');

@@ -1,8 +1,9 @@
 /**
  * POST to `serviceaccounts/<name>/token`: a new token for a service account, bound to a pod, a Secret or a node if the
- * request says so. Called by the registry; nothing is stored. An agent gets tokens of its own pods only.
+ * request says so. Called by the registry; nothing is stored. Agents are kept to
+ * the tokens of their own pods by admission (NodeRestriction).
  */
-import { badRequest, conflict, type FieldError, forbidden, invalid, isReason } from '../../src/api/errors.js';
+import { badRequest, conflict, type FieldError, invalid, isReason } from '../../src/api/errors.js';
 import { nodes, pods, secrets, serviceAccounts } from '../../src/api/kinds.js';
 import type {
   AuthenticationTokenRequest,
@@ -14,9 +15,7 @@ import type { Client } from '../../src/client/client.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { ObjectClaim, TokenSubject } from '../auth/claims.js';
-import { nodeOfUser } from '../auth/nodeuser.js';
 import { readAs } from '../registry/body.js';
-import type { User } from '../registry/registry.js';
 import { invalidValue } from '../registry/validation/field.js';
 import type { Action } from '../registry/virtual.js';
 
@@ -33,7 +32,7 @@ export interface TokenRequestOptions {
 
 type Bound = NonNullable<TokenSubject['bound']>;
 
-/** Rejects with `NotFound`, `Invalid`, `BadRequest`, `Conflict` (another uid) and, for agents, `Forbidden`. */
+/** Rejects with `NotFound`, `Invalid`, `BadRequest`, `Conflict` (another uid). */
 export function tokenRequestAction({ issuer, client, clock }: TokenRequestOptions): Action {
   return async ({ ref, body, context }) => {
     const request = readAs(type, body, context) as AuthenticationTokenRequest;
@@ -50,7 +49,6 @@ export function tokenRequestAction({ issuer, client, clock }: TokenRequestOption
     const { bound, node } = reference
       ? await findBound(client, account.metadata, reference)
       : { bound: undefined, node: undefined };
-    requireOwnPod(context.user, ref.name, { reference, node });
 
     const wanted = audiences.length > 0 ? audiences : [...issuer.audiences];
     const now = clock.now();
@@ -148,20 +146,4 @@ async function nodeClaim(client: Pick<Client, 'get'>, { spec }: Pod): Promise<Ob
     if (isReason(error, 'NotFound')) return { name, uid: '' };
     throw error;
   }
-}
-
-/** The rule of node restriction: an agent speaks for no service account but those of pods that run with it. */
-function requireOwnPod(
-  user: User,
-  account: string,
-  { reference, node }: { reference: BoundObjectReference | undefined; node: ObjectClaim | undefined },
-): void {
-  const own = nodeOfUser(user.name, user.groups);
-  if (own === undefined || user.groups.includes('system:masters')) return;
-  const refuse = (why: string): never => {
-    throw forbidden({ group: '', resource: 'serviceaccounts', name: account }, why);
-  };
-  if (reference?.kind !== 'Pod') refuse('node requested token not bound to a pod');
-  if (!reference?.uid) refuse('node requested token with a pod binding without a uid');
-  if (node?.name !== own) refuse('node requested token bound to a pod scheduled on a different node');
 }

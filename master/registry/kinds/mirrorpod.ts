@@ -1,12 +1,9 @@
 /**
- * Mirror pods: the objects that a node makes for its static pods. Pure. What the documented admission plugins
- * NodeRestriction and ServiceAccount ask of them: nodes make no other pods, and only for themselves, and none that would
- * give them what is in the API.
+ * Mirror pods: the objects that a node makes for its static pods. Pure. They name nothing else of the API, as the documented
+ * admission plugin ServiceAccount asks of them; what nodes may make at all is for NodeRestriction to say.
  */
 import { type FieldError, forbidden } from '../../../src/api/errors.js';
 import type { Pod } from '../../../src/api/types.js';
-import { nodeOfUser } from '../../auth/nodeuser.js';
-import type { StrategyContext } from '../strategy.js';
 import { forbiddenField, invalidValue } from '../validation/field.js';
 
 const annotation = 'kubernetes.io/config.mirror';
@@ -16,25 +13,14 @@ const markOf = ({ metadata }: Pod): string | undefined => metadata.annotations?.
 
 export const isMirrorPod = (pod: Pod): boolean => markOf(pod) !== undefined;
 
-/** Throws `Forbidden` for what a node, or anybody, may not create. */
-export function admitMirror({ user, groups }: StrategyContext, pod: Pod): void {
-  const node = nodeOfUser(user, groups);
-  const refuse = (why: string): never => {
-    throw forbidden({ group: '', resource: 'pods', name: pod.metadata.name ?? '' }, why);
-  };
-  if (node !== undefined) {
-    if (!isMirrorPod(pod))
-      refuse(`pod does not have "${annotation}" annotation, node "${node}" can only create mirror pods`);
-    if (pod.spec?.nodeName !== node)
-      refuse(`node "${node}" can only create pods with spec.nodeName set to itself`);
-    const [owner, ...others] = pod.metadata.ownerReferences ?? [];
-    const isOwned = owner?.apiVersion === 'v1' && owner.kind === 'Node' && owner.name === node;
-    if (!isOwned || others.length > 0 || !owner.controller || owner.blockOwnerDeletion)
-      refuse(`node "${node}" can only create pods with an owner reference set to itself`);
-  }
+/** Throws `Forbidden`. */
+export function admitMirror(pod: Pod): void {
   if (!isMirrorPod(pod)) return;
   const what = referenced(pod);
-  if (what) refuse(`a mirror pod may not reference ${what}`);
+  if (what) {
+    const why = `a mirror pod may not reference ${what}`;
+    throw forbidden({ group: '', resource: 'pods', name: pod.metadata.name ?? '' }, why);
+  }
 }
 
 function referenced({ spec }: Pod): string | undefined {

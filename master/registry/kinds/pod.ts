@@ -19,7 +19,7 @@ const defaultGraceSeconds = 30;
 
 export const podStrategy: Strategy<Pod> = {
   prepareForCreate: (context, pod) => {
-    admitMirror(context, pod);
+    admitMirror(pod);
     const { now } = context;
     const status = { phase: 'Pending', qosClass: qosClassOf(pod.spec), ...gatedStatus(pod, now) };
     return { ...pod, status };

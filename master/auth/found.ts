@@ -1,0 +1,11 @@
+/** What is read of the API, or that there is no such thing. */
+import { isReason } from '../../src/api/errors.js';
+
+export async function ifFound<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
