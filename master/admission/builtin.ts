@@ -16,6 +16,7 @@ import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
 import { createPriority } from './plugins/priority.js';
 import { createRuntimeClass } from './plugins/runtimeclass.js';
 import { createNodeRestriction } from './plugins/noderestriction.js';
+import { createNodeRestriction } from './plugins/noderestriction.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
 import { createTaintNodesByCondition } from './plugins/taintnodesbycondition.js';
 import { inSequence } from './sequence.js';
@@ -24,6 +25,7 @@ import { inSequence } from './sequence.js';
 const before: readonly BuiltIn[] = [
   { name: 'LimitRanger', create: createLimitRanger },
   { name: 'ServiceAccount', create: createServiceAccount },
+  { name: 'NodeRestriction', create: createNodeRestriction },
   { name: 'NodeRestriction', create: createNodeRestriction },
   { name: 'TaintNodesByCondition', create: createTaintNodesByCondition },
   { name: 'PodSecurity', create: createPodSecurity, isConfigurable: true },
