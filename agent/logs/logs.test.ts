@@ -113,7 +113,7 @@ t.test('a follow that is cut goes on behind the last line, until the container h
   /** How many lines are there at each opening, from the start. */
   const openings = [3, 3, 5, 6, 6];
   const asked: Omit<LogOptions, 'signal'>[] = [];
-  const clock = createFakeClock();
+  const clock = createFakeClock('2026-03-02T00:00:00Z');
   const source = {
     async *logs(_id: string, { signal: _, ...options }: LogOptions) {
       const upTo = openings[asked.length] ?? 0;
@@ -145,3 +145,32 @@ t.test('a follow that is cut goes on behind the last line, until the container h
   };
   for await (const { text } of followLog(gone, 'x', options, clock)) t.equal(text.toString(), 'a');
 });
+
+t.test(
+  'lines that come once more after a rotation are left out, unless the clock was set back',
+  async (t) => {
+    const at = (second: number): LogLine => ({
+      stream: 'stdout',
+      time: `2026-03-01T12:00:0${second}Z`,
+      text: Buffer.from(String(second)),
+    });
+    const source = {
+      async *logs() {
+        yield* [1, 2, 3, 3, 2, 3, 3, 3, 4].map(at);
+      },
+      inspectContainer: async () => undefined,
+    };
+    const follow = async (now: string): Promise<string> => {
+      const words: string[] = [];
+      const { signal } = new AbortController();
+      const options = { follow: true, timestamps: false, signal };
+      for await (const { text } of followLog(source, 'x', options, createFakeClock(now))) {
+        words.push(text.toString());
+        if (words.length === 9) break;
+      }
+      return words.join('');
+    };
+    t.equal(await follow('2026-03-01T12:00:05Z'), '123334');
+    t.equal(await follow('2026-03-01T12:00:02.5Z'), '123323334');
+  },
+);

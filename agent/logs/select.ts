@@ -13,7 +13,7 @@ import type { LogSelection } from './options.js';
 /** Yields one buffer per line or part of a line. Ends when the log does, or `signal` aborts. */
 export function readLog(
   runtime: LogSource,
-  request: { id: string; selection: LogSelection; clock: Pick<Clock, 'sleep'> },
+  request: { id: string; selection: LogSelection; clock: Pick<Clock, 'sleep' | 'now'> },
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   const { id, clock } = request;
