@@ -97,7 +97,6 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   await run(http);
   await run(access.rbac);
   await run(access.nodeGraph);
-  await run(access.nodeGraph);
   return {
     http,
     issuer: authentication.issuer,

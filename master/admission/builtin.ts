@@ -16,7 +16,6 @@ import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
 import { createPriority } from './plugins/priority.js';
 import { createRuntimeClass } from './plugins/runtimeclass.js';
 import { createNodeRestriction } from './plugins/noderestriction.js';
-import { createNodeRestriction } from './plugins/noderestriction.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
 import { createTaintNodesByCondition } from './plugins/taintnodesbycondition.js';
 import { inSequence } from './sequence.js';
@@ -25,7 +24,6 @@ import { inSequence } from './sequence.js';
 const before: readonly BuiltIn[] = [
   { name: 'LimitRanger', create: createLimitRanger },
   { name: 'ServiceAccount', create: createServiceAccount },
-  { name: 'NodeRestriction', create: createNodeRestriction },
   { name: 'NodeRestriction', create: createNodeRestriction },
   { name: 'TaintNodesByCondition', create: createTaintNodesByCondition },
   { name: 'PodSecurity', create: createPodSecurity, isConfigurable: true },
