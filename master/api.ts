@@ -9,6 +9,7 @@ import { type Access, createAccess } from './access.js';
 import { configurable, createBuiltInAdmission } from './admission/builtin.js';
 import { createAdmissionChain } from './admission/chain.js';
 import { readPluginConfiguration } from './admission/configuration.js';
+import { createQuotaLedger, type QuotaLedger } from './admission/plugins/quota/ledger.js';
 import { type Aggregation, createAggregation } from './aggregation/aggregation.js';
 import { type Caller, createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
@@ -37,6 +38,7 @@ export interface Api {
   issuer: TokenIssuer;
   issuer: TokenIssuer;
   customKinds: CustomKinds;
+  quotas: QuotaLedger;
   aggregation: Aggregation;
   /** Asked for the figures of work queues from now on. */
   measure(controllers: Controllers): void;
@@ -67,7 +69,8 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   const figures = new Registry();
   const configuration = await readPluginConfiguration(options.admission.configFile, configurable);
   const plugins = { ...common, options, configuration, metrics: figures };
-  const builtIn = createBuiltInAdmission(plugins, [guard, chain]);
+  const quotas = createQuotaLedger({ client, clock });
+  const builtIn = createBuiltInAdmission(plugins, [guard, chain], quotas);
   await run(builtIn);
   core.admission.use(builtIn);
   answerVirtuals(core, ways.link);
@@ -101,6 +104,7 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
     http,
     issuer: authentication.issuer,
     customKinds,
+    quotas,
     aggregation,
     measure: (given) => {
       controllers = given;

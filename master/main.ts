@@ -94,6 +94,7 @@ async function startControl(
       issueToken: served.issuer.issueLegacy,
       types: servedTypes(resources),
       customKinds: served.customKinds,
+      quotas: served.quotas,
     },
   });
   served.measure(controllers);

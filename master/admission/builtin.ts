@@ -14,6 +14,8 @@ import { createLimitRanger } from './plugins/limitranger/limitranger.js';
 import { createPersistentVolumeClaimResize } from './plugins/persistentvolumeclaimresize.js';
 import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
 import { createPriority } from './plugins/priority.js';
+import type { QuotaLedger } from './plugins/quota/ledger.js';
+import { createResourceQuota } from './plugins/quota/quota.js';
 import { createRuntimeClass } from './plugins/runtimeclass.js';
 import { createNodeRestriction } from './plugins/noderestriction.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
@@ -34,10 +36,12 @@ const before: readonly BuiltIn[] = [
   { name: 'RuntimeClass', create: createRuntimeClass },
   { name: 'DefaultIngressClass', create: createDefaultIngressClass },
 ];
-const after: readonly BuiltIn[] = [];
+const after = (quotas: QuotaLedger): readonly BuiltIn[] => [
+  { name: 'ResourceQuota', create: (deps) => createResourceQuota(deps, quotas) },
+];
 
 /** Which of them `--admission-control-config-file` may speak of. */
-export const configurable: readonly string[] = [...before, ...after]
+export const configurable: readonly string[] = before
   .filter(({ isConfigurable }) => isConfigurable)
   .map(({ name }) => name);
 
@@ -48,16 +52,18 @@ export const configurable: readonly string[] = [...before, ...after]
 export function createBuiltInAdmission(
   given: Omit<PluginDeps, 'informers'>,
   configured: readonly Admission[],
+  quotas: QuotaLedger,
 ): Admission & Component {
   const { client, clock } = given;
   const log = given.log.child({ component: 'admission' });
   const informers = createInformers({ client, clock, log });
   const deps: PluginDeps = { ...given, log, informers };
-  const isChosen = chosen(given.options.admission, [...before, ...after]);
+  const last = after(quotas);
+  const isChosen = chosen(given.options.admission, [...before, ...last]);
   const make = (plugins: readonly BuiltIn[]): Admission[] =>
     plugins.filter(isChosen).map(({ create }) => create(deps));
   return {
-    ...inSequence([...make(before), ...configured, ...make(after)]),
+    ...inSequence([...make(before), ...configured, ...make(last)]),
     name: 'built-in-admission',
     async start(signal) {
       await informers.start(signal);

@@ -12,6 +12,7 @@ import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow, startAll, stopAll } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { TokenIssuer } from '../auth/authn/issuer.js';
+import type { QuotaLedger } from '../admission/plugins/quota/ledger.js';
 import type { CustomKinds } from '../registry/custom/serving.js';
 import { type FollowedTypes, fixedTypes } from '../resources/followed.js';
 import { type CertificatesControllerOptions, createCertificatesController } from './certificates.js';
@@ -30,6 +31,7 @@ import { createNodeLifecycleController } from './nodelifecycle.js';
 import { createRootCaController, createServiceAccountController } from './pernamespace.js';
 import { createPodGcController } from './podgc.js';
 import { createReplicaSetController } from './replicaset.js';
+import { createResourceQuotaController } from './resourcequota.js';
 import { createTaintEvictionController } from './tainteviction.js';
 import { createTokenCleaner } from './tokencleaner.js';
 import { createTokenSecretsController } from './tokensecrets.js';
@@ -60,6 +62,8 @@ export interface ControllersOptions {
   signer?: Pick<CertificatesControllerOptions, 'authority' | 'lifetimeMs' | 'reservedIps'>;
   /** The kinds whose objects are collected with their namespace and owners; all we know by default. */
   types?: FollowedTypes;
+  /** Through which admission charges quotas; without it their status stays as it is. */
+  quotas?: QuotaLedger;
   /** What CustomResourceDefinitions are served by; without it they stay as they are. */
   customKinds?: CustomKinds;
 }
@@ -141,6 +145,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
       orphanGraceMs: options.podOrphanGraceMs ?? 40_000,
     }),
     createEphemeralVolumeController(context),
+    ...(options.quotas ? [createResourceQuotaController(context, types, options.quotas)] : []),
     createVolumeBinder(context),
     ...(options.customKinds ? [createDefinitionController(context, options.customKinds)] : []),
     createNamespaceController(context, types),

@@ -28,7 +28,7 @@ export interface AdmissionRequest {
   options: Readonly<Record<string, unknown>> | undefined;
   context: RequestContext;
   /**
-   * In `validate` of what the registry itself stores: calls back when the write is done, with true once it can be read;
+   * In `validate` of a CREATE or UPDATE of what is stored: calls back when that is done, with true once it can be read;
    * with false when nothing was written after all.
    */
   onSettled?(listener: (written: boolean) => void): void;
