@@ -18,6 +18,7 @@ import {
   type RawFlags,
   wrongFlag,
 } from '../src/host/config.js';
+import { type ListenOptions, listenFlags } from '../src/host/listen.js';
 import type { LogLevel } from '../src/host/log.js';
 import { type ReclaimFlags, reclaimFlags } from './eviction/flags.js';
 import { type ImageFlags, imageFlags } from './images/flags.js';
@@ -68,6 +69,7 @@ export interface AgentOptions extends ReclaimFlags, ImageFlags {
   podManifestPath: string | undefined;
   /** DNS, sysctls and seccomp of pods. */
   podConfig: PodConfig;
+  listen: ListenOptions;
   logLevel: LogLevel;
 }
 
@@ -102,6 +104,7 @@ export function parseAgentOptions(raw: RawFlags): AgentOptions {
     podManifestPath:
       given(raw, 'pod-manifest-path') === undefined ? undefined : pathFlag(raw, 'pod-manifest-path', ''),
     podConfig: parsePodConfig(raw),
+    listen: listenFlags(raw),
     logLevel: logLevelFlag(raw),
   };
 }

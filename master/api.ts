@@ -162,6 +162,7 @@ async function createHttp(core: Core, access: Access, pages: Pages): Promise<Htt
     agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
     bindAddress: options.bindAddress,
     port: options.securePort,
+    ...options.listen,
     serverAddress: address,
     descriptions: await readDescriptions(),
     healthChecks: [{ name: 'store', check: () => store.healthy() }],

@@ -14,6 +14,7 @@ import {
   type RawFlags,
   wrongFlag,
 } from '../src/host/config.js';
+import { type ListenOptions, listenFlags } from '../src/host/listen.js';
 import type { LogLevel } from '../src/host/log.js';
 import { type AdmissionOptions, admissionOptions } from './admission/options.js';
 import { type AuditOptions, auditOptions } from './audit/options.js';
@@ -42,6 +43,7 @@ export interface MasterOptions {
   audit: AuditOptions | undefined;
   certificates: CertificateOptions;
   authentication: AuthenticationOptions;
+  listen: ListenOptions;
   logLevel: LogLevel;
 }
 
@@ -62,6 +64,7 @@ export function parseMasterOptions(raw: RawFlags): MasterOptions {
     audit: auditOptions(raw),
     certificates: certificateOptions(raw),
     authentication: authenticationOptions(raw),
+    listen: listenFlags(raw),
     logLevel: logLevelFlag(raw),
   };
 }

@@ -49,10 +49,12 @@ export async function startServer(base: Base, input: ServerInput): Promise<void>
     probeResults: () => pods.probeResults(),
     started: { source: caches.ownPods, clock, signal },
     operations,
+    certificates: membership.figures,
   });
   const server = createAgentServer({
     port: options.agentPort,
     address: options.bindAddress,
+    listen: options.listen,
     tls: {
       key: () => credentials.serving.key,
       cert: () => credentials.serving.cert,
@@ -67,5 +69,5 @@ export async function startServer(base: Base, input: ServerInput): Promise<void>
     log,
   });
   await start(server);
-  await membership.startRenewal(() => server.reloadCertificates());
+  await membership.startRenewal(caches.recorder, () => server.reloadCertificates());
 }

@@ -4,10 +4,10 @@
  *
  * It does not terminate what is under way unless it is stopped; a stop cuts every connection.
  */
-import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -15,8 +15,11 @@ import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { Pod } from '../../src/api/types.js';
 import { type Clock, systemClock } from '../../src/host/clock.js';
 import { type Component, type Health, healthyNow } from '../../src/host/component.js';
+import { ConnectionGuard } from '../../src/host/connections.js';
 import { sendAtOnce } from '../../src/host/join.js';
+import type { ListenOptions } from '../../src/host/listen.js';
 import type { Logger } from '../../src/host/log.js';
+import { defaultTls } from '../../src/host/tls.js';
 import { parseLogSelection } from '../logs/options.js';
 import { readLog } from '../logs/select.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -34,6 +37,7 @@ export interface AgentServerOptions {
   port: number;
   /** All addresses by default. */
   address?: string;
+  listen?: ListenOptions;
   /** PEM; called at start and at every `reloadCertificates`. */
   tls: { key(): string; cert(): string; clientCa(): string };
   access: CheckAccess;
@@ -59,6 +63,16 @@ export interface AgentServerOptions {
   clock?: Clock;
 }
 
+/** No request to an agent has a body worth mentioning. */
+const requestLimits = {
+  maxHeaderSize: 64 * 1024,
+  headersTimeout: 15_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 3_000,
+  // Longer than the master keeps idle connections, so that it never writes into one that is being closed.
+  keepAliveTimeout: 75_000,
+};
+
 export interface AgentServer extends Component {
   /** Where it listens, after `start`; for port 0. */
   readonly port: number;
@@ -81,12 +95,14 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     log,
     findContainer: (target) => find(target, false),
   });
+  const guard = new ConnectionGuard({ clock, log, limits: options.listen?.connections });
   /** Connections that are no longer the HTTP server's. */
   const taken = new Set<Duplex>();
   let server: Server | undefined;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     await options.access(request);
+    guard.known(request.socket);
     const route = parseRoute(request.url ?? '/');
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const isCommand = route.to === 'exec' || route.to === 'attach' || route.to === 'portForward';
@@ -154,6 +170,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     socket.on('error', (err) => log.debug({ err }, 'connection of a client failed'));
     const admit = async (): Promise<void> => {
       await options.access(request);
+      guard.known(request.socket);
       await serve();
     };
     admit().catch((err: unknown) => {
@@ -163,12 +180,10 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   }
 
   const tlsOptions = (): ServerOptions => ({
+    ...(options.listen?.tls ?? defaultTls),
     key: options.tls.key(),
     cert: options.tls.cert(),
     ca: options.tls.clientCa(),
-    minVersion: 'TLSv1.2',
-    // A resumed session does not show its certificate again; so each connection makes its own.
-    secureOptions: constants.SSL_OP_NO_TICKET,
   });
 
   return {
@@ -179,9 +194,11 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     },
     async start(signal: AbortSignal): Promise<void> {
       // Who has no certificate is let as far as the answer 401, as kubelet does.
-      server = createServer({ ...tlsOptions(), requestCert: true, rejectUnauthorized: false }, onRequest);
-      // Longer than the master keeps idle connections, so that it never writes into one that is being closed.
-      server.keepAliveTimeout = 75_000;
+      server = createServer(
+        { ...tlsOptions(), ...requestLimits, requestCert: true, rejectUnauthorized: false },
+        onRequest,
+      );
+      guard.watch(server);
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
         takeOver(request, socket, () => upgrades.serve({ request, socket, head })),
       );
@@ -189,6 +206,9 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
         takeOver(request, socket, () => serveConnect(dialer, { request, socket, head })),
       );
       server.on('tlsClientError', (err) => log.debug({ err }, 'TLS handshake failed'));
+      server.on('clientError', (error: Error & { code?: string }, socket: Duplex) =>
+        refuseConnection(guard, error, socket as Socket),
+      );
       server.listen({ port: options.port, ...(options.address && { host: options.address }) });
       await once(server, 'listening', { signal });
     },
@@ -197,6 +217,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       if (!server?.listening) return;
       const closed = once(server, 'close');
       server.close();
+      guard.close();
       for (const socket of taken) socket.destroy();
       server.closeAllConnections();
       await closed;
@@ -207,6 +228,19 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
         : { ok: false, reason: 'the HTTPS server does not listen' },
     reloadCertificates: () => server?.setSecureContext(tlsOptions()),
   };
+}
+
+/** What never became a request is answered on the bare socket, then closed. */
+function refuseConnection(guard: ConnectionGuard, error: Error & { code?: string }, socket: Socket): void {
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  if (isLate) guard.wasCut('headers', socket.remoteAddress);
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const line = isLate ? '408 Request Timeout' : '400 Bad Request';
+  socket.write(`HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  socket.destroySoon();
 }
 
 /** `work` with a signal that aborts when the client goes away. */
