@@ -47,3 +47,21 @@ t.test('any name survives the way through a URL, and none becomes a path', async
     }),
   );
 });
+
+t.test('a list of one object is known by its name, however the selector is written', async (t) => {
+  const rows: [string, string | undefined][] = [
+    ['metadata.name=a', 'a'],
+    ['type=x,metadata.name==a', 'a'],
+    ['metadata.name=', undefined],
+    ['metadata.name!=a', undefined],
+    ['type!=x\\,metadata.name=a', undefined],
+    ['type!=x\\\\,metadata.name=a', 'a'],
+    ['metadata.name=a\\,b', 'a,b'],
+    ['xmetadata.name=a', undefined],
+    ['metadata.name=a,b', undefined],
+  ];
+  for (const [selector, name] of rows) {
+    const { target } = parseRequest('GET', `/api/v1/secrets?fieldSelector=${encodeURIComponent(selector)}`);
+    t.equal(target?.name, name, selector);
+  }
+});

@@ -6,6 +6,7 @@
  * `/api/v1/watch/...` paths are not resources and answer 404.
  */
 import { badRequest } from '../../src/api/errors.js';
+import { parseFieldSelector } from '../../src/api/selectors.js';
 
 /** `verb` is a Kubernetes verb for resources, the lowercase HTTP method else. */
 export interface RequestInfo {
@@ -59,10 +60,26 @@ export function parseRequest(method: string, url: string): RequestInfo {
   const path = rawPath.includes('%') ? `/${segments.join('/')}` : rawPath;
   const verb = target ? resourceVerb(method, target, query) : method.toLowerCase();
   if (target && (verb === 'list' || verb === 'watch') && target.name === undefined) {
-    const name = /(?:^|,)metadata\.name==?([^,]+)/.exec(query.get('fieldSelector') ?? '')?.[1];
+    const name = selectedName(query.get('fieldSelector'));
     return { method, path, query, verb, target: name === undefined ? target : { ...target, name } };
   }
   return { method, path, query, verb, target };
+}
+
+/**
+ * The name that a selector asks for: who may read one object by its name may also list and watch it so. Read as the list
+ * itself reads it, since a comma may be escaped; what cannot be read is refused there.
+ */
+function selectedName(selector: string | null): string | undefined {
+  if (!selector?.includes('metadata.name')) return undefined;
+  try {
+    const terms = parseFieldSelector(selector);
+    return (
+      terms.find(({ field, operator }) => field === 'metadata.name' && operator === '=')?.value || undefined
+    );
+  } catch {
+    return undefined;
+  }
 }
 
 /** Boolean query parameters: absent, `0` and `false` are false, anything else is true (apimachinery conversion). */
