@@ -188,7 +188,7 @@ t.test('labels of a namespace must be readable', async (t) => {
   });
   await bed.client.create(namespaces, labelled('n', { enforce: 'baseline' }));
   await t.rejects(bed.client.update(namespaces, labelled('n', { enforce: 'Baseline' })), {
-    reason: 'Invalid',
+    code: 422,
   });
 });
 
