@@ -7,18 +7,25 @@ import type { Component } from '../../src/host/component.js';
 import type { Admission } from '../registry/admission.js';
 import { type BuiltIn, chosen } from './choice.js';
 import type { PluginDeps } from './plugin.js';
+import {
+  createCertificateApproval,
+  createCertificateSigning,
+  createCertificateSubjectRestriction,
+} from './plugins/certificates.js';
 import { createDefaultIngressClass } from './plugins/defaultingressclass.js';
 import { createDefaultStorageClass } from './plugins/defaultstorageclass.js';
 import { createDefaultTolerationSeconds } from './plugins/defaulttolerationseconds.js';
+import { createEventRateLimit } from './plugins/eventratelimit/eventratelimit.js';
 import { createLimitRanger } from './plugins/limitranger/limitranger.js';
+import { createNodeRestriction } from './plugins/noderestriction.js';
 import { createPersistentVolumeClaimResize } from './plugins/persistentvolumeclaimresize.js';
 import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
 import { createPriority } from './plugins/priority.js';
 import type { QuotaLedger } from './plugins/quota/ledger.js';
 import { createResourceQuota } from './plugins/quota/quota.js';
 import { createRuntimeClass } from './plugins/runtimeclass.js';
-import { createNodeRestriction } from './plugins/noderestriction.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
+import { createStorageObjectInUseProtection } from './plugins/storageobjectinuseprotection.js';
 import { createTaintNodesByCondition } from './plugins/taintnodesbycondition.js';
 import { inSequence } from './sequence.js';
 
@@ -31,9 +38,14 @@ const before: readonly BuiltIn[] = [
   { name: 'PodSecurity', create: createPodSecurity, isConfigurable: true },
   { name: 'Priority', create: createPriority },
   { name: 'DefaultTolerationSeconds', create: createDefaultTolerationSeconds },
+  { name: 'EventRateLimit', create: createEventRateLimit, isConfigurable: true },
   { name: 'DefaultStorageClass', create: createDefaultStorageClass },
+  { name: 'StorageObjectInUseProtection', create: createStorageObjectInUseProtection },
   { name: 'PersistentVolumeClaimResize', create: createPersistentVolumeClaimResize },
   { name: 'RuntimeClass', create: createRuntimeClass },
+  { name: 'CertificateApproval', create: createCertificateApproval },
+  { name: 'CertificateSigning', create: createCertificateSigning },
+  { name: 'CertificateSubjectRestriction', create: createCertificateSubjectRestriction },
   { name: 'DefaultIngressClass', create: createDefaultIngressClass },
 ];
 const after = (quotas: QuotaLedger): readonly BuiltIn[] => [
