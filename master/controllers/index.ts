@@ -32,6 +32,7 @@ import { createRootCaController, createServiceAccountController } from './pernam
 import { createPodGcController } from './podgc.js';
 import { createReplicaSetController } from './replicaset.js';
 import { createResourceQuotaController } from './resourcequota.js';
+import { createStorageProtection } from './storageprotection.js';
 import { createTaintEvictionController } from './tainteviction.js';
 import { createTokenCleaner } from './tokencleaner.js';
 import { createTokenSecretsController } from './tokensecrets.js';
@@ -147,6 +148,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
     createEphemeralVolumeController(context),
     ...(options.quotas ? [createResourceQuotaController(context, types, options.quotas)] : []),
     createVolumeBinder(context),
+    ...createStorageProtection(context),
     ...(options.customKinds ? [createDefinitionController(context, options.customKinds)] : []),
     createNamespaceController(context, types),
     createGarbageCollector(context, types),

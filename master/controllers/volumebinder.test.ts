@@ -150,6 +150,10 @@ void t.test('binds, waits for a consumer, loses and releases', async (t) => {
   t.equal(await phaseOfClaim('three'), 'Bound');
   await client.delete(persistentVolumes, { name: 'b' });
   await turn();
+  t.equal(await phaseOf('b'), 'Bound', 'protected');
+  const byForce = { type: 'merge' as const, body: { metadata: { finalizers: null } } };
+  await client.patch(persistentVolumes, { name: 'b' }, byForce);
+  await turn();
   t.equal(await phaseOfClaim('three'), 'Lost');
 });
 

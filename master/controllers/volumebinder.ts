@@ -4,9 +4,10 @@
  */
 import { persistentVolumeClaims, persistentVolumes, storageClasses } from '../../src/api/kinds.js';
 import { keyOf, refOf } from '../../src/api/meta.js';
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../src/api/types.js';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../src/api/types.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
+import { defaultClass, storageClassDefault } from '../registry/kinds/defaultclass.js';
 import { type ControllerContext, podInformer } from './context.js';
 import {
   bindCompleted,
@@ -14,7 +15,9 @@ import {
   boundStatus,
   boundVolume,
   chooseVolume,
+  claimsOfPod,
   classOf,
+  hasClass,
   isFor,
   phaseOfVolume,
 } from './volumeplan.js';
@@ -46,14 +49,25 @@ export function createVolumeBinder(context: ControllerContext): Controller {
     if (!claim || claim.metadata.deletionTimestamp) return;
     const named = claim.spec?.volumeName;
     const volume = named ? volumes.getByKey(named) : free(claim);
-    if (!volume) return named ? lost(claim, named) : explain(claim);
+    if (!volume && named) return lost(claim, named);
+    if (!volume) return (await giveDefaultClass(claim)) ? undefined : explain(claim);
     if (volume.spec?.claimRef && !isFor(volume, claim)) return;
     await bind(volume, claim);
   }
 
+  /** A claim from before there was a default class gets it as soon as there is one. Answers whether it did. */
+  async function giveDefaultClass(claim: Claim): Promise<boolean> {
+    const storageClassName = hasClass(claim)
+      ? undefined
+      : defaultClass(classes.list(), storageClassDefault)?.metadata.name;
+    if (!storageClassName) return false;
+    await client.update(persistentVolumeClaims, { ...claim, spec: { ...claim.spec, storageClassName } });
+    return true;
+  }
+
   /** A class may want to know first where the claim will be used; any pod that uses it says that it will be. */
   function free(claim: Claim): Volume | undefined {
-    const className = classOf(claim, classes.list());
+    const className = classOf(claim);
     const mode = classes.getByKey(className)?.volumeBindingMode;
     if (mode === 'WaitForFirstConsumer' && podCache.byIndex('claim', keyOf(claim)).length === 0)
       return undefined;
@@ -82,7 +96,7 @@ export function createVolumeBinder(context: ControllerContext): Controller {
   }
 
   function explain(claim: Claim): void {
-    const className = classOf(claim, classes.list());
+    const className = classOf(claim);
     const found = classes.getByKey(className);
     if (
       found?.volumeBindingMode === 'WaitForFirstConsumer' &&
@@ -108,7 +122,7 @@ export function createVolumeBinder(context: ControllerContext): Controller {
   }
 
   async function syncVolume(volume: Volume | undefined): Promise<void> {
-    if (!volume || volume.metadata.deletionTimestamp) return;
+    if (!volume) return;
     const { namespace, name = '' } = volume.spec?.claimRef ?? {};
     const claim = name ? claims.get({ namespace, name }) : undefined;
     const { phase, message } = phaseOfVolume(volume, claim);
@@ -154,9 +168,3 @@ export function createVolumeBinder(context: ControllerContext): Controller {
     log,
   });
 }
-
-const claimsOfPod = ({ metadata, spec }: Pod): string[] =>
-  (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    const claim = ephemeral ? `${metadata.name}-${name}` : persistentVolumeClaim?.claimName;
-    return claim ? [`${metadata.namespace}/${claim}`] : [];
-  });

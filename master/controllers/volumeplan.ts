@@ -6,22 +6,22 @@
  */
 import { compareQuantities } from '../../src/api/quantity.js';
 import { selectorOf } from '../../src/api/selectors.js';
-import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../src/api/types.js';
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../src/api/types.js';
 
 type Volume = PersistentVolume;
 type Claim = PersistentVolumeClaim;
 
 export const bindCompleted = 'pv.kubernetes.io/bind-completed';
 const boundByController = 'pv.kubernetes.io/bound-by-controller';
-const isDefaultClass = 'storageclass.kubernetes.io/is-default-class';
+const oldClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
 
-/** Undefined while the claim may still get a default class; '' asks for volumes without one. */
-export function classOf(claim: Claim, classes: readonly StorageClass[]): string {
-  const asked = claim.spec?.storageClassName;
-  if (asked !== undefined) return asked;
-  const defaults = classes.filter(({ metadata }) => metadata.annotations?.[isDefaultClass] === 'true');
-  return defaults[0]?.metadata.name ?? '';
-}
+/** A claim that has none may still get the default one. */
+export const hasClass = ({ metadata, spec }: Claim): boolean =>
+  spec?.storageClassName !== undefined || metadata.annotations?.[oldClassAnnotation] !== undefined;
+
+/** '' asks for volumes without a class. */
+export const classOf = ({ metadata, spec }: Claim): string =>
+  metadata.annotations?.[oldClassAnnotation] ?? spec?.storageClassName ?? '';
 
 const sizeOf = (volume: Volume): string => volume.spec?.capacity?.['storage'] ?? '0';
 
@@ -53,7 +53,7 @@ export function chooseVolume(
   volumes: readonly Volume[],
   className: string,
 ): Volume | undefined {
-  const kept = volumes.find((volume) => isFor(volume, claim));
+  const kept = volumes.find((volume) => isFor(volume, claim) && !volume.metadata.deletionTimestamp);
   if (kept) return kept;
   return volumes
     .filter((volume) => !volume.spec?.claimRef && satisfies(volume, claim, className))
@@ -127,3 +127,10 @@ export function phaseOfVolume({ spec, status }: Volume, claim: Claim | undefined
     message: status?.phase === 'Failed' && status.message ? status.message : message,
   };
 }
+
+/** The keys of the claims that the pod uses, those of its ephemeral volumes too. */
+export const claimsOfPod = ({ metadata, spec }: Pod): string[] =>
+  (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
+    const claim = ephemeral ? `${metadata.name}-${name}` : persistentVolumeClaim?.claimName;
+    return claim ? [`${metadata.namespace}/${claim}`] : [];
+  });

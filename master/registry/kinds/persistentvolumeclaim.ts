@@ -82,8 +82,8 @@ function validateDataSourceRef(field: string, spec: PersistentVolumeClaimSpec): 
 }
 
 /**
- * A claim is bound once, may then grow and change its attributes class, and gets its class once, from the old
- * annotation's place.
+ * A claim is bound once, may then grow and change its attributes class, and gets its class once: from the old
+ * annotation's place, or because it had none.
  */
 function validateChange(
   { metadata, spec = {} }: Claim,
@@ -96,6 +96,9 @@ function validateChange(
     metadata.annotations?.[annotation] === undefined &&
     old.storageClassName === undefined &&
     spec.storageClassName === oldClass;
+  // From before the cluster had a default class.
+  const isFirst =
+    oldClass === undefined && old.storageClassName === undefined && Boolean(spec.storageClassName);
   const isBound = status?.phase === 'Bound';
   const errors: FieldError[] = [];
   if (!isUpgrade && metadata.annotations?.[annotation] !== oldClass)
@@ -110,6 +113,7 @@ function validateChange(
     ...old,
     ...(old.volumeName ? {} : { volumeName: spec.volumeName }),
     ...(isUpgrade ? { storageClassName: oldClass } : {}),
+    ...(isFirst ? { storageClassName: spec.storageClassName } : {}),
     ...(isBound ? { volumeAttributesClassName: spec.volumeAttributesClassName } : {}),
   };
   const [before, after] = [old, spec].map((one) => one.resources?.requests?.['storage']);
