@@ -26,7 +26,6 @@ import { createResourceQuota } from './plugins/quota/quota.js';
 import { createRuntimeClass } from './plugins/runtimeclass.js';
 import { createServiceAccount } from './plugins/serviceaccount.js';
 import { createStorageObjectInUseProtection } from './plugins/storageobjectinuseprotection.js';
-import { createStorageObjectInUseProtection } from './plugins/storageobjectinuseprotection.js';
 import { createTaintNodesByCondition } from './plugins/taintnodesbycondition.js';
 import { inSequence } from './sequence.js';
 
@@ -41,7 +40,6 @@ const before: readonly BuiltIn[] = [
   { name: 'DefaultTolerationSeconds', create: createDefaultTolerationSeconds },
   { name: 'EventRateLimit', create: createEventRateLimit, isConfigurable: true },
   { name: 'DefaultStorageClass', create: createDefaultStorageClass },
-  { name: 'StorageObjectInUseProtection', create: createStorageObjectInUseProtection },
   { name: 'StorageObjectInUseProtection', create: createStorageObjectInUseProtection },
   { name: 'PersistentVolumeClaimResize', create: createPersistentVolumeClaimResize },
   { name: 'RuntimeClass', create: createRuntimeClass },
