@@ -32,7 +32,7 @@ export async function createAccess({
   actions,
 }: Core): Promise<Access> {
   const authentication = await createAuthentication({
-    ...{ client, clock, log, address, adminToken: pki.adminToken },
+    ...{ client, clock, log, address, pki },
     options: options.authentication,
     directory: join(options.dataDir, 'master'),
   });

@@ -15,7 +15,6 @@ import { type Caller, createCaller } from './aggregation/caller.js';
 import { createPodDial } from './aggregation/poddial.js';
 import { type Audit, createAudit } from './audit/audit.js';
 import type { TokenIssuer } from './auth/authn/issuer.js';
-import type { TokenIssuer } from './auth/authn/issuer.js';
 import { createRbacGuard } from './auth/rbacguard.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
@@ -35,7 +34,6 @@ import { componentStatusesOf } from './registry/kinds/componentstatus.js';
 
 export interface Api {
   http: HttpServer;
-  issuer: TokenIssuer;
   issuer: TokenIssuer;
   customKinds: CustomKinds;
   quotas: QuotaLedger;
@@ -86,6 +84,7 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   });
   const aggregation = createAggregation({
     ...{ client, resources: registry.resources, pki, dial: ways.dial, clock, log },
+    onPkiChange: core.certificates.onChange,
   });
   await run(aggregation);
   const http = await createHttp(core, access, {
@@ -157,8 +156,11 @@ async function createHttp(core: Core, access: Access, pages: Pages): Promise<Htt
   return new HttpServer({
     ...{ registry, clock, log: log.child({ component: 'http' }), ...pages },
     authenticator: access.authentication.authenticator,
+    frontProxy: access.authentication.frontProxy,
+    anonymousPaths: access.authentication.anonymousPaths,
     authorizer: access.authorizer,
     serving: { ...pki.serving, ca: pki.ca },
+    servingFor: (serverName) => pki.servingByAuthority.get(serverName),
     agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
     bindAddress: options.bindAddress,
     port: options.securePort,

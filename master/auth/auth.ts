@@ -6,8 +6,15 @@ import type { User } from '../registry/registry.js';
 /** What a request proves of itself. Never logged. */
 export interface Credentials {
   bearerToken: string | undefined;
-  /** The verified client certificate's subject; absent when none was shown or its chain did not verify. */
-  certificate: { commonName: string; organizations: readonly string[] } | undefined;
+  /** Of the verified client certificate; absent when none was shown or its chain did not verify. */
+  certificate:
+    | {
+        commonName: string;
+        organizations: readonly string[];
+        /** Of the whole certificate, in lowercase hex: tells which one it was. */
+        sha256?: string;
+      }
+    | undefined;
 }
 
 /** Who a token speaks for, and for which of the wanted audiences it was made. */

@@ -21,14 +21,22 @@ t.test('says who may come in', async (t) => {
     401,
     'bad credentials are never anonymous',
   );
-  for (const path of ['/healthz', '/livez', '/readyz', '/version', '/livez/ping']) {
+  for (const path of ['/healthz', '/livez', '/readyz', '/version']) {
     t.equal((await api.ask('GET', path, { token: null })).code, 200, path);
   }
+  for (const [token, code] of [
+    [null, 401],
+    ['nobody-token', 403],
+    ['admin-token', 200],
+  ] as const)
+    t.equal((await api.ask('GET', '/livez/ping', { token })).code, code, 'a single check takes a permission');
   t.equal((await api.ask('GET', '/', { token: null })).code, 401);
   t.equal((await api.ask('POST', '/version', { token: null })).code, 401);
   const { client, stranger } = api.certificates;
   t.equal((await api.ask('GET', pods, { token: null, certificate: client })).code, 200);
   t.equal((await api.ask('GET', pods, { token: null, certificate: stranger })).code, 401, 'another CA');
+  t.equal((await api.ask('GET', '/healthz', { token: null, certificate: stranger })).code, 401);
+  t.equal((await api.ask('GET', pods, { certificate: stranger })).code, 200, 'the token counts');
 });
 
 t.test('a browser offers its token as a WebSocket subprotocol', async (t) => {

@@ -1,16 +1,17 @@
 /**
  * 1. Who asks and may they: the TLS socket and headers -> a `User`, then the authorizer's decision.
  *
- * A client certificate counts only when its chain verified against the cluster CA and only while it is valid; it is
- * read once per connection. Without credentials only health and version are answered; credentials that nobody
- * recognises are always 401.
+ * In kube-apiserver's order: what a front proxy says in headers, the client certificate, the bearer token. Without any of
+ * them only health and version are answered; credentials that nobody recognises are always 401.
  */
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { ApiError, forbidden, unauthorized } from '../../src/api/errors.js';
 import type { Clock } from '../../src/host/clock.js';
-import type { Authenticator, Authorizer, Credentials, Decision } from '../auth/auth.js';
+import type { Authenticator, Authorizer, Decision } from '../auth/auth.js';
+import { type FrontProxyHeaders, userOfHeaders } from '../auth/authn/frontproxy.js';
 import type { User } from '../registry/registry.js';
+import type { ClientCertificates, Proof } from './clientcertificate.js';
 import { type Impersonated, impersonation } from './impersonation.js';
 import type { RequestInfo } from './request.js';
 
@@ -25,41 +26,45 @@ export interface Witness {
 
 export const anonymous: User = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
-const publicPath = /^\/(?:healthz|livez|readyz|version)(?:\/|$)/;
+/** What needs no permission; single checks (`/livez/store`) do, of anonymous and known users alike. */
+const alwaysAllowed: ReadonlySet<string> = new Set([
+  '/healthz',
+  '/livez',
+  '/readyz',
+  '/version',
+  '/version/',
+]);
 
 const selecting: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
 
-interface SocketCertificate {
-  certificate: NonNullable<Credentials['certificate']>;
-  validUntilMs: number;
+export interface IdentityOptions {
+  authenticator: Authenticator;
+  authorizer: Authorizer;
+  clock: Pick<Clock, 'now'>;
+  certificates: ClientCertificates;
+  /** What front proxies say users in; nobody is one without. */
+  frontProxy?: FrontProxyHeaders | undefined;
+  /** Where requests without credentials may go, as far as the authorizer lets them: health and version by default. */
+  anonymousPaths?: ReadonlySet<string> | undefined;
 }
 
 export class Identity {
-  readonly #authenticator: Authenticator;
+  readonly #options: IdentityOptions;
   readonly #authorizer: Authorizer;
-  readonly #clock: Clock;
-  readonly #certificates = new WeakMap<TLSSocket, SocketCertificate | 'none'>();
 
-  constructor(options: { authenticator: Authenticator; authorizer: Authorizer; clock: Clock }) {
-    this.#authenticator = options.authenticator;
+  constructor(options: IdentityOptions) {
+    this.#options = options;
     this.#authorizer = options.authorizer;
-    this.#clock = options.clock;
   }
 
   /** Throws 401 and 403. */
   async admit(raw: IncomingMessage, info: RequestInfo, witness?: Witness): Promise<User> {
-    const credentials = this.#credentials(raw);
     // Most answers are there at once: waiting for them would cost every request a turn.
-    const found = this.#authenticator.authenticate(credentials);
+    const found = this.#authenticate(raw, info);
     const user = found instanceof Promise ? await found : found;
-    if (!user) {
-      const isAnonymous = raw.headers.authorization === undefined && !credentials.certificate;
-      const isRead = info.method === 'GET' || info.method === 'HEAD';
-      if (!isAnonymous || !isRead || !publicPath.test(info.path)) throw unauthorized();
-      witness?.authenticated(anonymous, info);
-      return anonymous;
-    }
+    if (!user) throw unauthorized();
     witness?.authenticated(user, info);
+    if (user === anonymous && alwaysAllowed.has(info.path)) return anonymous;
     const wanted = impersonation(raw);
     if (wanted) await this.#mayImpersonate(user, wanted.asks);
     const actor = wanted?.user ?? user;
@@ -95,22 +100,30 @@ export class Identity {
     });
   }
 
-  #credentials(raw: IncomingMessage): Credentials {
-    return {
-      bearerToken: bearerToken(raw.headers.authorization) ?? protocolToken(raw),
-      certificate: this.#certificate(raw.socket),
-    };
+  #authenticate(raw: IncomingMessage, info: RequestInfo): Promise<User | undefined> | User | undefined {
+    const { authenticator, frontProxy } = this.#options;
+    const proof = this.#proofOf(raw.socket);
+    if (proof.kind === 'frontProxy' && frontProxy) {
+      const user = userOfHeaders(raw.headersDistinct, frontProxy);
+      if (user) return user;
+    }
+    const certificate = proof.kind === 'user' ? proof.certificate : undefined;
+    const token = bearerToken(raw.headers.authorization) ?? protocolToken(raw);
+    if (certificate || token !== undefined)
+      return authenticator.authenticate({ bearerToken: token, certificate });
+    const showsNothing = proof.kind === 'none' && raw.headers.authorization === undefined;
+    return showsNothing && this.#mayBeAnonymous(info) ? anonymous : undefined;
   }
 
-  #certificate(socket: unknown): Credentials['certificate'] {
-    if (!(socket instanceof TLSSocket)) return undefined;
-    let known = this.#certificates.get(socket);
-    if (known === undefined) {
-      known = readCertificate(socket);
-      this.#certificates.set(socket, known);
-    }
-    if (known === 'none' || known.validUntilMs < this.#clock.now().getTime()) return undefined;
-    return known.certificate;
+  #mayBeAnonymous({ method, path }: RequestInfo): boolean {
+    const { anonymousPaths = alwaysAllowed } = this.#options;
+    return (method === 'GET' || method === 'HEAD') && anonymousPaths.has(path);
+  }
+
+  #proofOf(socket: unknown): Proof {
+    if (!(socket instanceof TLSSocket)) return { kind: 'none' };
+    const { certificates, clock } = this.#options;
+    return certificates.of(socket, clock.now().getTime());
   }
 }
 
@@ -135,19 +148,6 @@ function protocolToken(raw: IncomingMessage): string | undefined {
   raw.headers['sec-websocket-protocol'] = others.join(', ');
   return Buffer.from(token.slice(tokenProtocol.length), 'base64url').toString();
 }
-
-function readCertificate(socket: TLSSocket): SocketCertificate | 'none' {
-  if (!socket.authorized) return 'none';
-  const { subject, valid_to: validTo } = socket.getPeerCertificate();
-  if (!subject) return 'none';
-  const commonName = first(subject.CN);
-  if (!commonName) return 'none';
-  const organizations = [subject.O ?? []].flat();
-  return { certificate: { commonName, organizations }, validUntilMs: Date.parse(validTo) };
-}
-
-const first = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value;
 
 /** `pods "web" is forbidden: User "x" cannot get resource "pods/log" in API group "" in the namespace "default"`. */
 function forbiddenRequest(

@@ -23,10 +23,12 @@ import type { Aggregator } from '../aggregation/aggregator.js';
 import { createRemoteKinds } from '../aggregation/remotekinds.js';
 import { type AuditLog, recordOf } from '../audit/log.js';
 import type { Authenticator, Authorizer } from '../auth/auth.js';
+import type { FrontProxyHeaders } from '../auth/authn/frontproxy.js';
 import type { RequestStats } from '../metrics/requests.js';
 import type { Registry } from '../registry/registry.js';
 import { type AgentCredentials, AgentLink } from './agentlink.js';
 import { Backends } from './backends.js';
+import { ClientCertificates, type ClientTrust } from './clientcertificate.js';
 import { Dispatcher } from './dispatch.js';
 import { Documents, type MoreDocuments } from './documents.js';
 import type { HealthCheck } from './health.js';
@@ -59,6 +61,10 @@ export interface HttpServerOptions {
   connections?: Partial<ConnectionLimits>;
   /** Another certificate for clients that ask for a server of this name. */
   servingFor?(serverName: string): { cert: string; key: string } | undefined;
+  /** Who is believed to name users in headers; asked again at each renewal. Nobody is without. */
+  frontProxy?(): FrontProxyHeaders & NonNullable<ClientTrust['frontProxies']>;
+  /** Where requests without credentials may go; to health and version by default. */
+  anonymousPaths?: ReadonlySet<string> | undefined;
   /** What the master shows agents when it connects to them. */
   agentCredentials: () => AgentCredentials;
   bindAddress: string;
@@ -93,6 +99,7 @@ export class HttpServer implements Component {
   readonly name = 'http';
   readonly #options: HttpServerOptions;
   readonly #app: FastifyInstance<Server>;
+  readonly #certificates: ClientCertificates;
   readonly #identity: Identity;
   readonly #dispatcher: Dispatcher;
   readonly #link: AgentLink;
@@ -105,7 +112,12 @@ export class HttpServer implements Component {
   constructor(options: HttpServerOptions) {
     this.#options = options;
     const { registry, serving } = options;
-    this.#identity = new Identity(options);
+    this.#certificates = new ClientCertificates(this.#trust(serving));
+    this.#identity = new Identity({
+      ...options,
+      certificates: this.#certificates,
+      frontProxy: options.frontProxy?.(),
+    });
     this.#link = new AgentLink(options.agentCredentials);
     this.#backends = new Backends({ registry, link: this.#link });
     const documents = new Documents({
@@ -133,7 +145,7 @@ export class HttpServer implements Component {
     this.#patience = new Patience(options.clock, (why, address) => this.#guard.wasCut(why, address));
     this.#app = fastify<Server>({
       https: {
-        ...listenerOptions(serving, this.#tls()),
+        ...listenerOptions(this.#offered(serving), this.#tls()),
         SNICallback: (serverName, tell) => this.#answerName(serverName, tell),
       },
       keepAliveTimeout: keepAliveTimeoutMs,
@@ -183,15 +195,25 @@ export class HttpServer implements Component {
     return this.#app.server.address() as AddressInfo;
   }
 
-  /** New connections use the renewed certificate. */
+  /** New connections use the renewed certificate; what was shown on others is judged anew. */
   renew(serving: ServingCredentials): void {
-    this.#app.server.setSecureContext({ ...serving, ...this.#tls() });
+    this.#app.server.setSecureContext({ ...this.#offered(serving), ...this.#tls() });
+    this.#certificates.trust(this.#trust(serving));
   }
 
   #answerName(serverName: string, tell: (error: Error | null, context?: SecureContext) => void): void {
     const found = this.#options.servingFor?.(serverName);
     if (found) tell(null, createSecureContext({ ...found, ...this.#tls() }));
     else tell(null);
+  }
+
+  #trust({ ca: clients }: ServingCredentials): ClientTrust {
+    return { clients, frontProxies: this.#options.frontProxy?.() };
+  }
+
+  /** Certificates of front proxies are asked for and checked like those of users. */
+  #offered(serving: ServingCredentials): ServingCredentials {
+    return { ...serving, ca: `${serving.ca}${this.#options.frontProxy?.().ca ?? ''}` };
   }
 
   #tls(): TlsSettings {

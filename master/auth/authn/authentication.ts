@@ -2,13 +2,17 @@
  * Everything that knows somebody, put together from the options: keys and issuer of service account tokens, outside
  * issuers, the webhook, and what the connection must prove. Called by `access.ts`.
  */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '../../../src/client/client.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { Component } from '../../../src/host/component.js';
 import type { Logger } from '../../../src/host/log.js';
 import type { Authenticator, TokenAuthenticator } from '../auth.js';
+import { frontProxyName, type Pki } from '../pki.js';
 import { createAuthenticator } from './authenticator.js';
+import { readAuthorities } from './chain.js';
+import type { FrontProxyHeaders } from './frontproxy.js';
 import { createTokenIssuer, type TokenIssuer } from './issuer.js';
 import { createKeyFiles } from './keyfiles.js';
 import type { AuthenticationOptions } from './options.js';
@@ -16,15 +20,26 @@ import type { AuthenticationOptions } from './options.js';
 export interface Authentication {
   issuer: TokenIssuer;
   authenticator: Authenticator & TokenAuthenticator;
+  frontProxy(): FrontProxy;
+  /** Where requests without credentials may go; the usual paths when absent. */
+  anonymousPaths: ReadonlySet<string> | undefined;
   /** Run before the API answers. */
   parts: readonly Component[];
+}
+
+/** Whose headers are believed. */
+export interface FrontProxy extends FrontProxyHeaders {
+  /** PEM. */
+  ca: string;
+  /** Any when empty. */
+  allowedNames: readonly string[];
 }
 
 export interface AuthenticationDeps {
   options: AuthenticationOptions;
   /** `<data-dir>/master`. */
   directory: string;
-  adminToken: string;
+  pki: Pick<Pki, 'adminToken' | 'frontProxy'>;
   /** host:port where others find the issuer's documents. */
   address: string;
   client: Pick<Client, 'get' | 'patch'>;
@@ -34,7 +49,7 @@ export interface AuthenticationDeps {
 
 /** Rejects when a file that the options name cannot be used. */
 export async function createAuthentication(deps: AuthenticationDeps): Promise<Authentication> {
-  const { options, adminToken, address, client, clock } = deps;
+  const { options, pki, address, client, clock } = deps;
   const log = deps.log.child({ component: 'authentication' });
   const { serviceAccounts } = options;
   const keyFiles = createKeyFiles({
@@ -51,6 +66,25 @@ export async function createAuthentication(deps: AuthenticationDeps): Promise<Au
     maxExpirationSeconds: serviceAccounts.maxExpirationSeconds,
     extendExpiration: serviceAccounts.extendExpiration,
   });
-  const authenticator = createAuthenticator({ adminToken, client, clock, log, issuer });
-  return { issuer, authenticator, parts: [keyFiles] };
+  const authenticator = createAuthenticator({
+    ...{ client, clock, log, issuer },
+    adminToken: pki.adminToken,
+  });
+  return {
+    issuer,
+    authenticator,
+    frontProxy: await frontProxyOf(options.frontProxy, pki),
+    anonymousPaths: options.anonymousAuth ? undefined : new Set(),
+    parts: [keyFiles],
+  };
+}
+
+async function frontProxyOf(
+  { caFile, allowedNames = [frontProxyName], ...headers }: AuthenticationOptions['frontProxy'],
+  pki: AuthenticationDeps['pki'],
+): Promise<() => FrontProxy> {
+  const given = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+  if (caFile !== undefined && readAuthorities(given ?? '').length === 0)
+    throw new Error(`--requestheader-client-ca-file: ${caFile} holds no certificate`);
+  return () => ({ ...headers, allowedNames, ca: given ?? pki.frontProxy.ca });
 }

@@ -100,8 +100,18 @@ export const authenticated = (user: User): User => ({
   groups: [...user.groups.filter((group) => group !== 'system:authenticated'), 'system:authenticated'],
 });
 
-const userOfCertificate = ({ commonName, organizations }: NonNullable<Credentials['certificate']>): User =>
-  authenticated({ name: commonName, groups: organizations });
+const userOfCertificate = ({
+  commonName: name,
+  organizations: groups,
+  sha256,
+}: NonNullable<Credentials['certificate']>): User =>
+  authenticated({
+    name,
+    groups,
+    ...(sha256 && { extra: { [credentialId]: [`X509SHA256=${sha256}`] } }),
+  });
+
+const credentialId = 'authentication.kubernetes.io/credential-id';
 
 const administrator = authenticated({ name: 'kubernetes-admin', groups: ['system:masters'] });
 

@@ -1,0 +1,123 @@
+/**
+ * 1. What a connection proves by its certificate: a user, a front proxy, nothing, or something nobody here believes. Called
+ * by `identity.ts` for every request; a certificate is looked at once per connection, and again when the authorities change.
+ *
+ * The TLS library has checked the chain against all authorities together. Which of them it leads to is decided here: the
+ * authority of front proxies makes no users, and that of users no front proxies.
+ */
+import { X509Certificate } from 'node:crypto';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { Credentials } from '../auth/auth.js';
+import { issuedByOneOf, readAuthorities, type Validity } from '../auth/authn/chain.js';
+
+/** PEM of the authorities, and which names are front proxies (any when empty). */
+export interface ClientTrust {
+  clients: string;
+  frontProxies?: { ca: string; allowedNames: readonly string[] } | undefined;
+}
+
+export type Proof =
+  | { kind: 'none' | 'unknown' }
+  | { kind: 'user'; certificate: NonNullable<Credentials['certificate']>; validity: Validity }
+  | { kind: 'frontProxy'; validity: Validity };
+
+interface Known {
+  proof: Proof;
+  trust: Trust;
+}
+
+interface Trust {
+  clients: X509Certificate[];
+  frontProxies: { authorities: X509Certificate[]; allowedNames: readonly string[] };
+}
+
+const none: Proof = { kind: 'none' };
+const unknown: Proof = { kind: 'unknown' };
+const maxRemembered = 1000;
+
+export class ClientCertificates {
+  #trust: Trust;
+  readonly #known = new WeakMap<TLSSocket, Known>();
+  /** What stood between a certificate and its authority, by fingerprint: a resumed session does not say it again. */
+  readonly #between = new Map<string, X509Certificate[]>();
+
+  constructor(trust: ClientTrust) {
+    this.#trust = readTrust(trust);
+  }
+
+  trust(trust: ClientTrust): void {
+    this.#trust = readTrust(trust);
+  }
+
+  of(socket: TLSSocket, nowMs: number): Proof {
+    let known = this.#known.get(socket);
+    if (known?.trust !== this.#trust) {
+      known = { proof: this.#prove(socket), trust: this.#trust };
+      this.#known.set(socket, known);
+    }
+    const { proof } = known;
+    if (!('validity' in proof)) return proof;
+    const { fromMs, untilMs } = proof.validity;
+    return nowMs < fromMs || nowMs > untilMs ? unknown : proof;
+  }
+
+  #prove(socket: TLSSocket): Proof {
+    const leaf = socket.getPeerX509Certificate();
+    if (!leaf) return none;
+    if (!socket.authorized) return unknown;
+    const { commonName, organizations } = namesOf(leaf);
+    if (!commonName) return unknown;
+    const { clients, frontProxies } = this.#trust;
+    const between = this.#intermediates(socket, leaf);
+    const asUser = issuedByOneOf(clients, leaf, between);
+    if (asUser) {
+      const sha256 = leaf.fingerprint256.replaceAll(':', '').toLowerCase();
+      return { kind: 'user', certificate: { commonName, organizations, sha256 }, validity: asUser };
+    }
+    const { authorities, allowedNames } = frontProxies;
+    const isNamed = allowedNames.length === 0 || allowedNames.includes(commonName);
+    const asProxy = isNamed ? issuedByOneOf(authorities, leaf, between) : undefined;
+    return asProxy ? { kind: 'frontProxy', validity: asProxy } : unknown;
+  }
+
+  #intermediates(socket: TLSSocket, leaf: X509Certificate): X509Certificate[] {
+    const presented = chainOf(socket.getPeerCertificate(true));
+    if (presented.length === 0) return this.#between.get(leaf.fingerprint256) ?? [];
+    this.#between.set(leaf.fingerprint256, presented);
+    const [oldest] = this.#between.keys();
+    if (this.#between.size > maxRemembered && oldest !== undefined) this.#between.delete(oldest);
+    return presented;
+  }
+}
+
+const readTrust = ({ clients, frontProxies }: ClientTrust): Trust => ({
+  clients: readAuthorities(clients),
+  frontProxies: {
+    authorities: readAuthorities(frontProxies?.ca ?? ''),
+    allowedNames: frontProxies?.allowedNames ?? [],
+  },
+});
+
+/** What is above the leaf and is not its own issuer. */
+function chainOf(leaf: DetailedPeerCertificate): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  const seen = new Set<string>([leaf.fingerprint256]);
+  for (let above = leaf.issuerCertificate; above?.raw; above = above.issuerCertificate) {
+    if (seen.has(above.fingerprint256)) break;
+    seen.add(above.fingerprint256);
+    const certificate = new X509Certificate(above.raw);
+    if (certificate.subject !== certificate.issuer) chain.push(certificate);
+  }
+  return chain;
+}
+
+/** A certificate with several common names has none: whoever reads another one of them would take it for another user. */
+function namesOf(leaf: X509Certificate): { commonName: string; organizations: string[] } {
+  const { subject } = leaf.toLegacyObject();
+  const commonName: string | string[] | undefined = subject?.CN;
+  const organizations: string | string[] | undefined = subject?.O;
+  return {
+    commonName: typeof commonName === 'string' ? commonName : '',
+    organizations: [organizations ?? []].flat(),
+  };
+}
