@@ -84,6 +84,7 @@ async function startControl(
       clusterCidr: options.clusterCidr,
       nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriodMs,
       defaultEvictionSeconds: options.defaultEvictionSeconds,
+      server: () => `https://${addressOf(api)}`,
       caPem: () => pki.ca,
       onCaChange: certificates.onChange,
       signer: {

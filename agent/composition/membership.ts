@@ -4,10 +4,14 @@
  */
 import { join } from 'node:path';
 import type { Client } from '../../src/client/client.js';
+import type { EventRecorder } from '../../src/client/events.js';
 import { createRestClient } from '../../src/client/rest.js';
 import { findNodeIp } from '../address.js';
 import { type AgentCredentials, joinCluster } from '../node/bootstrap.js';
+import { type CertificateFigures, createCertificateFigures } from '../node/bootstrap-figures.js';
 import { createRenewal } from '../node/bootstrap-renewal.js';
+import { createTrust } from '../node/bootstrap-trust.js';
+import { createExpiryWarning } from '../node/expirywarning.js';
 import { createNodeAddress, type NodeAddress } from '../node/nodeaddress.js';
 import { type Base, closing } from './base.js';
 
@@ -15,8 +19,10 @@ export interface Membership {
   address: NodeAddress;
   credentials: AgentCredentials;
   client: Client;
-  /** Keeps the certificates good; `onServing`: the one of the agent's server is another. */
-  startRenewal(onServing: () => void): Promise<void>;
+  /** What is told of the certificates. */
+  figures: CertificateFigures;
+  /** Keeps the certificates good; `onServing`: the one of the agent's server is another, or who its clients come from. */
+  startRenewal(recorder: EventRecorder, onServing: () => void): Promise<void>;
 }
 
 export async function joinMaster(base: Base): Promise<Membership> {
@@ -37,16 +43,33 @@ export async function joinMaster(base: Base): Promise<Membership> {
     userAgent: 'wherry-agent',
   });
   await start(closing('client', () => client.close()));
+  const figures = createCertificateFigures(credentials, clock);
   return {
     address,
     credentials,
     client,
-    async startRenewal(onServing) {
-      const onRenewed = (name: string): void => {
-        if (name === 'serving') onServing();
-      };
-      const renewal = createRenewal({ credentials, identity, pkiDir, client, clock, log, onRenewed });
+    figures,
+    async startRenewal(recorder, onServing) {
+      const common = { credentials, pkiDir, client, clock, log };
+      const renewal = createRenewal({
+        ...{ ...common, identity, server, token },
+        onRenewed(name) {
+          figures.renewed(name);
+          if (name === 'serving') onServing();
+          trust.enqueue('node');
+        },
+        onFailed: (name) => figures.failed(name),
+      });
+      const trust = createTrust({
+        ...{ ...common, nodeName },
+        onChange() {
+          onServing();
+          for (const name of ['client', 'serving']) renewal.enqueue(name);
+        },
+      });
       await start(renewal);
+      await start(trust);
+      await start(createExpiryWarning({ credentials, nodeName, recorder, clock }));
       address.onChange(() => renewal.enqueue('serving'));
     },
   };

@@ -2,8 +2,8 @@
  * First contact with a master nobody trusts yet: takes the certificate chain that its TLS server shows and returns the
  * authority whose hash the join token pins. Nothing but the TLS handshake is sent. Called by `bootstrap.ts`.
  */
-import { isIP } from 'node:net';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
+import { authorityServerName } from '../../src/client/jointoken.js';
 import { certificateHash, toPem } from '../../src/host/pem.js';
 
 /** The server is not the one that the token was made for. Trying again cannot help. */
@@ -15,7 +15,7 @@ const timeoutMs = 10_000;
 
 /** Resolves with the authority's certificate (PEM). `server` is `https://host:port`. */
 export async function fetchAuthority(server: string, caHash: string, signal: AbortSignal): Promise<string> {
-  const chain = await peerChain(new URL(server), signal);
+  const chain = await peerChain(new URL(server), authorityServerName(caHash), signal);
   const authority = chain.find((der) => certificateHash(der) === caHash);
   if (!authority) {
     const message = `${server} shows no certificate with the hash in the join token: wrong server, or wrong token`;
@@ -24,13 +24,14 @@ export async function fetchAuthority(server: string, caHash: string, signal: Abo
   return toPem(authority);
 }
 
-function peerChain(url: URL, signal: AbortSignal): Promise<Buffer[]> {
+function peerChain(url: URL, servername: string, signal: AbortSignal): Promise<Buffer[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return new Promise((resolve, reject) => {
     const socket = connect({
       host,
       port: Number(url.port || 443),
-      ...(isIP(host) === 0 && { servername: host }),
+      // The server may have several chains; this asks for the one with the authority.
+      servername,
       // The chain is judged by the pin, and the connection is closed before a byte of HTTP goes over it.
       rejectUnauthorized: false,
       timeout: timeoutMs,

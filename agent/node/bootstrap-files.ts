@@ -1,7 +1,8 @@
 /**
  * The agent's credentials on disk (`<data-dir>/agent/pki`, 0700, files 0600). Called by `bootstrap.ts` and the renewal.
  *
- *   ca.crt        the authority this agent trusts
+ *   ca.crt        the authorities this agent trusts, first the one that signs
+ *   ca.known      hashes of those it trusted before: the token it joined with names one of them
  *   client.pem    certificate and key in one file, so that they change together
  *   serving.pem   the same for the agent's own HTTPS server
  *   *.pending.key the key of a request that has no certificate yet; a restart goes on with it
@@ -9,14 +10,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDirectory, readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
-import { pemBlocks } from '../../src/host/pem.js';
+import { certificateHash, pemBlocks } from '../../src/host/pem.js';
 import type { KeyPair } from '../../src/host/x509.js';
 
 export type CredentialName = 'client' | 'serving';
 
 export interface CredentialFiles {
   readCa(): Promise<string | undefined>;
+  /** Those it replaces become known. */
   writeCa(ca: string): Promise<void>;
+  /** Hashes of every authority that was ever trusted here. */
+  readKnown(): Promise<string[]>;
   readPair(name: CredentialName): Promise<KeyPair | undefined>;
   /** Both end with a line break. Also removes the pending key. */
   writePair(name: CredentialName, pair: KeyPair): Promise<void>;
@@ -24,6 +28,9 @@ export interface CredentialFiles {
   writePendingKey(name: CredentialName, key: string): Promise<void>;
   removePendingKey(name: CredentialName): Promise<void>;
 }
+
+/** Of each certificate of a bundle. */
+export const hashesOf = (bundle: string): string[] => pemBlocks(bundle, 'CERTIFICATE').map(certificateHash);
 
 export async function openCredentialFiles(directory: string): Promise<CredentialFiles> {
   await ensureDirectory(directory, 0o700);
@@ -36,9 +43,20 @@ export async function openCredentialFiles(directory: string): Promise<Credential
     return bytes?.toString();
   }
 
+  const readCa = async (): Promise<string | undefined> => (await readIfExists(at('ca.crt')))?.toString();
+  const readKnown = async (): Promise<string[]> => {
+    const former = (await readIfExists(at('ca.known')))?.toString().split('\n') ?? [];
+    return [...new Set([...former.filter((hash) => hash !== ''), ...hashesOf((await readCa()) ?? '')])];
+  };
+
   return {
-    readCa: async () => (await readIfExists(at('ca.crt')))?.toString(),
-    writeCa: (ca) => writeAtomic(at('ca.crt'), ca, 0o600),
+    readCa,
+    readKnown,
+    async writeCa(ca) {
+      const known = await readKnown();
+      if (known.length > 0) await writeAtomic(at('ca.known'), `${known.join('\n')}\n`, 0o600);
+      await writeAtomic(at('ca.crt'), ca, 0o600);
+    },
     async readPair(name) {
       const text = await readSecret(at(`${name}.pem`));
       const [key] = pemBlocks(text ?? '', 'PRIVATE KEY');

@@ -15,11 +15,11 @@ import { createRestClient } from '../../src/client/rest.js';
 import { type Clock, systemClock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 import {
-  certificateHash,
   commonNameOf,
   coversNames,
-  isIssuedBy,
+  isIssuedByOneOf,
   lifetimePassed,
+  lifetimePoint,
   matchesKey,
 } from '../../src/host/pem.js';
 import type { KeyPair } from '../../src/host/x509.js';
@@ -39,9 +39,10 @@ export interface JoinOptions extends NodeIdentity {
   clock?: Clock;
 }
 
-/** All PEM. `client` and `serving` are replaced when they are renewed: read them when they are needed. */
+/** All PEM. They are replaced when they are renewed: read them when they are needed. */
 export interface AgentCredentials {
-  readonly ca: string;
+  /** Of every authority that is trusted, first the one that signs. */
+  ca: string;
   client: KeyPair;
   serving: KeyPair;
 }
@@ -60,16 +61,16 @@ export async function joinCluster(options: JoinOptions): Promise<AgentCredential
   const isGood = (pair: KeyPair | undefined): pair is KeyPair =>
     pair !== undefined &&
     matchesKey(pair.cert, pair.key) &&
-    isIssuedBy(pair.cert, ca) &&
+    isIssuedByOneOf(pair.cert, ca) &&
     lifetimePassed(pair.cert, now) < 1;
   const ensure = async (
     name: CredentialName,
-    access: () => { cert: string; key: string } | { token: string },
+    access: (found: KeyPair | undefined) => KeyPair | { token: string },
     isCurrent: (cert: string) => boolean,
   ): Promise<KeyPair> => {
     const found = await files.readPair(name);
     if (isGood(found) && isCurrent(found.cert)) return found;
-    const client = createRestClient({ server, ca, ...access() });
+    const client = createRestClient({ server, ca, ...access(found) });
     try {
       return await persist(options, () =>
         obtainCertificate({ name, identity: options, client, files, signal }),
@@ -81,7 +82,7 @@ export async function joinCluster(options: JoinOptions): Promise<AgentCredential
 
   const client = await ensure(
     'client',
-    () => ({ token: bearerOf(requireToken(token)) }),
+    (found) => ({ token: bearerOf(requireToken(token, found)) }),
     isOf(options.nodeName),
   );
   const serving = await ensure(
@@ -99,7 +100,7 @@ async function ensureAuthority(
 ): Promise<string> {
   const found = await files.readCa();
   if (found !== undefined) {
-    if (token && certificateHash(found) !== token.caHash) {
+    if (token && !(await files.readKnown()).includes(token.caHash)) {
       throw new PinMismatch(
         `${options.pkiDir} belongs to another cluster than the join token; remove it to join anew`,
       );
@@ -117,11 +118,15 @@ const isOf =
   (cert: string): boolean =>
     commonNameOf(cert) === `system:node:${nodeName}`;
 
-function requireToken(token: JoinToken | undefined): JoinToken {
-  if (!token)
-    throw new Error('this host has no valid credentials: a join token is needed (wherry token create)');
-  return token;
+function requireToken(token: JoinToken | undefined, expired?: KeyPair): JoinToken {
+  if (token) return token;
+  const why = expired
+    ? `the certificate of this node expired on ${expiryOf(expired.cert)} while the agent could not renew it`
+    : 'this host has no valid credentials';
+  throw new Error(`${why}: a join token is needed (wherry token create)`);
 }
+
+const expiryOf = (cert: string): string => new Date(lifetimePoint(cert, 1)).toISOString();
 
 /** Tries until it works; gives up when trying again cannot help. */
 async function persist<T>(
@@ -136,7 +141,14 @@ async function persist<T>(
       const isHopeless =
         error instanceof PinMismatch ||
         error instanceof RequestRefused ||
-        isReason(error, 'Unauthorized', 'Forbidden', 'Invalid', 'BadRequest');
+        isReason(error, 'Forbidden', 'Invalid', 'BadRequest');
+      if (isReason(error, 'Unauthorized') && !signal.aborted)
+        throw new Error(
+          'the master does not know the join token any more: make a new one (wherry token create)',
+          {
+            cause: error,
+          },
+        );
       if (isHopeless || signal.aborted) throw error;
       log.warn({ err: error }, 'joining did not work yet, will try again');
       await clock.sleep(backoff.next(), signal);

@@ -21,7 +21,7 @@ import { accessAttributes } from './attributes.js';
 export interface AccessOptions {
   nodeName: string;
   client: Pick<Client, 'create'>;
-  clock: Pick<Clock, 'monotonicMs'>;
+  clock: Pick<Clock, 'monotonicMs' | 'now'>;
   log: Logger;
 }
 
@@ -67,7 +67,7 @@ export function createAccess({ nodeName, client, clock, log }: AccessOptions): C
   }
 
   async function userOf(request: IncomingMessage): Promise<UserInfo> {
-    const certified = userOfCertificate(request);
+    const certified = userOfCertificate(request, clock.now());
     if (certified) return certified;
     const [, token] = /^bearer +(\S+)\s*$/i.exec(request.headers.authorization ?? '') ?? [];
     if (!token || token.length > maxTokenLength) throw unauthorized();
@@ -120,9 +120,12 @@ export function createAccess({ nodeName, client, clock, log }: AccessOptions): C
   };
 }
 
-function userOfCertificate({ socket }: IncomingMessage): UserInfo | undefined {
+function userOfCertificate({ socket }: IncomingMessage, now: Date): UserInfo | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const { CN: user, O: groups } = socket.getPeerCertificate().subject;
+  const { subject, valid_to: validTo } = socket.getPeerCertificate();
+  // A connection may outlive the certificate that it began with.
+  if (Date.parse(validTo) < now.getTime()) return undefined;
+  const { CN: user, O: groups } = subject;
   const [username] = names(user);
   return username ? { username, groups: [...names(groups), 'system:authenticated'] } : undefined;
 }

@@ -29,6 +29,8 @@ export interface MetricsPagesOptions {
   started?: Parameters<typeof registerPodStarts>[1];
   /** Around the runtime. */
   operations?: RuntimeOperations;
+  /** Of the agent's certificates. */
+  certificates?: { register(registry: Registry): void };
 }
 
 export function metricsPages(options: MetricsPagesOptions): Pages {
@@ -73,7 +75,7 @@ async function ifKnown<T>(sample: Promise<T> | undefined): Promise<T | undefined
   }
 }
 
-function ownRegistry({ nodeName, pods, started, operations }: MetricsPagesOptions): Registry {
+function ownRegistry({ nodeName, pods, started, operations, certificates }: MetricsPagesOptions): Registry {
   const registry = new Registry();
   const registers = [registry];
   registerProcessMetrics(registry);
@@ -84,5 +86,6 @@ function ownRegistry({ nodeName, pods, started, operations }: MetricsPagesOption
   registerPodCounts(registry, pods);
   if (started) registerPodStarts(registry, started);
   operations?.register(registry);
+  certificates?.register(registry);
   return registry;
 }

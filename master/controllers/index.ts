@@ -11,11 +11,12 @@ import { createInformers, type Informers } from '../../src/client/informers.js';
 import type { Clock } from '../../src/host/clock.js';
 import { type Component, healthyNow, startAll, stopAll } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
-import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { QuotaLedger } from '../admission/plugins/quota/ledger.js';
+import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { CustomKinds } from '../registry/custom/serving.js';
 import { type FollowedTypes, fixedTypes } from '../resources/followed.js';
 import { type CertificatesControllerOptions, createCertificatesController } from './certificates.js';
+import { createClusterInfoController } from './clusterinfo.js';
 import { createClusterRoleAggregationController } from './clusterroleaggregation.js';
 import type { ControllerContext } from './context.js';
 import { createDefinitionController } from './crd.js';
@@ -55,7 +56,9 @@ export interface ControllersOptions {
   terminatedPodThreshold?: number;
   /** What pods verify the API server with. */
   caPem(): string;
-  /** Told when that is another text; never by default. */
+  /** `https://host:port` for `cluster-info`; without it there is none. */
+  server?(): string;
+  /** Told when one of the two is another; never by default. */
   onCaChange?(listener: () => void): () => void;
   /** Makes the tokens of Secrets; without it these stay empty. */
   issueToken?: TokenIssuer['issueLegacy'];
@@ -124,6 +127,7 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
   return [
     createServiceAccountController(context),
     createRootCaController(context, options),
+    ...(options.server ? [createClusterInfoController(context, { ...options, server: options.server })] : []),
     ...(options.issueToken
       ? [createTokenSecretsController(context, { ...options, issueToken: options.issueToken })]
       : []),

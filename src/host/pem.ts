@@ -50,6 +50,10 @@ export const matchesKey = (certificate: string, key: string): boolean =>
 export const isIssuedBy = (certificate: string, authority: string): boolean =>
   new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey);
 
+/** Whether one of the authorities of a bundle issued it. */
+export const isIssuedByOneOf = (certificate: string, bundle: string): boolean =>
+  pemBlocks(bundle, 'CERTIFICATE').some((authority) => isIssuedBy(certificate, authority));
+
 /** The common name of its subject. */
 export const commonNameOf = (certificate: string): string =>
   /^CN=(.*)$/m.exec(new X509Certificate(certificate).subject)?.[1] ?? '';
