@@ -145,8 +145,6 @@ function setUp(secrets: Record<string, Secret> = {}): Setup {
     clock,
     keyring: createKeyring({
       secret: (namespace, name) => secrets[`${namespace}/${name}`],
-      serviceAccount: async (_namespace, name) =>
-        name === 'puller' ? { metadata: {}, imagePullSecrets: [{ name: 'pull' }] } : undefined,
       log: silentLogger,
     }),
     record: (_pod, type, reason, message) => events.push(`${type} ${reason}: ${message}`),
@@ -255,20 +253,6 @@ t.test('pull secrets are tried until one is let in', async (t) => {
     spec: { containers: [], imagePullSecrets: [{ name: 'pull' }] },
   };
   t.match(await manager.ensure(withSecret, container('r.io/app:1'), signal), { result: 'present' });
-});
-
-t.test('the pull secrets of the service account, for a pod that names none', async (t) => {
-  const { runtime, manager } = setUp({
-    'shop/pull': pullSecret({ 'r.io': { username: 'me', password: 'secret' } }),
-  });
-  runtime.images.publish('r.io/app:1', {}, { username: 'me', password: 'secret' });
-  const as = (serviceAccountName: string) => ({
-    ...pod,
-    metadata: { ...pod.metadata, uid: serviceAccountName },
-    spec: { containers: [], serviceAccountName },
-  });
-  t.match(await manager.ensure(as('other'), container('r.io/app:1'), signal), { reason: 'ErrImagePull' });
-  t.match(await manager.ensure(as('puller'), container('r.io/app:1'), signal), { result: 'present' });
 });
 
 t.test('a registry that is away has a reason of its own, also while backing off', async (t) => {

@@ -1,12 +1,12 @@
 /**
- * Where the login for an image comes from, in the order in which kubelet tries them: the pull secrets of the pod (or of
- * its service account when it names none), then the node's own: credential providers and a file in Docker's format.
- * Used by manager.ts.
+ * Where the login for an image comes from, in the order in which kubelet tries them: the pull secrets of the pod (those
+ * of its service account are put there when it is made), then the node's own: credential providers and a file in Docker's
+ * format. Used by manager.ts.
  *
  * A secret that is missing or unreadable is passed over, as documented; so is a provider that fails: it is logged.
  */
 import { readFile } from 'node:fs/promises';
-import type { Pod, Secret, ServiceAccount } from '../../src/api/types.js';
+import type { Pod, Secret } from '../../src/api/types.js';
 import { hasCode } from '../../src/host/files.js';
 import type { Logger } from '../../src/host/log.js';
 import type { PullAuth } from '../runtime/runtime.js';
@@ -22,7 +22,6 @@ export interface Keyring {
 export interface KeyringOptions {
   /** Objects by name; `undefined` when there is none. */
   secret(namespace: string, name: string): Promise<Secret | undefined> | Secret | undefined;
-  serviceAccount?(namespace: string, name: string): Promise<ServiceAccount | undefined>;
   providers?: CredentialProviders | undefined;
   /** A `config.json` of Docker's with logins for all pods; read at every pull, need not exist. */
   configFile?: string | undefined;
@@ -32,18 +31,9 @@ export interface KeyringOptions {
 export function createKeyring(options: KeyringOptions): Keyring {
   const { log, providers, configFile } = options;
 
-  /** An API server would put those of the service account into the pod; ours may not. */
-  async function secretNames({ metadata, spec }: Pod): Promise<string[]> {
-    const own = (spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
-    if (own.length > 0 || !options.serviceAccount) return own;
-    const account = spec?.serviceAccountName || 'default';
-    const found = await options.serviceAccount(metadata.namespace ?? 'default', account);
-    return (found?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
-  }
-
   async function secretsOf(pod: Pod): Promise<Secret[]> {
     const namespace = pod.metadata.namespace ?? 'default';
-    const names = await secretNames(pod);
+    const names = (pod.spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
     const found = await Promise.all(names.map(async (name) => options.secret(namespace, name)));
     return found.filter((secret) => secret !== undefined);
   }

@@ -3,8 +3,8 @@
  */
 import { join } from 'node:path';
 import { isReason } from '../../src/api/errors.js';
-import { type ResourceType, secrets, serviceAccounts } from '../../src/api/kinds.js';
-import type { KubeObject } from '../../src/api/types.js';
+import { secrets } from '../../src/api/kinds.js';
+import type { Secret } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import type { EventRecorder } from '../../src/client/events.js';
 import type { Clock } from '../../src/host/clock.js';
@@ -37,8 +37,7 @@ export async function createImages(options: ImagesOptions): Promise<ImageManager
     clock,
     maxParallelPulls: options.flags.maxParallelImagePulls,
     keyring: createKeyring({
-      secret: (namespace, name) => ifExists(client, secrets, { namespace, name }),
-      serviceAccount: (namespace, name) => ifExists(client, serviceAccounts, { namespace, name }),
+      secret: (namespace, name) => secretOf(client, namespace, name),
       providers: await openProviders(options),
       configFile: join(options.directory, 'config.json'),
       log,
@@ -55,13 +54,9 @@ async function openProviders({ flags, clock, log }: ImagesOptions): Promise<Cred
   return createCredentialProviders({ providers, binDirectory, exec: run, clock, log });
 }
 
-async function ifExists<T extends KubeObject>(
-  client: Client,
-  type: ResourceType<T>,
-  ref: { namespace: string; name: string },
-): Promise<T | undefined> {
+async function secretOf(client: Client, namespace: string, name: string): Promise<Secret | undefined> {
   try {
-    return await client.get(type, ref);
+    return await client.get(secrets, { namespace, name });
   } catch (error) {
     if (isReason(error, 'NotFound')) return undefined;
     throw error;

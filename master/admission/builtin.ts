@@ -20,6 +20,7 @@ import { createLimitRanger } from './plugins/limitranger/limitranger.js';
 import { createNodeRestriction } from './plugins/noderestriction.js';
 import { createPersistentVolumeClaimResize } from './plugins/persistentvolumeclaimresize.js';
 import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
+import { createPodTopologyLabels } from './plugins/podtopologylabels.js';
 import { createPriority } from './plugins/priority.js';
 import type { QuotaLedger } from './plugins/quota/ledger.js';
 import { createResourceQuota } from './plugins/quota/quota.js';
@@ -47,6 +48,7 @@ const before: readonly BuiltIn[] = [
   { name: 'CertificateSigning', create: createCertificateSigning },
   { name: 'CertificateSubjectRestriction', create: createCertificateSubjectRestriction },
   { name: 'DefaultIngressClass', create: createDefaultIngressClass },
+  { name: 'PodTopologyLabels', create: createPodTopologyLabels },
 ];
 const after = (quotas: QuotaLedger): readonly BuiltIn[] => [
   { name: 'ResourceQuota', create: (deps) => createResourceQuota(deps, quotas) },

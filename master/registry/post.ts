@@ -63,7 +63,7 @@ async function bind(
   context: RequestContext,
 ): Promise<Status> {
   checkBinding(ref, binding);
-  const { uid, resourceVersion, annotations } = binding.metadata;
+  const { uid, resourceVersion, annotations, labels } = binding.metadata;
   await modify(env, resource, ref, context, {
     produce: (pod) => ({
       ...bound(ref, pod, binding.target.name ?? '', toTime(env.clock.now())),
@@ -72,6 +72,7 @@ async function bind(
         uid: uid || pod.metadata.uid,
         resourceVersion: resourceVersion || pod.metadata.resourceVersion,
         annotations: annotations ? { ...pod.metadata.annotations, ...annotations } : pod.metadata.annotations,
+        labels: labels ? { ...pod.metadata.labels, ...labels } : pod.metadata.labels,
       },
     }),
     prepare: (pod) => pod,

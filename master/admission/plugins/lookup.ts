@@ -13,15 +13,18 @@ export const isOf = ({ type }: Resource, wanted: ResourceType): boolean =>
 
 export type Lookup<T extends KubeObject> = (ref: ObjectRef) => Promise<T | undefined>;
 
-/** From the cache; what is not there is looked for in the store: it may be newer than what the informer has seen. */
+/**
+ * From the cache, if there is one; what is not there is looked for in the store: it may be newer than what the informer has
+ * seen.
+ */
 export function createLookup<T extends KubeObject>(
   { client }: Pick<PluginDeps, 'client'>,
   type: ResourceType<T>,
-  cache: Pick<Informer<T>, 'get'>,
+  cache?: Pick<Informer<T>, 'get'>,
 ): Lookup<T> {
   return async (ref) => {
     try {
-      return cache.get(ref) ?? (await client.get(type, ref));
+      return cache?.get(ref) ?? (await client.get(type, ref));
     } catch (error) {
       if (isReason(error, 'NotFound')) return undefined;
       throw error;
