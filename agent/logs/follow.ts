@@ -11,9 +11,10 @@ import { type LogLine, type LogOptions, type Runtime, RuntimeError } from '../ru
 
 export type LogSource = Pick<Runtime, 'logs' | 'inspectContainer'>;
 
-/** The time of the last line of a stream, and how many lines had it. */
+/** The last line of a stream, and how many lines had its time. */
 interface Position {
   time: string;
+  text: Buffer;
   count: number;
   /** Of those, how many came once more, while old lines are read again. */
   again: number | undefined;
@@ -57,14 +58,15 @@ export async function* followLog(
 }
 
 /** Whether the line was read before; if not, it is now. */
-function isRead({ stream, time }: LogLine, read: Positions, clock: Pick<Clock, 'now'>): boolean {
+function isRead({ stream, time, text }: LogLine, read: Positions, clock: Pick<Clock, 'now'>): boolean {
   const last = read.get(stream);
   if (!last || time > last.time || (time < last.time && isAhead(last.time, clock))) {
-    read.set(stream, { time, count: 1, again: undefined });
+    read.set(stream, { time, text, count: 1, again: undefined });
     return false;
   }
   if (time < last.time) last.again = 0;
   else if (last.again !== undefined) last.again += 1;
+  else if (text.equals(last.text)) return true;
   const isOld = last.again !== undefined && last.again <= last.count;
   if (!isOld) last.count += 1;
   return isOld;
