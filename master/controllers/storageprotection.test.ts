@@ -18,7 +18,7 @@ async function open(t: Test) {
   const client = createRegistryClient(registry, { name: 'system:masters', groups: ['system:masters'] });
   const controllers = createControllers({
     ...{ client, clock, log: silentLogger },
-    options: { clusterCidr: '10.244.0.0/16', caPem: 'PEM', types: servedTypes(registry.resources) },
+    options: { clusterCidr: '10.244.0.0/16', caPem: () => 'PEM', types: servedTypes(registry.resources) },
   });
   await controllers.start(new AbortController().signal);
   t.teardown(async () => {
