@@ -56,6 +56,12 @@ const userRoles: readonly RoleRow[] = [
     ],
   },
   {
+    // As the metrics-server, which our own metrics stand for, brings it along.
+    name: 'system:aggregated-metrics-reader',
+    partOf: 'view',
+    rules: [may(read, 'metrics.k8s.io', 'pods nodes')],
+  },
+  {
     name: 'system:aggregate-to-view',
     partOf: 'view',
     rules: [
