@@ -6,11 +6,12 @@
  * and no object has a `__proto__` key. Every refusal is an `ApiError` of 400 or 415.
  */
 
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, type Tags } from 'yaml';
 import { ApiError, badRequest } from '../../src/api/errors.js';
 import { patchTypes } from '../../src/api/patch/patch.js';
 import { decodeProtobuf } from '../../src/api/protobuf/decode.js';
 import type { PatchType } from '../../src/client/client.js';
+import { checkYaml } from './yamlscan.js';
 
 /** Bytes; kube-apiserver's limit for resource requests. */
 export const maxBodyBytes = 3 * 1024 * 1024;
@@ -96,32 +97,38 @@ function decodeYaml(bytes: Buffer, kind: string): unknown {
       return json;
     }
   }
-  const documents = parseAllDocuments(text, {
-    version: '1.1',
-    schema: 'yaml-1.1',
-    prettyErrors: true,
-    // The check is quadratic; of a key that occurs twice the last one counts, as with kubectl.
-    uniqueKeys: false,
-    logLevel: 'silent',
-    resolveKnownTags: false,
-    customTags: (tags) => tags.filter((tag) => typeof tag === 'string' || !isForeign(tag)),
-  });
-  if (!Array.isArray(documents)) return undefined;
-  if (documents.length > 1) {
-    throw badRequest('the body has several YAML documents: one request takes one object');
-  }
-  const document = documents[0];
-  const problem = document?.errors[0];
-  if (problem) throw unreadable(kind, 'error converting YAML to JSON', problem, text);
-  let value: unknown;
-  try {
-    value = document?.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    throw unreadable(kind, 'error converting YAML to JSON', error, text);
-  }
+  checkYaml(text);
+  const value = parseYaml(text, kind);
   checkTree(value, 0);
   return value;
 }
+
+function parseYaml(text: string, kind: string): unknown {
+  const unclear = (cause: unknown): ApiError =>
+    unreadable(kind, 'error converting YAML to JSON', cause, text);
+  try {
+    const documents = parseAllDocuments(text, yamlOptions);
+    if (!Array.isArray(documents)) return undefined;
+    if (documents.length > 1)
+      throw badRequest('the body has several YAML documents: one request takes one object');
+    const problem = documents[0]?.errors[0];
+    if (problem) throw unclear(problem);
+    return documents[0]?.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw error instanceof ApiError ? error : unclear(error);
+  }
+}
+
+const yamlOptions = {
+  version: '1.1',
+  schema: 'yaml-1.1',
+  prettyErrors: true,
+  // The check is quadratic; of a key that occurs twice the last one counts, as with kubectl.
+  uniqueKeys: false,
+  logLevel: 'silent',
+  resolveKnownTags: false,
+  customTags: (tags: Tags) => tags.filter((tag) => typeof tag === 'string' || !isForeign(tag)),
+} as const;
 
 function tryJson(text: string): unknown {
   try {
