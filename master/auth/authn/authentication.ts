@@ -5,17 +5,21 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '../../../src/client/client.js';
+import { loadKubeconfig } from '../../../src/client/kubeconfig.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { Component } from '../../../src/host/component.js';
 import type { Logger } from '../../../src/host/log.js';
 import type { Authenticator, TokenAuthenticator } from '../auth.js';
 import { frontProxyName, type Pki } from '../pki.js';
-import { createAuthenticator } from './authenticator.js';
+import { authenticated, createAuthenticator, ofApiServer, type TokenSource } from './authenticator.js';
 import { readAuthorities } from './chain.js';
 import type { FrontProxyHeaders } from './frontproxy.js';
 import { createTokenIssuer, type TokenIssuer } from './issuer.js';
+import { issuerOfFlags } from './jwtconfig.js';
+import { createJwtTokens } from './jwttokens.js';
 import { createKeyFiles } from './keyfiles.js';
 import type { AuthenticationOptions } from './options.js';
+import { createWebhookTokens } from './webhooktokens.js';
 
 export interface Authentication {
   issuer: TokenIssuer;
@@ -66,8 +70,9 @@ export async function createAuthentication(deps: AuthenticationDeps): Promise<Au
     maxExpirationSeconds: serviceAccounts.maxExpirationSeconds,
     extendExpiration: serviceAccounts.extendExpiration,
   });
+  const outside = await outsideSources(options, { audiences: issuer.audiences, clock, log });
   const authenticator = createAuthenticator({
-    ...{ client, clock, log, issuer },
+    ...{ client, clock, log, issuer, others: outside.sources },
     adminToken: pki.adminToken,
   });
   return {
@@ -75,15 +80,46 @@ export async function createAuthentication(deps: AuthenticationDeps): Promise<Au
     authenticator,
     frontProxy: await frontProxyOf(options.frontProxy, pki),
     anonymousPaths: options.anonymousAuth ? undefined : new Set(),
-    parts: [keyFiles],
+    parts: [keyFiles, ...outside.parts],
   };
 }
+
+interface OutsideDeps {
+  audiences: readonly string[];
+  clock: Clock;
+  log: Logger;
+}
+
+/** Issuers outside in the order of the configuration, then the webhook. */
+async function outsideSources(
+  { oidc, webhook }: AuthenticationOptions,
+  { audiences, clock, log }: OutsideDeps,
+): Promise<{ sources: TokenSource[]; parts: Component[] }> {
+  const issuers = oidc ? [issuerOfFlags(oidc, await readIf(oidc.caFile))] : [];
+  const ofIssuers = issuers.map((issuer) => createJwtTokens({ issuer, clock, log }));
+  const sources = ofIssuers.map(({ find }) =>
+    ofApiServer(audiences, async (token) => {
+      const user = await find(token);
+      return user && authenticated(user);
+    }),
+  );
+  if (!webhook) return { sources, parts: ofIssuers };
+  const { configFile, ...how } = webhook;
+  const asked = createWebhookTokens({
+    ...{ ...how, audiences, clock, log },
+    access: await loadKubeconfig(configFile),
+  });
+  return { sources: [...sources, asked.find], parts: [...ofIssuers, asked] };
+}
+
+const readIf = async (path: string | undefined): Promise<string | undefined> =>
+  path === undefined ? undefined : readFile(path, 'utf8');
 
 async function frontProxyOf(
   { caFile, allowedNames = [frontProxyName], ...headers }: AuthenticationOptions['frontProxy'],
   pki: AuthenticationDeps['pki'],
 ): Promise<() => FrontProxy> {
-  const given = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+  const given = await readIf(caFile);
   if (caFile !== undefined && readAuthorities(given ?? '').length === 0)
     throw new Error(`--requestheader-client-ca-file: ${caFile} holds no certificate`);
   return () => ({ ...headers, allowedNames, ca: given ?? pki.frontProxy.ca });
