@@ -416,7 +416,8 @@ t.test('default roles are completed, never cut', async (t) => {
 
 t.test('default roles name what there is', async (t) => {
   const served = new Set(createResources().map(({ type }) => `${type.group}/${type.resource}`));
-  const elsewhere = /^(?:extensions|metrics.k8s.io|custom.metrics.k8s.io|external.metrics.k8s.io)\//;
+  const elsewhere =
+    /^(?:extensions|metrics.k8s.io|custom.metrics.k8s.io|external.metrics.k8s.io|resource.k8s.io)\//;
   const unknown = new Set<string>();
   for (const { rules } of defaultObjects().roles)
     for (const { apiGroups = [], resources = [] } of rules ?? [])

@@ -45,7 +45,7 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     may(`${read} update`, 'batch', 'cronjobs'),
     may(`${read} create delete patch update`, 'batch', 'jobs'),
     may('update', 'batch', 'cronjobs/status cronjobs/finalizers'),
-    may('list delete', '', 'pods'),
+    may('list watch delete', '', 'pods'),
     reportsEvents,
   ],
   'daemon-set-controller': [
@@ -76,20 +76,20 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
   ],
   'endpoint-controller': [
     may(read, '', 'services pods'),
-    may('get list create update delete', '', 'endpoints'),
+    may(`${read} create update delete`, '', 'endpoints'),
     may('create', '', 'endpoints/restricted'),
     reportsEvents,
   ],
   'endpointslice-controller': [
     may(read, '', 'services pods nodes'),
     may('update', '', 'services/finalizers'),
-    may('get list create update delete', discovery, 'endpointslices'),
+    may(`${read} create update delete`, discovery, 'endpointslices'),
     reportsEvents,
   ],
   'endpointslicemirroring-controller': [
     may(read, '', 'services endpoints'),
     may('update', '', 'services/finalizers endpoints/finalizers'),
-    may('get list create update delete', discovery, 'endpointslices'),
+    may(`${read} create update delete`, discovery, 'endpointslices'),
     reportsEvents,
   ],
   'ephemeral-volume-controller': [
@@ -103,6 +103,7 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     may('update patch', '', `${claims}/status`),
     may(read, '', claims),
     may(read, storage, 'storageclasses'),
+    may('get', '', 'services'),
     reportsEvents,
   ],
   'generic-garbage-collector': [may(`${read} patch update delete`, '*', '*'), reportsEvents],
@@ -110,9 +111,9 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     may(read, 'autoscaling', 'horizontalpodautoscalers'),
     may('update', 'autoscaling', 'horizontalpodautoscalers/status'),
     may('get update', '*', '*/scale'),
-    may('list', '', 'pods'),
-    may('list', 'metrics.k8s.io', 'pods'),
-    may('get list', 'custom.metrics.k8s.io external.metrics.k8s.io', '*'),
+    may('list watch', '', 'pods'),
+    may('list watch', 'metrics.k8s.io', 'pods'),
+    may(read, 'custom.metrics.k8s.io external.metrics.k8s.io', '*'),
     reportsEvents,
   ],
   'job-controller': [
@@ -129,12 +130,12 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
   'namespace-controller': [
     may(`${read} delete`, '', 'namespaces'),
     may('update', '', 'namespaces/finalize namespaces/status'),
-    may('get list delete deletecollection', '*', '*'),
+    may(`${read} delete deletecollection`, '*', '*'),
   ],
   'node-controller': [
-    may('get list update delete patch', '', 'nodes'),
+    may(`${read} update delete patch`, '', 'nodes'),
     may('patch update', '', 'nodes/status pods/status'),
-    may('get list delete', '', 'pods'),
+    may(`${read} delete`, '', 'pods'),
     reportsEvents,
   ],
   'persistent-volume-binder': [
@@ -143,13 +144,14 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     may(`${read} update`, '', claims),
     may(`${read} create delete`, '', 'pods'),
     may(read, storage, 'storageclasses'),
-    may('get list', '', 'nodes'),
+    may(read, '', 'nodes'),
     may('watch', '', 'events'),
+    may('get', '', 'services'),
     reportsEvents,
   ],
   'pod-garbage-collector': [
     may('list watch delete', '', 'pods'),
-    may('get list', '', 'nodes'),
+    may(read, '', 'nodes'),
     may('patch', '', 'pods/status'),
   ],
   'pv-protection-controller': [may(`${read} update`, '', volumes), reportsEvents],
@@ -166,6 +168,14 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     podsOfAWorkload,
     reportsEvents,
   ],
+  'resource-claim-controller': [
+    may(read, '', 'pods'),
+    may('update', '', 'pods/finalizers'),
+    may(`${read} create delete`, 'resource.k8s.io', 'resourceclaims'),
+    may('update patch', 'resource.k8s.io', 'resourceclaims resourceclaims/status'),
+    may('update patch', '', 'pods/status'),
+    reportsEvents,
+  ],
   'resourcequota-controller': [
     may('list watch', '*', '*'),
     may('update', '', 'resourcequotas/status'),
@@ -173,6 +183,11 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
   ],
   'root-ca-cert-publisher': [may('create update', '', 'configmaps'), reportsEvents],
   'route-controller': [may('list watch', '', 'nodes'), may('patch', '', 'nodes/status'), reportsEvents],
+  'selinux-warning-controller': [
+    reportsEvents,
+    may(read, '', `${volumes} ${claims} pods`),
+    may(read, storage, 'csidrivers'),
+  ],
   'service-account-controller': [may('create', '', 'serviceaccounts'), reportsEvents],
   'service-cidrs-controller': [
     may(`${read} patch update`, networking, 'servicecidrs'),
@@ -193,6 +208,7 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
     may('get create delete update patch', '', 'pods'),
     revisions,
     may('get create update list watch delete', '', claims),
+    may('update', '', 'pods/finalizers'),
     reportsEvents,
   ],
   'ttl-after-finished-controller': [may(`${read} delete`, 'batch', 'jobs'), reportsEvents],
@@ -200,6 +216,11 @@ export const controllerRules: Readonly<Record<string, readonly PolicyRule[]>> = 
   'validatingadmissionpolicy-status-controller': [
     may(read, 'admissionregistration.k8s.io', 'validatingadmissionpolicies'),
     may('get patch update', 'admissionregistration.k8s.io', 'validatingadmissionpolicies/status'),
+    reportsEvents,
+  ],
+  'volumeattributesclass-protection-controller': [
+    may(read, '', `${claims} ${volumes}`),
+    may(`${read} update`, storage, 'volumeattributesclasses'),
     reportsEvents,
   ],
 };
