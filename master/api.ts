@@ -77,7 +77,7 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   const audit = await openAudit(core, run);
   const metrics = metricsPage({
     requests,
-    more: [() => figures.metrics(), ...(audit ? [() => audit.log.text()] : [])],
+    more: [() => core.encryption.text(), () => figures.metrics(), ...(audit ? [() => audit.log.text()] : [])],
     revision: () => core.store.revision(),
     countObjects: () => countObjects(core),
     queues: () => controllers?.metrics() ?? {},

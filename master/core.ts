@@ -15,6 +15,7 @@ import type { Pki } from './auth/pki.js';
 import { type ApiAddress, ensureBootstrap } from './bootstrap.js';
 import { type LivePki, openPki } from './certificates/live.js';
 import { findAdvertised } from './certificates/names.js';
+import { type Encryption, openEncryption } from './encryption/encryption.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
 import { createRegistry, stamp } from './registry/generic.js';
@@ -36,6 +37,7 @@ export type Run = (component: Component) => Promise<void>;
 export interface Core extends MasterDeps {
   options: MasterOptions;
   store: Store & Component;
+  encryption: Encryption;
   registry: Registry;
   /** In process, as the master itself. */
   client: Client;
@@ -68,8 +70,11 @@ export async function startCore(options: MasterOptions, deps: MasterDeps, run: R
   };
   const certificates = await openPki({ directory, options, api, clock, log });
   const { pki } = certificates;
-  const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log });
-  await run(store);
+  const encryption = await openEncryption({ directory, options: options.encryption, clock, log });
+  const { cipher } = encryption;
+  const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log, cipher });
+  await encryption.opening(join(directory, 'store'), () => run(store));
+  await run(encryption.follow(store));
   const late = {
     virtuals: new Map<string, Virtual>(),
     actions: new Map<string, Action>(),
@@ -85,7 +90,10 @@ export async function startCore(options: MasterOptions, deps: MasterDeps, run: R
   await ensureBootstrap(client, api, new AbortController().signal);
   const address = addressOf(api);
   await writeAdminKubeconfig(options.adminKubeconfig, `https://${address}`, pki);
-  return { ...{ options, clock, log, store, registry, client, pki, certificates, api, address }, ...late };
+  return {
+    ...{ options, clock, log, store, encryption, registry, client, pki, certificates, api, address },
+    ...late,
+  };
 }
 
 /** host:port */

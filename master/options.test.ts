@@ -12,6 +12,7 @@ t.test('defaults are those of the documentation', async (t) => {
     nodePortRange: { from: 30000, to: 32767 },
     adminKubeconfig: '/etc/wherry/admin.kubeconfig',
     store: 'file',
+    encryption: { configFile: undefined, encrypt: true },
     nodeMonitorGracePeriodMs: 40_000,
     defaultEvictionSeconds: 300,
     admission: { enabled: [], disabled: [], configFile: undefined },

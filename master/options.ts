@@ -20,6 +20,7 @@ import { type AdmissionOptions, admissionOptions } from './admission/options.js'
 import { type AuditOptions, auditOptions } from './audit/options.js';
 import { type AuthenticationOptions, authenticationOptions } from './auth/authn/options.js';
 import { type CertificateOptions, certificateOptions } from './certificates/options.js';
+import { type EncryptionOptions, encryptionOptions } from './encryption/options.js';
 
 export interface MasterOptions {
   dataDir: string;
@@ -34,6 +35,7 @@ export interface MasterOptions {
   /** Where the administrator's kubeconfig is written. */
   adminKubeconfig: string;
   store: 'file';
+  encryption: EncryptionOptions;
   /** Silence after which a node is NotReady. */
   nodeMonitorGracePeriodMs: number;
   /** How long pods without a toleration of their own stay on a node that is NotReady. */
@@ -58,6 +60,7 @@ export function parseMasterOptions(raw: RawFlags): MasterOptions {
     nodePortRange: parsedFlag(raw, 'service-node-port-range', parsePortRange, { from: 30000, to: 32767 }),
     adminKubeconfig: pathFlag(raw, 'admin-kubeconfig', '/etc/wherry/admin.kubeconfig'),
     store: store(raw),
+    encryption: encryptionOptions(raw),
     nodeMonitorGracePeriodMs: durationFlag(raw, 'node-monitor-grace-period', '40s'),
     defaultEvictionSeconds: Math.ceil(durationFlag(raw, 'default-eviction-timeout', '300s') / 1000),
     admission: admissionOptions(raw),

@@ -6,8 +6,8 @@
  */
 import { ClassicLevel } from 'classic-level';
 import { ensureDirectory } from '../../src/host/files.js';
-import type { Version } from './mvcc.js';
-import { decodeRecord, encodeRecord, recordKey, recordsEnd, StoreCorrupt } from './record.js';
+import type { Cipher } from './cipher.js';
+import { type Decoded, decodeRecord, encodeRecord, recordKey, recordsEnd, StoreCorrupt } from './record.js';
 import type { StoreEvent } from './store.js';
 
 const format = 1;
@@ -23,6 +23,8 @@ export interface Batch {
   garbage: readonly number[];
   /** Written when present. */
   compactedRevision?: number | undefined;
+  /** Revisions whose records are written anew, as the cipher wants them now. */
+  reseal?: readonly number[];
 }
 
 export interface RawRecord {
@@ -35,10 +37,12 @@ const readBatch = 1000;
 
 export class Disk {
   readonly #directory: string;
+  readonly #cipher: Cipher | undefined;
   #db: ClassicLevel<string, Buffer> | undefined;
 
-  constructor(directory: string) {
+  constructor(directory: string, cipher?: Cipher) {
     this.#directory = directory;
+    this.#cipher = cipher;
   }
 
   /** Creates the directory (0700) unless `mustExist`. Rejects when another process has it open. */
@@ -92,24 +96,43 @@ export class Disk {
     }
   }
 
-  /** As `rawRecords`, decoded. Throws `StoreCorrupt` at the first damaged one. */
-  async *records(revision: number): AsyncGenerator<{ key: string; version: Version }[]> {
+  /** As `rawRecords`, decoded. Throws `StoreCorrupt` or `ValueUnreadable` at the first that is. */
+  async *records(revision: number): AsyncGenerator<Decoded[]> {
     for await (const batch of this.rawRecords(revision)) {
-      yield batch.map(({ name, record }) => decodeRecord(name, record));
+      yield batch.map(({ name, record }) => decodeRecord(name, record, this.#cipher));
     }
   }
 
   /** One atomic batch; on disk when it resolves if it holds events or `sync` is asked for. */
   async write(batch: Batch, sync = batch.events.length > 0): Promise<void> {
+    const resealed = batch.reseal?.length ? await this.#resealed(batch.reseal) : [];
     // Chained: LevelDB takes each operation as it comes, for half of what an array of them costs.
     const chain = this.#open().batch();
     if (batch.compactedRevision !== undefined) {
       const meta: Meta = { format, compactedRevision: batch.compactedRevision };
       chain.put('meta', Buffer.from(JSON.stringify(meta)));
     }
-    for (const event of batch.events) chain.put(recordKey(event.revision), encodeRecord(event));
+    for (const event of batch.events) chain.put(recordKey(event.revision), encodeRecord(event, this.#cipher));
+    for (const { name, record } of resealed) chain.put(name, record);
     for (const revision of batch.garbage) chain.del(recordKey(revision));
     await chain.write({ sync });
+  }
+
+  /** Those that are still there. */
+  async #resealed(revisions: readonly number[]): Promise<RawRecord[]> {
+    const names = revisions.map(recordKey);
+    const found = await this.#open().getMany(names);
+    return names.flatMap((name, index) => {
+      const record = found[index];
+      if (!record) return [];
+      const { key, version } = decodeRecord(name, record, this.#cipher);
+      return [{ name, record: encodeRecord({ key, ...version }, this.#cipher) }];
+    });
+  }
+
+  /** What was overwritten or removed leaves the disk for good; LevelDB else keeps it for as long as it likes. */
+  async purge(): Promise<void> {
+    await this.#open().compactRange('', recordsEnd);
   }
 
   /** Removes a record by its raw name; for repair. */

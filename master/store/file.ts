@@ -12,8 +12,10 @@
 import type { Clock } from '../../src/host/clock.js';
 import { type Health, healthyNow } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
+import type { Cipher } from './cipher.js';
 import { Disk, isNoSpace } from './disk.js';
 import { Mvcc } from './mvcc.js';
+import { Resealing } from './resealing.js';
 import { Retention } from './retention.js';
 import {
   CompareFailed,
@@ -32,6 +34,8 @@ export interface FileStoreOptions {
   stamp: Stamp;
   clock: Clock;
   log: Logger;
+  /** What values look like on disk; clear when absent. */
+  cipher?: Cipher;
   /** How long history is kept; 5 minutes by default. */
   historyMs?: number;
   /** History is cut in half when the objects it refers to take more than this; 24 MiB by default. */
@@ -62,12 +66,14 @@ export class FileStore implements Store {
   readonly #options: FileStoreOptions;
   readonly #disk: Disk;
   readonly #retention: Retention;
+  readonly #resealing: Resealing;
   readonly #historyBytes: number;
   #mvcc: Mvcc;
   #queue: Write[] = [];
   #garbage: number[] = [];
   #compactedToWrite: number | undefined;
   #flushing: Promise<void> | undefined;
+  #purging: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
   #fault: Fault | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -75,7 +81,8 @@ export class FileStore implements Store {
 
   constructor(options: FileStoreOptions) {
     this.#options = options;
-    this.#disk = new Disk(options.directory);
+    this.#disk = new Disk(options.directory, options.cipher);
+    this.#resealing = new Resealing(this.#disk, options.cipher);
     this.#retention = new Retention(options.historyMs ?? 5 * 60_000);
     this.#historyBytes = options.historyBytes ?? 24 * 1024 * 1024;
     this.#mvcc = this.#newMvcc(0);
@@ -101,6 +108,7 @@ export class FileStore implements Store {
     this.#cancelTimer?.();
     await this.#recovering?.catch(() => undefined);
     await this.#flushing;
+    await this.#purging;
     this.#mvcc.endWatches();
     await this.#disk.close();
   }
@@ -146,6 +154,18 @@ export class FileStore implements Store {
     await this.#enqueue(undefined);
   }
 
+  /** After the cipher changed: writes anew what is on disk in another way. Resolves when it is known what that is. */
+  async reseal(): Promise<void> {
+    if (this.#state !== 'open') return;
+    await this.#resealing.scan();
+    this.#flush();
+  }
+
+  /** Values on disk that still have to be written anew, or purged; 0 when all is as the cipher wants it. */
+  get valuesToReseal(): number {
+    return this.#resealing.waiting;
+  }
+
   async #submit(key: string, prepare: () => StoreEvent): Promise<StoreEvent> {
     if (this.#state !== 'open') throw new StoreReadOnly('the store is not open');
     if (this.#fault) await this.#recover(this.#fault);
@@ -181,10 +201,28 @@ export class FileStore implements Store {
     while (!this.#fault && this.#hasWork()) await this.#writeBatch();
     // In the same turn in which no work was seen: a write that comes later must start a new loop.
     this.#flushing = undefined;
+    if (!this.#fault) this.#purge();
+  }
+
+  /** Beside further writes. */
+  #purge(): void {
+    this.#purging ??= this.#resealing
+      .purge()
+      .catch((err: unknown) =>
+        this.#options.log.error({ err }, 'replaced values cannot be purged from the store'),
+      )
+      .finally(() => {
+        this.#purging = undefined;
+      });
   }
 
   #hasWork(): boolean {
-    return this.#queue.length > 0 || this.#garbage.length > 0 || this.#compactedToWrite !== undefined;
+    return (
+      this.#queue.length > 0 ||
+      this.#garbage.length > 0 ||
+      this.#compactedToWrite !== undefined ||
+      this.#resealing.hasWork
+    );
   }
 
   async #writeBatch(): Promise<void> {
@@ -192,17 +230,20 @@ export class FileStore implements Store {
     const garbage = this.#garbage.splice(0, maxBatch);
     const compactedRevision = this.#compactedToWrite;
     this.#compactedToWrite = undefined;
+    const reseal = this.#resealing.take();
     const events: StoreEvent[] = [];
     for (const { event } of writes) if (event) events.push(event);
     try {
-      const isEmpty = events.length === 0 && garbage.length === 0 && compactedRevision === undefined;
-      if (!isEmpty) await this.#disk.write({ events, garbage, compactedRevision });
+      const isEmpty = events.length + garbage.length + reseal.length === 0 && compactedRevision === undefined;
+      if (!isEmpty) await this.#disk.write({ events, garbage, compactedRevision, reseal });
     } catch (error) {
       this.#garbage.push(...garbage);
+      this.#resealing.giveBack(reseal);
       this.#compactedToWrite ??= compactedRevision;
       this.#fail(error, writes);
       return;
     }
+    this.#resealing.wrote(reseal);
     this.#mvcc.publish(events);
     for (const write of writes) write.resolve();
     if (events.length > 0) this.#noteWrites();
@@ -256,7 +297,9 @@ export class FileStore implements Store {
   async #load(revision: number): Promise<StoreEvent[]> {
     const events: StoreEvent[] = [];
     for await (const batch of this.#disk.records(revision)) {
-      for (const { key, version } of batch) {
+      for (const record of batch) {
+        const { key, version } = record;
+        this.#resealing.note(record);
         const restored = this.#mvcc.restore(key, version);
         if (restored.event) events.push(restored.event);
         this.#garbage.push(...restored.garbage);

@@ -76,6 +76,17 @@ export const masterFlags: readonly Flag[] = [
     },
     { name: 'store', value: 'url', description: 'file (default)' },
     {
+      name: 'encrypt-secrets',
+      value: 'bool',
+      description: 'false: Secrets lie on disk as they are; encrypted ones can still be read (true)',
+    },
+    {
+      name: 'encryption-provider-config',
+      value: 'file',
+      description:
+        'an EncryptionConfiguration: what is encrypted on disk (Secrets, with <data-dir>/master/pki/encryption.yaml)',
+    },
+    {
       name: 'service-node-port-range',
       value: 'from-to',
       description: 'ports of NodePort Services (30000-32767)',

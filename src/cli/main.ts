@@ -70,6 +70,28 @@ store
   .option('--data-dir <dir>', 'data directory of the master', paths.dataDir)
   .action(async (flags) => (await import('./store.js')).checkStoreCommand(flags.dataDir));
 
+const secrets = program.command('secrets').description('the keys that Secrets are encrypted with on disk');
+const onKeys = (name: string, description: string): Command =>
+  secrets
+    .command(name)
+    .description(description)
+    .option('--data-dir <dir>', 'data directory of the master', paths.dataDir)
+    .option('--encryption-provider-config <file>', "where the keys are, if not the master's own file")
+    .option(
+      '--kubeconfig <file>',
+      'administrator kubeconfig, to ask a running master',
+      paths.adminKubeconfig,
+    );
+onKeys('rotate', 'make a new key; values are encrypted with it from now on').action(async (flags) =>
+  (await import('./secrets.js')).rotateKeys(flags),
+);
+onKeys('reencrypt', 'see to it that everything on disk is encrypted with the newest key')
+  .option('--drop-old-keys', 'then remove the other keys')
+  .action(async (flags) => (await import('./secrets.js')).reencrypt(flags));
+onKeys('forget', 'remove values whose key is lost, while the master is stopped').action(async (flags) =>
+  (await import('./secrets.js')).forgetUnreadable(flags),
+);
+
 program
   .command('up')
   .description(

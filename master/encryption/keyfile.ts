@@ -1,0 +1,30 @@
+/** The file that holds the keys: mode 0600, replaced in one step, in the hands of whoever had it. */
+import { chown, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
+import { type Configuration, parseConfiguration } from './configuration.js';
+
+/** `<data-dir>/master/pki/encryption.yaml` */
+export const ownKeyFile = (masterDirectory: string): string =>
+  join(masterDirectory, 'pki', 'encryption.yaml');
+
+/** Undefined when there is no such file. Errors name the file. */
+export async function readKeyFile(
+  path: string,
+): Promise<{ text: string; configuration: Configuration } | undefined> {
+  const text = (await readIfExists(path))?.toString();
+  if (text === undefined) return undefined;
+  await requirePrivate(path);
+  try {
+    return { text, configuration: parseConfiguration(text) };
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/** A file that exists keeps its owner: an administrator may replace that of a master that is not root. */
+export async function writeKeyFile(path: string, text: string): Promise<void> {
+  const owner = (await readIfExists(path)) === undefined ? undefined : await stat(path);
+  await writeAtomic(path, text, 0o600);
+  if (owner && process.getuid?.() === 0) await chown(path, owner.uid, owner.gid);
+}
