@@ -354,3 +354,21 @@ void t.test('a refused pod shows in the status and is retried', async (t) => {
   const [after] = (await client.list(replicaSets)).items;
   t.notOk(findCondition(after?.status?.conditions, 'ReplicaFailure'));
 });
+
+void t.test('a refusal that names another pod each time is not told each time', async (t) => {
+  const { client, clock } = await open(t);
+  let tries = 0;
+  const isPod = (call: { verb: string; resource: string }): boolean => {
+    if (call.verb !== 'create' || call.resource !== 'pods') return false;
+    tries += 1;
+    client.failNext(isPod, new Error(`pods "web-${tries}" is forbidden`));
+    return true;
+  };
+  client.failNext(isPod, new Error('pods "web-0" is forbidden'));
+  await client.create(deployments, deployment('web', { replicas: 1 }));
+  await settled();
+  await clock.advance(1_000);
+  t.ok(tries > 1 && tries < 12, `${tries} tries within a second`);
+  const [set] = (await client.list(replicaSets)).items;
+  t.match(findCondition(set?.status?.conditions, 'ReplicaFailure'), { reason: 'FailedCreate' });
+});

@@ -113,9 +113,14 @@ export function planStatus(
   };
 }
 
+/**
+ * A failure for the same reason is not told anew, as in Kubernetes: its message names the pod that was not made, another
+ * one each time, and every write of the status would be a reason to try again at once.
+ */
 function planConditions(replicaSet: ReplicaSet, failure: Failure | undefined, now: Date) {
   const before = replicaSet.status?.conditions ?? [];
   if (!failure) return before.filter((condition) => condition.type !== 'ReplicaFailure');
+  if (findCondition(before, 'ReplicaFailure')?.reason === failure.reason) return before;
   const next = { type: 'ReplicaFailure', status: 'True', lastTransitionTime: toTime(now), ...failure };
   return withCondition(before, next);
 }
