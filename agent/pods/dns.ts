@@ -51,14 +51,17 @@ export function renderResolvConf(pod: Pod, hostText: string, cluster: ClusterDns
   return { text: [...lines, ''].join('\n'), warnings };
 }
 
+export function wantsClusterDns({ spec }: Pod): boolean {
+  const { dnsPolicy = 'ClusterFirst', hostNetwork } = spec ?? {};
+  return dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && hostNetwork !== true);
+}
+
 function baseOf(pod: Pod, host: Resolver, cluster: ClusterDns, warnings: ResolvConf['warnings']): Resolver {
-  const { dnsPolicy = 'ClusterFirst', hostNetwork } = pod.spec ?? {};
+  const { dnsPolicy } = pod.spec ?? {};
   if (dnsPolicy === 'None') return { servers: [], searches: [], options: [] };
-  const asked =
-    dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && hostNetwork !== true);
-  if (!asked) return host;
+  if (!wantsClusterDns(pod)) return host;
   if (cluster.servers.length === 0) {
-    const message = `kubelet does not have ClusterDNS IP configured and cannot create Pod using "${dnsPolicy}" policy. Falling back to "Default" policy.`;
+    const message = `kubelet does not have ClusterDNS IP configured and cannot create Pod using "${dnsPolicy ?? 'ClusterFirst'}" policy. Falling back to "Default" policy.`;
     warnings.push({ reason: 'MissingClusterDNS', message });
     return host;
   }

@@ -13,7 +13,7 @@ import type { Container, Pod } from '../../src/api/types.js';
 import { hasCode, readIfExists } from '../../src/host/files.js';
 import type { Mount } from '../runtime/runtime.js';
 import { requireName } from '../volumes/volumes.js';
-import { type ResolvConf, renderResolvConf } from './dns.js';
+import { type ResolvConf, renderResolvConf, wantsClusterDns } from './dns.js';
 import { renderHosts } from './etcfiles.js';
 import { podUid } from './names.js';
 import type { PodConfig } from './nodeconfig.js';
@@ -36,7 +36,7 @@ const resolvedFile = '/run/systemd/resolve/resolv.conf';
 
 export interface HostFilesOptions {
   podsDirectory: string;
-  config: Pick<PodConfig, 'clusterDns' | 'clusterDomain' | 'resolvConf'>;
+  config: Pick<PodConfig, 'clusterDns' | 'clusterDomain' | 'apiAddress' | 'resolvConf'>;
   /** The host's own. */
   hostsFile?: string;
 }
@@ -69,7 +69,9 @@ export function createHostFiles({
     },
     async writeHosts(pod, ips) {
       const hostText = pod.spec?.hostNetwork ? await readFile(hostsFile, 'utf8') : undefined;
-      await writeInPlace(fileOf(pod, 'etc-hosts'), renderHosts(pod, { ips, clusterDomain, hostText }));
+      const apiAddress = wantsClusterDns(pod) && dns.servers.length === 0 ? config.apiAddress : undefined;
+      const facts = { ips, clusterDomain, apiAddress, hostText };
+      await writeInPlace(fileOf(pod, 'etc-hosts'), renderHosts(pod, facts));
     },
     async mountsOf(pod, spec, attempt) {
       const message = messageFile(podUid(pod), spec.name, attempt);

@@ -2,7 +2,8 @@
  * How this node runs pods, where the flags of the agent say so. Names and meanings are those of kubelet's flags.
  */
 import { dnsSubdomainErrors } from '../../src/api/names.js';
-import { parsedFlag, pathFlag, type RawFlags } from '../../src/host/config.js';
+import { networkFlags, parsedFlag, pathFlag, type RawFlags } from '../../src/host/config.js';
+import { addressAt, mustParseCidr } from '../../src/net/cidr.js';
 import { isIp } from '../../src/net/ip.js';
 import { parseSysctlPatterns } from './sysctls.js';
 
@@ -11,6 +12,8 @@ export interface PodConfig {
   clusterDns: readonly string[];
   /** `--cluster-domain`. */
   clusterDomain: string;
+  /** The API's Service: the first address of `--service-cidr`. */
+  apiAddress: string | undefined;
   /** `--resolv-conf`: the host's resolver as pods get it. */
   resolvConf: string;
   /** `--allowed-unsafe-sysctls`. */
@@ -24,6 +27,7 @@ export interface PodConfig {
 export const podConfigDefaults: PodConfig = {
   clusterDns: [],
   clusterDomain: 'cluster.local',
+  apiAddress: undefined,
   resolvConf: '/etc/resolv.conf',
   allowedUnsafeSysctls: [],
   seccompDefault: false,
@@ -35,6 +39,7 @@ export function parsePodConfig(raw: RawFlags): PodConfig {
   return {
     clusterDns: parsedFlag(raw, 'cluster-dns', parseServers, []),
     clusterDomain: parsedFlag(raw, 'cluster-domain', parseDomain, podConfigDefaults.clusterDomain),
+    apiAddress: addressAt(mustParseCidr(networkFlags(raw).serviceCidr), 1),
     resolvConf: pathFlag(raw, 'resolv-conf', podConfigDefaults.resolvConf),
     allowedUnsafeSysctls: parsedFlag(raw, 'allowed-unsafe-sysctls', parseSysctlPatterns, []),
     seccompDefault: parsedFlag(raw, 'seccomp-default', parseFlag, false),

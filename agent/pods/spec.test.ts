@@ -286,6 +286,10 @@ t.test('the hosts file', async (t) => {
     renderHosts(pod, { ips: ['10.0.0.1'], clusterDomain: 'cluster.local' }),
     /^# Kubernetes-managed hosts file\.\n[\s\S]*10\.0\.0\.1\tweb\.sub\.default\.svc\.cluster\.local\tweb\n[\s\S]*1\.2\.3\.4\tx\ty\n/,
   );
+  t.match(
+    renderHosts(pod, { ips: ['10.0.0.1'], clusterDomain: 'c.l', apiAddress: '10.96.0.1' }),
+    '\n10.96.0.1\tkubernetes.default.svc.c.l\tkubernetes.default.svc\tkubernetes.default\n',
+  );
 });
 
 t.test('resolv.conf by policy', async (t) => {
