@@ -17,6 +17,8 @@ import { isIssuedBy, pemBlocks } from '../../src/host/pem.js';
 import type { AgentCredentials } from './bootstrap.js';
 import { hashesOf, openCredentialFiles } from './bootstrap-files.js';
 
+const untilRegisteredMs = 2_000;
+
 export interface TrustOptions {
   credentials: AgentCredentials;
   nodeName: string;
@@ -56,13 +58,7 @@ export function createTrust(options: TrustOptions): Controller {
     };
     const body = { metadata: { annotations } };
     if (told === JSON.stringify(body)) return;
-    try {
-      await client.patch(nodes, { name: nodeName }, { type: 'merge', body }, { signal });
-    } catch (error) {
-      // It is being registered; that it appears wakes nobody, so it is tried again.
-      if (isReason(error, 'NotFound')) throw new Error('the node is not registered yet', { cause: error });
-      throw error;
-    }
+    await client.patch(nodes, { name: nodeName }, { type: 'merge', body }, { signal });
     told = JSON.stringify(body);
   }
 
@@ -71,7 +67,13 @@ export function createTrust(options: TrustOptions): Controller {
     reconciler: {
       async reconcile(key, { signal }) {
         if (key !== 'node') await follow();
-        await tell(signal);
+        try {
+          await tell(signal);
+        } catch (error) {
+          // It is being registered.
+          if (isReason(error, 'NotFound')) return { requeueAfterMs: untilRegisteredMs };
+          throw error;
+        }
         return undefined;
       },
     },
