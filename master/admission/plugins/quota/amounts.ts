@@ -6,24 +6,38 @@ import { type Amount, formatQuantity, parseQuantity } from '../../../../src/api/
 
 export type Amounts = Readonly<Record<string, string>>;
 
-/** Adds up many lists without printing every step. */
+/** Adds up many lists. Objects of a kind mostly ask for the same: equal quantities are counted, and read once. */
 export class Sum {
-  readonly #amounts = new Map<string, Amount>();
+  readonly #counts = new Map<string, Map<string, number>>();
 
   /** A name stands in the sum as soon as it was added once, with nothing of it too. */
   add(amounts: Amounts): void {
-    for (const [name, quantity] of Object.entries(amounts)) {
-      const { nanos, format } = parseQuantity(quantity);
-      const sum = this.#amounts.get(name);
-      // The first that is not zero decides how the sum is printed.
-      if (!sum || sum.nanos === 0n) this.#amounts.set(name, { nanos: nanos + (sum?.nanos ?? 0n), format });
-      else sum.nanos += nanos;
+    for (const name in amounts) {
+      const quantity = amounts[name];
+      if (quantity === undefined) continue;
+      let counts = this.#counts.get(name);
+      if (!counts) {
+        counts = new Map();
+        this.#counts.set(name, counts);
+      }
+      counts.set(quantity, (counts.get(quantity) ?? 0) + 1);
     }
   }
 
   toAmounts(): Record<string, string> {
-    return Object.fromEntries([...this.#amounts].map(([name, amount]) => [name, formatQuantity(amount)]));
+    return Object.fromEntries([...this.#counts].map(([name, counts]) => [name, totalOf(counts)]));
   }
+}
+
+/** Printed like the first that is not zero. */
+function totalOf(counts: ReadonlyMap<string, number>): string {
+  const total: Amount = { nanos: 0n, format: 'DecimalSI' };
+  for (const [quantity, count] of counts) {
+    const { nanos, format } = parseQuantity(quantity);
+    if (total.nanos === 0n) total.format = format;
+    total.nanos += nanos * BigInt(count);
+  }
+  return formatQuantity(total);
 }
 
 export function add(...lists: readonly Amounts[]): Record<string, string> {

@@ -18,15 +18,16 @@ const names = new Set([
 const mandatory = ['cpu', 'memory'].flatMap((name) => [name, `requests.${name}`, `limits.${name}`]);
 const requestsPrefix = 'requests.';
 
+const objectUsage: Amounts = { 'count/pods': '1' };
+/** Objects never change, and a count looks at every pod of a namespace: adding one up takes 25 us. */
+const known = new WeakMap<Pod, Amounts>();
+
 export const podEvaluator: Evaluator<Pod> = {
   handles: (operation, subresource) =>
     (operation === 'CREATE' && subresource === '') || (operation === 'UPDATE' && subresource === 'resize'),
   counts: (name) => names.has(name) || /^(?:requests\.)?hugepages-/.test(name) || isExtendedQuota(name),
   usage(pod, now) {
-    const counted: Amounts = { 'count/pods': '1' };
-    if (!isCharged(pod, now)) return counted;
-    const computed = computedUsage(chargedAmounts(pod, 'requests'), chargedAmounts(pod, 'limits'));
-    return { ...counted, pods: '1', ...computed };
+    return isCharged(pod, now) ? wholeUsage(pod) : objectUsage;
   },
   isInScope: isPodInScope,
   missing: missingFrom,
@@ -48,6 +49,15 @@ function abandonedAtMs({ metadata }: Pod): number | undefined {
 
 const isCharged = (pod: Pod, now: Date): boolean =>
   !isEnded(pod) && now.getTime() <= (abandonedAtMs(pod) ?? Number.POSITIVE_INFINITY);
+
+function wholeUsage(pod: Pod): Amounts {
+  const found = known.get(pod);
+  if (found) return found;
+  const computed = computedUsage(chargedAmounts(pod, 'requests'), chargedAmounts(pod, 'limits'));
+  const usage = { ...objectUsage, pods: '1', ...computed };
+  known.set(pod, usage);
+  return usage;
+}
 
 /** Requests and limits under the names that quotas know them by. */
 function computedUsage(requests: Amounts, limits: Amounts): Record<string, string> {
