@@ -49,7 +49,7 @@ t.test('a browser offers its token as a WebSocket subprotocol', async (t) => {
 });
 
 t.test('acts as somebody else for whoever may', async (t) => {
-  const as = (headers: Record<string, string>, token = 'admin-token') =>
+  const as = (headers: Record<string, string | string[]>, token = 'admin-token') =>
     api.ask('GET', pods, { token, headers });
   const refused = await as({ 'impersonate-user': 'jane', 'impersonate-group': 'dev' });
   t.equal(refused.code, 403);
@@ -62,11 +62,37 @@ t.test('acts as somebody else for whoever may', async (t) => {
   ]);
   t.equal((await as({ 'impersonate-user': 'x', 'impersonate-group': 'system:masters' })).code, 200);
   await as({ 'impersonate-user': 'system:serviceaccount:a:b', 'impersonate-extra-scopes%2Fx': 'y' });
-  const { name, groups, extra } = api.asked.at(-1)?.user ?? {};
+  const { name, groups, extra: more } = api.asked.at(-1)?.user ?? {};
   t.equal(name, 'system:serviceaccount:a:b');
   t.same(groups, ['system:serviceaccounts', 'system:serviceaccounts:a', 'system:authenticated']);
-  t.same(extra, { 'scopes/x': ['y'] });
+  t.same(more, { 'scopes/x': ['y'] });
   t.equal((await as({ 'impersonate-group': 'dev' })).code, 400);
+  t.equal((await as({ 'impersonate-user': ['jane', 'admin'] })).code, 400, 'one at a time');
+  t.equal((await as({ 'impersonate-user': 'jane', 'impersonate-uid': ['1', '2'] })).code, 400);
+  t.equal((await as({ 'impersonate-user': 'jane', 'impersonate-extra-%zz': 'x' })).code, 400);
+  await as({ 'impersonate-user': Buffer.from('jäne').toString('latin1'), 'impersonate-uid': 'u1' });
+  t.match(api.asked.slice(-3), [
+    { resource: 'users', name: 'jäne' },
+    { resource: 'uids', group: 'authentication.k8s.io', name: 'u1' },
+    { verb: 'list', user: { name: 'jäne', uid: 'u1' } },
+  ]);
+  await as({
+    'impersonate-user': 'system:serviceaccount:a:B_',
+    'impersonate-group': 'system:unauthenticated',
+  });
+  t.match(api.asked.slice(-3), [
+    { resource: 'users', name: 'system:serviceaccount:a:B_' },
+    { resource: 'groups' },
+    { user: { groups: ['system:unauthenticated'] } },
+  ]);
+  t.equal(api.asked.at(-1)?.user.groups.length, 1);
+  const extra = { 'impersonate-user': 'jane', 'impersonate-extra-team': ['a', 'b'] };
+  t.equal((await as(extra, 'nobody-token')).code, 403);
+  await as(extra);
+  t.match(api.asked.slice(-3, -1), [
+    { verb: 'impersonate', resource: 'userextras', subresource: 'team', name: 'a' },
+    { verb: 'impersonate', resource: 'userextras', subresource: 'team', name: 'b' },
+  ]);
   const denied = await as({ 'impersonate-user': 'jane' }, 'nobody-token');
   t.match(
     denied.json<Status>().message,

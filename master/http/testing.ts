@@ -82,7 +82,7 @@ export interface Answered {
 }
 
 export interface Asked {
-  headers?: Record<string, string>;
+  headers?: Record<string, string | string[]>;
   body?: string | Buffer | object;
   /** `admin-token` by default; null sends none. */
   token?: string | null;

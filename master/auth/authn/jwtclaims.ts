@@ -33,21 +33,21 @@ export function userOfJwt(claims: Claims, issuer: JwtIssuer): User {
 function username(claims: Claims, mapping: Mapping): string {
   if ('claim' in mapping && mapping.claim === 'email' && Object.hasOwn(claims, 'email_verified'))
     if (claims['email_verified'] !== true) throw new ClaimsRefused('email not verified');
-  const value = valueOf('username', claims, mapping);
+  const value = mapped('username', claims, mapping);
   if (typeof value !== 'string' || value === '') throw new ClaimsRefused('the username is no text, or empty');
   return prefixOf(mapping) + value;
 }
 
 const prefixOf = (mapping: Mapping): string => ('claim' in mapping ? mapping.prefix : '');
 
-function valueOf(what: string, claims: Claims, mapping: Mapping): unknown {
+function mapped(what: string, claims: Claims, mapping: Mapping): unknown {
   if ('program' in mapping) return evaluate(what, mapping.program, { claims });
   return Object.hasOwn(claims, mapping.claim) ? claims[mapping.claim] : undefined;
 }
 
 /** A text or a list of texts; none for what is absent or empty. */
 const texts = (what: string, claims: Claims, mapping: Mapping): string[] =>
-  textsOf(what, valueOf(what, claims, mapping)).map((text) => prefixOf(mapping) + text);
+  textsOf(what, mapped(what, claims, mapping)).map((text) => prefixOf(mapping) + text);
 
 function textsOf(what: string, value: unknown): string[] {
   const all = value === null || value === undefined ? [] : Array.isArray(value) ? value : [value];
@@ -58,12 +58,12 @@ function textsOf(what: string, value: unknown): string[] {
 
 function extraOf(claims: Claims, { extra }: JwtIssuer): Record<string, string[]> {
   const id = claims['jti'];
-  const mapped = extra.flatMap(({ key, value }) => {
+  const further = extra.flatMap(({ key, value }) => {
     const values = textsOf(`extra ${key}`, evaluate(`extra ${key}`, value, { claims }));
     return values.length > 0 ? [[key, values] as const] : [];
   });
   const own = typeof id === 'string' && id !== '' ? [[credentialId, [`JTI=${id}`]] as const] : [];
-  return Object.fromEntries([...own, ...mapped]);
+  return Object.fromEntries([...own, ...further]);
 }
 
 function check(rules: readonly Rule[], variables: Readonly<Record<string, unknown>>): void {
