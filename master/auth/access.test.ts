@@ -1,120 +1,12 @@
 /** Who may do what, asked of a whole master over HTTPS: tokens of service accounts, roles, grants, impersonation. */
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
-import { Agent, request } from 'undici';
-import type { ClusterRole, PolicyRule, SelfSubjectRulesReview, Status } from '../../src/api/types.js';
-import { loadKubeconfig } from '../../src/client/kubeconfig.js';
-import { systemClock } from '../../src/host/clock.js';
-import { silentLogger } from '../../src/host/log.js';
-import { createMaster, type Master } from '../main.js';
-import { parseMasterOptions } from '../options.js';
+import type { ClusterRole, PolicyRule, SelfSubjectRulesReview } from '../../src/api/types.js';
+import { access, bindingOf, core, openTestMaster, roleOf, root, until, type Who } from './mastertesting.js';
 import { rbacGroup } from './rbacindex.js';
 import { may, mayGet } from './rbacrow.js';
 
-const directory = await mkdtemp(join(tmpdir(), 'wherry-access-'));
-const probe = createServer().listen(0, '127.0.0.1');
-await once(probe, 'listening');
-const { port } = probe.address() as AddressInfo;
-probe.close();
-const options = {
-  ...parseMasterOptions({
-    dataDir: directory,
-    bindAddress: '127.0.0.1',
-    advertiseAddress: '10.0.0.1',
-    adminKubeconfig: join(directory, 'admin.kubeconfig'),
-  }),
-  securePort: port,
-};
-const { signal } = new AbortController();
-
-async function startMaster(): Promise<Master> {
-  const master = createMaster(options, { clock: systemClock, log: silentLogger });
-  await master.start(signal);
-  return master;
-}
-
-let master = await startMaster();
-const { ca, token: adminToken, cert, key } = await loadKubeconfig(options.adminKubeconfig);
-const admin = new Agent({ connect: { ca, cert, key } });
-const stranger = new Agent({ connect: { ca } });
-t.teardown(async () => {
-  await Promise.all([admin.destroy(), stranger.destroy()]);
-  await master.stop();
-  await rm(directory, { recursive: true });
-});
-
-interface Who {
-  token?: string;
-  /** Impersonated by the administrator. */
-  as?: string;
-  groups?: string[];
-}
-
-interface Answer {
-  code: number;
-  body: unknown;
-  message: string;
-}
-
-async function ask(
-  who: Who,
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
-  path: string,
-  body?: object,
-  contentType = 'application/json',
-): Promise<Answer> {
-  const token = who.token ?? adminToken;
-  const answer = await request(master.url() + path, {
-    method,
-    dispatcher: who.token ? stranger : admin,
-    headers: {
-      ...(token && { authorization: `Bearer ${token}` }),
-      ...(who.as && { 'impersonate-user': who.as }),
-      ...(who.groups && { 'impersonate-group': who.groups }),
-      ...(body && { 'content-type': contentType }),
-    },
-    body: body ? JSON.stringify(body) : null,
-  });
-  const text = await answer.body.text();
-  const parsed: unknown = text.startsWith('{') ? JSON.parse(text) : text;
-  return { code: answer.statusCode, body: parsed, message: (parsed as Status).message ?? '' };
-}
-
-const root: Who = {};
-const core = (namespace: string, rest: string): string => `/api/v1/namespaces/${namespace}/${rest}`;
-const access = (rest: string, namespace?: string): string =>
-  `/apis/${rbacGroup}/v1/${namespace ? `namespaces/${namespace}/` : ''}${rest}`;
-
-async function make(path: string, body: object): Promise<void> {
-  const { code, message } = await ask(root, 'POST', path, body);
-  if (code !== 201) throw new Error(`${path}: ${code} ${message}`);
-}
-
-const roleOf = (name: string, rules: PolicyRule[]): object => ({ metadata: { name }, rules });
-const bindingOf = (name: string, kind: string, role: string, user: string): object => ({
-  metadata: { name },
-  roleRef: { apiGroup: rbacGroup, kind, name: role },
-  subjects: [{ kind: 'User', apiGroup: rbacGroup, name: user }],
-});
-
-/** Asks until the answer has the code: what was written is heard of a moment later. */
-async function until(code: number, call: () => Promise<Answer>): Promise<Answer> {
-  const deadline = AbortSignal.timeout(5_000);
-  for (;;) {
-    const answer = await call();
-    if (answer.code === code || deadline.aborted) return answer;
-    await systemClock.sleep(5, signal);
-  }
-}
-
-async function tokenOf(account: string): Promise<string> {
-  const { body } = await ask(root, 'POST', core('dev', `serviceaccounts/${account}/token`), { spec: {} });
-  return (body as { status: { token: string } }).status.token;
-}
+const { ask, make, tokenOf, restart, close } = await openTestMaster();
+t.teardown(close);
 
 await make('/api/v1/namespaces', { metadata: { name: 'dev' } });
 
@@ -126,7 +18,7 @@ t.test('a service account may what its role says', async (t) => {
     roleRef: { apiGroup: rbacGroup, kind: 'Role', name: 'reader' },
     subjects: [{ kind: 'ServiceAccount', name: 'robot', namespace: 'dev' }],
   });
-  const robot: Who = { token: await tokenOf('robot') };
+  const robot: Who = { token: await tokenOf('dev', 'robot') };
   t.match(await until(200, () => ask(robot, 'GET', core('dev', 'pods'))), { code: 200, body: { items: [] } });
   t.equal((await ask(robot, 'GET', core('dev', 'configmaps/kube-root-ca.crt'))).code, 200);
   t.equal((await ask(robot, 'GET', core('dev', 'pods/none'))).code, 404);
@@ -347,7 +239,7 @@ t.test('acting as somebody else takes the right to', async (t) => {
     ...bindingOf('proxy', 'ClusterRole', 'proxy', ''),
     subjects: [{ kind: 'ServiceAccount', name: 'proxy', namespace: 'dev' }],
   });
-  const token = await tokenOf('proxy');
+  const token = await tokenOf('dev', 'proxy');
   const pods = core('dev', 'pods');
   t.equal((await until(200, () => ask({ token, as: 'ann' }, 'GET', pods))).code, 200);
   t.equal((await ask({ token, as: 'ann', groups: ['devs'] }, 'GET', pods)).code, 200);
@@ -385,8 +277,7 @@ t.test('a restart: completes default roles, and refuses nobody for want of them'
   };
   await ask(root, 'PATCH', access('clusterroles/system:monitoring'), left, merge);
   await ask(root, 'PATCH', access('clusterrolebindings/system:discovery'), { subjects: null }, merge);
-  await master.stop();
-  master = await startMaster();
+  await restart();
   const ann = await ask({ as: 'ann' }, 'GET', core('dev', 'pods'));
   t.equal(ann.code, 200, 'the first question of all');
   t.equal((await ask({ as: 'ann' }, 'GET', '/apis')).code, 200);
