@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
+import { checkPrivate, checkTrusted } from '../host/private.js';
 import type { Flag } from './flags.js';
 
 export type RawOptions = Record<string, string>;
@@ -36,10 +37,13 @@ export function loadConfig(given: Record<string, unknown>, flags: readonly Flag[
   return { ...file, ...Object.fromEntries(own) };
 }
 
+/** A file with a token in it is nobody else's to read, any other nobody else's to write. */
 function readConfig(path: string, flags: readonly Flag[]): RawOptions {
   const parsed: unknown = parse(readFileSync(path, 'utf8')) ?? {};
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error(`${path}: must hold "flag: value" lines`);
+  if ('token' in parsed) checkPrivate(path);
+  else checkTrusted(path);
   const known = new Map(flags.map((flag) => [flag.name, flag]));
   return Object.fromEntries(
     Object.entries(parsed).map(([name, value]) => {

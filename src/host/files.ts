@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Component, healthyNow } from './component.js';
+import { checkPrivate } from './private.js';
 
 /** True when `error` is a system error with one of these codes (`ENOENT`...). */
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
@@ -45,13 +46,8 @@ export async function readIfExists(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Throws when group or others may touch the file: a secret that others can read is none. */
-export async function requirePrivate(path: string): Promise<void> {
-  const { mode } = await stat(path);
-  if ((mode & 0o077) !== 0) {
-    throw new Error(`${path} has mode ${(mode & 0o777).toString(8)}, others may touch it; make it 600`);
-  }
-}
+/** Throws when group or others may touch the file: a secret that others can read is none. Or when it is not ours. */
+export const requirePrivate = async (path: string): Promise<void> => checkPrivate(path);
 
 /** Somebody alive holds the lock. */
 export class LockHeld extends Error {
@@ -128,12 +124,20 @@ async function identity(pid: number): Promise<string> {
 async function writeSynced(path: string, data: string | Uint8Array, mode: number): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
+    await giveToOwner(file, path);
     await file.chmod(mode);
     await file.writeFile(data);
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** What root writes into somebody's directory is theirs: commands of root must not lock the master out. */
+async function giveToOwner(file: FileHandle, path: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = await stat(dirname(path));
+  if (uid !== 0) await file.chown(uid, gid);
 }
 
 async function syncDirectory(path: string): Promise<void> {

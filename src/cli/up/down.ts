@@ -4,6 +4,7 @@ import { loadConfig } from '../config.js';
 import { agentFlags } from '../flags.js';
 import { paths, roles } from '../paths.js';
 import { cleanUpAgent } from '../roles.js';
+import { removeAccount } from './account.js';
 import { endJob, roleJob, supervisorJob } from './supervise.js';
 import { hasSystemd, removeUnits } from './systemd.js';
 
@@ -24,5 +25,6 @@ export async function down({ purge }: { purge: boolean }): Promise<void> {
   if (!purge) return;
   for (const dir of [paths.dataDir, paths.configDir, paths.logDir])
     rmSync(dir, { recursive: true, force: true });
+  await removeAccount();
   say('data is removed');
 }

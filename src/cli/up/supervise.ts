@@ -23,6 +23,7 @@ import { fileURLToPath } from 'node:url';
 import { type Backoff, createBackoff } from '../../client/backoff.js';
 import { systemClock } from '../../host/clock.js';
 import { configOf, nodeFlagsOf, paths, type Role } from '../paths.js';
+import { masterAccount } from './account.js';
 
 const restarts = { minMs: 250, maxMs: 30_000 };
 /** Who lived this long starts again without a growing delay. */
@@ -32,6 +33,8 @@ const logCheckMs = 600_000;
 const maxLogBytes = 20 * 1024 * 1024;
 
 const cli = fileURLToPath(new URL('../main.js', import.meta.url));
+/** What whoever runs a role has to be able to read. */
+export const program: readonly string[] = [process.execPath, cli];
 
 /** What runs under a pid file: a role, or the supervisor of one. */
 interface Job {
@@ -94,7 +97,9 @@ export async function supervise(role: Role): Promise<void> {
   const keep = (backoff: Backoff): void => {
     const startedMs = systemClock.monotonicMs();
     const log = openSync(logFile(role), 'a');
+    const account = role === 'master' ? masterAccount(program) : undefined;
     const child = spawn(process.execPath, [...nodeFlagsOf(role), cli, role, '--config', configOf(role)], {
+      ...account,
       detached: true,
       stdio: ['ignore', log, log],
     });

@@ -1,22 +1,45 @@
 /** Installs and removes the units of `systemd/`; used where systemd runs as PID 1. Idempotent. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, runChecked } from '../../host/exec.js';
 import { paths, type Role, roles } from '../paths.js';
+import { findBarrier } from './account.js';
 
 const unitOf = (role: Role): string => `wherry-${role}.service`;
 
 const cli = fileURLToPath(new URL('../main.js', import.meta.url));
-/** `systemd/` of the package, seen from `dist/src/cli/up/`. */
-const templates = fileURLToPath(new URL('../../../../systemd', import.meta.url));
+/** The package, seen from the command: `dist/src/cli/main.js`. */
+const packageOf = (cliPath: string): string => resolve(cliPath, '../../../..');
+const templates = join(packageOf(cli), 'systemd');
+
+/** What the master's unit puts an empty directory over; the program shines through. */
+const hidden = ['/root', '/home', '/run/user', '/tmp', '/var/tmp'];
 
 /** True where systemd is the init system (sd_booted(3)). */
 export const hasSystemd = (): boolean => existsSync('/run/systemd/system');
 
 /** Fills in a template; pure. */
 export const renderUnit = (template: string, node: string, cliPath: string): string =>
-  template.replaceAll('@NODE@', node).replaceAll('@CLI@', cliPath);
+  template.replaceAll('@NODE@', node).replaceAll('@CLI@', cliPath).replaceAll('@APP@', packageOf(cliPath));
+
+/** Throws where the user of the master's unit could not get at the program. */
+export function checkReach(): void {
+  const app = packageOf(cli);
+  for (const [file, top] of [
+    [cli, app],
+    [process.execPath, process.execPath],
+    [app, '/'],
+    [process.execPath, '/'],
+  ] as const) {
+    const barrier = findBarrier(file, top);
+    const isHidden = top === '/' && hidden.some((directory) => `${barrier}/`.startsWith(`${directory}/`));
+    if (barrier !== undefined && !isHidden)
+      throw new Error(
+        `the master runs as the user wherry, who may not pass ${barrier}; run: chmod o+rX ${barrier}`,
+      );
+  }
+}
 
 /** Installs, enables and starts the role's unit; one whose text changed is restarted. */
 export async function startUnit(role: Role): Promise<void> {

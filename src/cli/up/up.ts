@@ -9,10 +9,13 @@ import { nodes } from '../../api/kinds.js';
 import { isConditionTrue } from '../../api/meta.js';
 import { writeAtomic } from '../../host/files.js';
 import { type Admin, openAdmin } from '../admin.js';
+import { loadConfig } from '../config.js';
+import { masterFlags } from '../flags.js';
 import { configOf, paths, type Role } from '../paths.js';
+import { ensureAccount, findBarrier } from './account.js';
 import { deployExample } from './example.js';
-import { startSupervisor } from './supervise.js';
-import { hasSystemd, startUnit } from './systemd.js';
+import { program, startSupervisor } from './supervise.js';
+import { checkReach, hasSystemd, startUnit } from './systemd.js';
 import { reachServer, waitFor } from './wait.js';
 
 export interface UpFlags {
@@ -25,6 +28,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 export async function up(flags: UpFlags): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('needs root: it installs services and programs the network');
   await ensureConfig('master', flags.nodeIp ? { 'advertise-address': flags.nodeIp } : {});
+  await prepareAccount();
   await startRole('master');
   await reachServer(paths.adminKubeconfig, 120_000);
   const admin = await openAdmin(paths.adminKubeconfig);
@@ -72,6 +76,18 @@ async function ensureConfig(role: Role, settings: Record<string, string>): Promi
       ? '# flags of `wherry master`, one per line: name: value\n'
       : stringify(settings);
   await writeAtomic(configOf(role), text, 0o600);
+}
+
+/** The master is not root, except where nobody else can get at the program (a clone in /root without systemd). */
+async function prepareAccount(): Promise<void> {
+  const barrier = program.map((file) => findBarrier(file)).find((found) => found !== undefined);
+  if (hasSystemd()) checkReach();
+  else if (barrier !== undefined) {
+    say(`the master runs as root: others may not pass ${barrier}`);
+    return;
+  }
+  const { dataDir = paths.dataDir } = loadConfig({ config: configOf('master') }, masterFlags);
+  await ensureAccount(dataDir);
 }
 
 async function startRole(role: Role): Promise<void> {
