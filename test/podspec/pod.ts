@@ -189,7 +189,7 @@ export const podRows: Rows = [
     ),
   ],
   ['serviceAccount', tested('src/api/defaults/defaults.test.ts')],
-  ['automountServiceAccountToken', listed()],
+  ['automountServiceAccountToken', tested('master/admission/plugins/serviceaccount.test.ts')],
   ['nodeName', tested('master/scheduler/scheduler.test.ts')],
   [
     'hostNetwork',
@@ -206,7 +206,7 @@ export const podRows: Rows = [
   ['schedulerName', tested('master/scheduler/scheduler.test.ts')],
   ...each('tolerations[].', 'key operator value effect', tested(schedulerTests)),
   ['tolerations[].tolerationSeconds', tested('master/controllers/lifecycle.test.ts')],
-  ['priorityClassName', listed()],
+  ['priorityClassName', tested('master/admission/plugins/priority.test.ts')],
   ['priority', tested('agent/cgroups/cgroups.test.ts')],
   ['preemptionPolicy', listed()],
   ['readinessGates[].conditionType', tested('agent/pods/actions.test.ts', 'readinessGates')],
