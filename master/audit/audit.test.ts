@@ -1,6 +1,10 @@
 /** What a real server writes down about real requests. */
+import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
+import { PassThrough } from 'node:stream';
 import t from 'tap';
+import { internalError } from '../../src/api/errors.js';
+import { parseRequest } from '../http/request.js';
 import { createTestServer, type TestServer } from '../http/testing.js';
 import { AuditLog } from './log.js';
 import { parsePolicy } from './policy.js';
@@ -120,7 +124,9 @@ t.test('values of Secrets are not written at any level', async (t) => {
   await server.ask('POST', secrets, { body: { metadata: { name: 's' }, data: { k: value } } });
   await server.ask('GET', `${secrets}/s`);
   await server.ask('PUT', `${secrets}/s`, { body: { metadata: { name: 's' }, data: { k: '%%hush%%' } } });
-  const all = JSON.stringify(await written(6));
+  for (const body of ['{"data":{"k":hush}}', '{"data":{"k":"hush', '"hush"', '[{"op":"hush"}]'])
+    await server.ask('POST', secrets, { body });
+  const all = JSON.stringify(await written(14));
   t.match(all, /"k":"REDACTED"/);
   t.notMatch(all, new RegExp(`${value}|hush`));
 });
@@ -182,6 +188,34 @@ t.test('exec over an upgrade, refused by the server', async (t) => {
     ['RequestReceived', 'ResponseStarted', 'ResponseComplete'],
   );
   t.match(all[2], { verb: 'create', objectRef: { subresource: 'exec' }, responseStatus: { code: 404 } });
+});
+
+t.test('a tunnel: started with its 101, complete when it ends', async (t) => {
+  const socket = new PassThrough();
+  const raw = { method: 'POST', headers: {}, socket: { remoteAddress: '10.0.0.1' } } as IncomingMessage;
+  const url = '/api/v1/namespaces/default/pods/p/exec?command=id';
+  const record = log.open(raw, url, 'id');
+  record.followSocket(socket);
+  record.authenticated({ name: 'u', groups: [] }, parseRequest('POST', url));
+  socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+  socket.write('bytes of the tunnel');
+  t.equal(events.length, 2);
+  socket.destroy();
+  const stages = (await written(3)).map(({ stage, responseStatus }) => [stage, responseStatus?.code]);
+  t.same(stages, [
+    ['RequestReceived', undefined],
+    ['ResponseStarted', 101],
+    ['ResponseComplete', 101],
+  ]);
+});
+
+t.test('a defect of ours is a panic, in words that tell nothing', async (t) => {
+  const raw = { method: 'GET', headers: {}, socket: {} } as IncomingMessage;
+  const record = log.open(raw, maps, 'id');
+  record.authenticated({ name: 'u', groups: [] }, parseRequest('GET', maps));
+  record.refused(internalError('the server met an unexpected condition'), true);
+  record.ended(500);
+  t.match((await written(2))[1], { stage: 'Panic', responseStatus: { code: 500, reason: 'InternalError' } });
 });
 
 t.test('what the policy does not want costs nothing and is nowhere', async (t) => {

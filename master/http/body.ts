@@ -186,8 +186,13 @@ function checkTree(value: unknown, depth: number): void {
   for (const key in value) checkTree((value as Record<string, unknown>)[key], depth + 1);
 }
 
-/** The wording of kube-apiserver; the parser's own message says where. */
+/** Parts of their bodies must not come back in errors, which others keep. */
+const secretKinds: ReadonlySet<string> = new Set(['Secret', 'TokenRequest', 'TokenReview']);
+
+/** The wording of kube-apiserver; the parser's own message says where, and quotes. */
 function unreadable(kind: string, what: string, cause: unknown, text: string): ApiError {
+  if (secretKinds.has(kind))
+    return badRequest(`the object provided is unrecognized (must be of type ${kind}): ${what}`);
   const message =
     (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]?.replace(/:$/, '') ?? '';
   return badRequest(
