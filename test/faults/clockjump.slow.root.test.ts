@@ -1,37 +1,20 @@
 /**
  * The clock of the machine jumps an hour ahead, and back: nothing that runs is touched, the node stays Ready, new pods
- * start, back-offs and probes keep their pace. The time of the processes is set with libfaketime (CLOCK_REALTIME only, as
- * when somebody sets the clock).
+ * start, back-offs and probes keep their pace.
  */
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { nodes, pods } from '../../src/api/kinds.js';
 import { findCondition } from '../../src/api/meta.js';
-import { run } from '../../src/host/exec.js';
 import { startCluster } from '../cluster.js';
 import { eventually } from '../wait.js';
+import { createFakeTime } from './faketime.js';
 import { allReady, isReady, listPods, pause, restartsOf, sleeper } from './steps.js';
 
 const settleMs = 60_000;
 
 t.test('the clock jumps', { timeout: 600_000 }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'wherry-clock-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const offsetFile = join(directory, 'offset');
-  const setOffset = (offset: string): void => {
-    writeFileSync(`${offsetFile}.new`, `${offset}\n`);
-    renameSync(`${offsetFile}.new`, offsetFile);
-  };
-  setOffset('+0');
-  const env = {
-    LD_PRELOAD: await libfaketime(),
-    FAKETIME_TIMESTAMP_FILE: offsetFile,
-    FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    FAKETIME_DONT_RESET: '1',
-  };
+  const { env, setOffset, remove } = await createFakeTime();
+  t.teardown(remove);
   const cluster = await startCluster({ name: 'clock', env: { master: env, agent: env } });
   t.teardown(() => cluster.stop());
   const names = ['one', 'two'];
@@ -90,11 +73,3 @@ t.test('the clock jumps', { timeout: 600_000 }, async (t) => {
   await cluster.client.delete(pods, { namespace: 'default', name: 'crashing' });
   await eventually('the others', 30, () => allReady(cluster, names.length));
 });
-
-/** Where Debian keeps the library, by architecture. */
-async function libfaketime(): Promise<string> {
-  const { stdout } = await run('dpkg', ['--listfiles', 'libfaketime']);
-  const found = stdout.split('\n').find((path) => path.endsWith('/libfaketimeMT.so.1'));
-  if (!found) throw new Error('the package libfaketime is not installed');
-  return found;
-}
