@@ -61,6 +61,22 @@ for (const kubectl of kubectls) {
     t.match(list, /^ +\[\/logs\/\*\] +\[\] +\[get\]$/m);
     t.match(list, /^selfsubjectaccessreviews.authorization.k8s.io .*\[create\]$/m);
     t.match(await ok('auth can-i --list'), /^\*\.\* +\[\] +\[\] +\[\*\]$/m);
+    const node = '--as=system:node:n1 --as-group=system:nodes';
+    t.equal(await can(`get nodes/n2 ${node}`), 'yes', 'it keeps the routes to the pods of all nodes');
+    t.equal(
+      await can(`get secrets/x ${node}`),
+      "no - no relationship found between node 'n1' and this object",
+    );
+    t.match(await run(kubectl, `auth can-i --list ${node}`), {
+      code: 0,
+      stderr: /the list may be incomplete: node authorizer does not support user rule resolution/,
+    });
+    const self = await run(kubectl, 'auth whoami -o json --as=ann --as-group=devs');
+    // kubectl 1.20 does not know the question.
+    if (!/unknown (?:command|shorthand flag)/.test(self.stderr))
+      t.match(JSON.parse(self.stdout), {
+        status: { userInfo: { username: 'ann', groups: ['devs', 'system:authenticated'] } },
+      });
     t.match(await run(kubectl, 'get nodes --as=ann'), {
       code: 1,
       stderr:
