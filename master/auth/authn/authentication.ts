@@ -15,10 +15,11 @@ import { authenticated, createAuthenticator, ofApiServer, type TokenSource } fro
 import { readAuthorities } from './chain.js';
 import type { FrontProxyHeaders } from './frontproxy.js';
 import { createTokenIssuer, type TokenIssuer } from './issuer.js';
-import { issuerOfFlags } from './jwtconfig.js';
+import { issuerOfFlags, type JwtIssuer } from './jwtconfig.js';
 import { createJwtTokens } from './jwttokens.js';
 import { createKeyFiles } from './keyfiles.js';
 import type { AuthenticationOptions } from './options.js';
+import { readStructured, type StructuredAuthentication } from './structured.js';
 import { createWebhookTokens } from './webhooktokens.js';
 
 export interface Authentication {
@@ -70,7 +71,9 @@ export async function createAuthentication(deps: AuthenticationDeps): Promise<Au
     maxExpirationSeconds: serviceAccounts.maxExpirationSeconds,
     extendExpiration: serviceAccounts.extendExpiration,
   });
-  const outside = await outsideSources(options, { audiences: issuer.audiences, clock, log });
+  const structured = await structuredOf(options);
+  const issuers = await outsideIssuers(options, structured);
+  const outside = await outsideSources(issuers, options.webhook, { audiences: issuer.audiences, clock, log });
   const authenticator = createAuthenticator({
     ...{ client, clock, log, issuer, others: outside.sources },
     adminToken: pki.adminToken,
@@ -79,7 +82,7 @@ export async function createAuthentication(deps: AuthenticationDeps): Promise<Au
     issuer,
     authenticator,
     frontProxy: await frontProxyOf(options.frontProxy, pki),
-    anonymousPaths: options.anonymousAuth ? undefined : new Set(),
+    anonymousPaths: options.anonymousAuth ? structured?.anonymousPaths : new Set(),
     parts: [keyFiles, ...outside.parts],
   };
 }
@@ -90,12 +93,34 @@ interface OutsideDeps {
   log: Logger;
 }
 
+async function structuredOf({
+  configFile,
+  serviceAccounts,
+}: AuthenticationOptions): Promise<StructuredAuthentication | undefined> {
+  const text = await readIf(configFile);
+  if (text === undefined) return undefined;
+  try {
+    return readStructured(text, serviceAccounts.issuers);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`--authentication-config: ${configFile}: ${why}`, { cause: error });
+  }
+}
+
+async function outsideIssuers(
+  { oidc }: AuthenticationOptions,
+  structured: StructuredAuthentication | undefined,
+): Promise<readonly JwtIssuer[]> {
+  if (structured) return structured.issuers;
+  return oidc ? [issuerOfFlags(oidc, await readIf(oidc.caFile))] : [];
+}
+
 /** Issuers outside in the order of the configuration, then the webhook. */
 async function outsideSources(
-  { oidc, webhook }: AuthenticationOptions,
+  issuers: readonly JwtIssuer[],
+  webhook: AuthenticationOptions['webhook'],
   { audiences, clock, log }: OutsideDeps,
 ): Promise<{ sources: TokenSource[]; parts: Component[] }> {
-  const issuers = oidc ? [issuerOfFlags(oidc, await readIf(oidc.caFile))] : [];
   const ofIssuers = issuers.map((issuer) => createJwtTokens({ issuer, clock, log }));
   const sources = ofIssuers.map(({ find }) =>
     ofApiServer(audiences, async (token) => {
