@@ -16,6 +16,7 @@ import { createPodDial } from './aggregation/poddial.js';
 import { type Audit, createAudit } from './audit/audit.js';
 import type { TokenIssuer } from './auth/authn/issuer.js';
 import { createRbacGuard } from './auth/rbacguard.js';
+import { expirationFigures } from './certificates/upkeep.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
 import { AgentLink } from './http/agentlink.js';
@@ -77,7 +78,12 @@ export async function startApi(core: Core, run: Run): Promise<Api> {
   const audit = await openAudit(core, run);
   const metrics = metricsPage({
     requests,
-    more: [() => core.encryption.text(), () => figures.metrics(), ...(audit ? [() => audit.log.text()] : [])],
+    more: [
+      () => core.encryption.text(),
+      () => expirationFigures(core.pki),
+      () => figures.metrics(),
+      ...(audit ? [() => audit.log.text()] : []),
+    ],
     revision: () => core.store.revision(),
     countObjects: () => countObjects(core),
     queues: () => controllers?.metrics() ?? {},

@@ -14,7 +14,7 @@ import { createTypeCheckController } from './admission/typecheck.js';
 import { type Api, startApi } from './api.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
 import { apiServiceIp, createBootstrapController } from './bootstrap.js';
-import { createRenewal } from './certificates/renewal.js';
+import { createUpkeep } from './certificates/upkeep.js';
 import { createControllers } from './controllers/index.js';
 import { addressOf, type Core, type MasterDeps, type Run, startCore, urlHost } from './core.js';
 import type { HttpServer } from './http/server.js';
@@ -50,7 +50,6 @@ export function createMaster(options: MasterOptions, deps: MasterDeps): Master {
         http = api.http;
         core.certificates.onChange(() => useCertificates(core, api.http));
         await startControl(core, api, run);
-        await run(createRenewal({ certificates: core.certificates, ...deps }));
         deps.log.info({ address: core.address, dataDir: options.dataDir }, 'API serves');
       } catch (error) {
         await stopAll(running.splice(0));
@@ -105,6 +104,7 @@ async function startControl(
     served.aggregation.controllers(informers),
     createTypeCheckController({ ...common, resources }),
     createScheduler(common),
+    createUpkeep({ ...common, certificates }),
   ];
   await run(informers);
   for (const part of others) await run(part);

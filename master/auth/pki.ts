@@ -7,7 +7,6 @@
  * or when the serving certificate does not name an address of the master.
  */
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { authorityServerName } from '../../src/client/jointoken.js';
 import type { Clock } from '../../src/host/clock.js';
@@ -45,10 +44,6 @@ export interface Pki {
   admin: KeyPair;
   /** Bearer token of the same administrator. */
   adminToken: string;
-  /** PKCS#8 PEM of the key that signs tokens of service accounts. */
-  serviceAccountKey: string;
-  /** Keys that signed before it (`sa-old-*.key`): their tokens are still good. */
-  formerServiceAccountKeys: readonly string[];
 }
 
 export interface PkiOptions {
@@ -98,6 +93,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     ca: await ensureAuthorities(places.ca, { now, lifetimeMs }),
     frontProxy: await ensureAuthorities(places.frontProxy, { now, lifetimeMs }),
   };
+  await ensureKey(join(pkiDirectoryOf(directory), 'sa.key'));
   const leaves = await ensureLeaves(options, authorities);
   return {
     authority: authorities.ca.signing,
@@ -109,8 +105,6 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     frontProxy: { ca: authorities.frontProxy.trusted.join(''), client: leaves.frontProxyClient },
     admin: leaves.admin,
     adminToken: await ensureToken(join(directory, 'admin.token')),
-    serviceAccountKey: await ensureKey(join(pkiDirectoryOf(directory), 'sa.key')),
-    formerServiceAccountKeys: await readFormerKeys(pkiDirectoryOf(directory)),
   };
 }
 
@@ -208,25 +202,9 @@ async function ensurePair(
   return pair;
 }
 
-/** Replaced only when an administrator asks for it: that would end every token. */
-async function ensureKey(path: string): Promise<string> {
-  const found = await readSecret(path);
-  if (found !== undefined) return found;
-  const key = await createKey();
-  await writeAtomic(path, key, 0o600);
-  return key;
-}
-
-/** The newest first. */
-async function readFormerKeys(directory: string): Promise<string[]> {
-  const names = (await readdir(directory)).filter((name) => /^sa-old-[\w.-]+\.key$/.test(name));
-  const keys = await Promise.all(
-    names
-      .sort()
-      .toReversed()
-      .map((name) => readSecret(join(directory, name))),
-  );
-  return keys.filter((key) => key !== undefined);
+/** Of the tokens of service accounts; `auth/authn/keyfiles.ts` uses it. */
+async function ensureKey(path: string): Promise<void> {
+  if ((await readSecret(path)) === undefined) await writeAtomic(path, await createKey(), 0o600);
 }
 
 async function ensureToken(path: string): Promise<string> {

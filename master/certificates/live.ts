@@ -65,9 +65,8 @@ export async function openPki(given: LivePkiOptions): Promise<LivePki> {
 }
 
 /** All that is text in it; the rest follows from that. */
-const textsOf = ({ ca, authorities, serving, kubeletClient, frontProxy, admin, ...rest }: Pki): unknown => [
+const textsOf = ({ ca, authorities, serving, kubeletClient, frontProxy, admin }: Pki): unknown => [
   ca,
   [authorities.ca.cross, authorities.ca.phase, authorities.frontProxy.phase],
   [serving, kubeletClient, frontProxy, admin],
-  [rest.serviceAccountKey, rest.formerServiceAccountKeys],
 ];

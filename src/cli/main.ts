@@ -92,6 +92,28 @@ onKeys('forget', 'remove values whose key is lost, while the master is stopped')
   (await import('./secrets.js')).forgetUnreadable(flags),
 );
 
+const certs = program
+  .command('certs')
+  .description('which certificates are on this host and when they expire')
+  .option('--data-dir <dir>', 'data directory of master and agent', paths.dataDir)
+  .action(async (flags) => (await import('./certs.js')).listCerts(flags));
+const onCerts = (name: string, description: string): Command =>
+  certs
+    .command(name)
+    .description(description)
+    .option('--kubeconfig <file>', 'administrator kubeconfig', paths.adminKubeconfig);
+onCerts('renew', "issue the master's certificates anew, now")
+  .argument('[name...]', 'server, kubelet-client, front-proxy-client, admin; all by default')
+  .action(async (names, flags) => (await import('./certs.js')).renewCerts(names, flags));
+onCerts('rotate-ca', 'replace the authority of the cluster while everything runs')
+  .option('--keep-old', 'go on trusting the old one until the command is given again')
+  .option('--force', 'do not wait for nodes that are away; they have to join anew')
+  .action(async (flags) => (await import('./certs.js')).rotateAuthority(flags));
+onCerts(
+  'rotate-service-account-key',
+  'sign tokens of service accounts with a new key; the former one goes on verifying',
+).action(async (flags) => (await import('./certs.js')).rotateServiceAccountKey(flags));
+
 program
   .command('up')
   .description(
