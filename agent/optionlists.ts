@@ -26,7 +26,6 @@ export function parseKeyValues(text: string): Record<string, string> {
 const ownLabels: ReadonlySet<string> = new Set([
   ...['beta.kubernetes.io/arch', 'beta.kubernetes.io/os', 'beta.kubernetes.io/instance-type'],
   ...['failure-domain.beta.kubernetes.io/region', 'failure-domain.beta.kubernetes.io/zone'],
-  ...['failure-domain.kubernetes.io/region', 'failure-domain.kubernetes.io/zone'],
   ...['kubernetes.io/arch', 'kubernetes.io/hostname', 'kubernetes.io/os'],
   ...['node.kubernetes.io/instance-type', 'topology.kubernetes.io/region', 'topology.kubernetes.io/zone'],
 ]);

@@ -113,7 +113,7 @@ t.test('its Node', async (t) => {
     'nodes "x" is forbidden: could not determine node from user "system:node:"',
   );
   const master = bed.clientOf({ ...user, groups: [...user.groups, 'system:masters'] });
-  await master.patch(nodes, second, { type: 'merge', body: { metadata: { labels: { 'k8s.io/a': 'b' } } } });
+  await refused(t, master.patch(nodes, second, patch), `nodes "n2" is forbidden: ${others}`);
 });
 
 t.test('its Lease and its CSINode', async (t) => {
