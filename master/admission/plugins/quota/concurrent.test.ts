@@ -6,11 +6,13 @@ import t from 'tap';
 import { isReason } from '../../../../src/api/errors.js';
 import {
   configMaps,
+  customResourceDefinitions,
   limitRanges,
   namespaces,
   pods,
   type ResourceType,
   resourceQuotas,
+  resourceType,
 } from '../../../../src/api/kinds.js';
 import type { KubeObject } from '../../../../src/api/types.js';
 import type { Client } from '../../../../src/client/client.js';
@@ -182,4 +184,37 @@ void t.test('limits hold for the next request, also under 64 creators', async (t
       t.match(outcome, { status: 'fulfilled', value: { spec: { containers: [{ resources: wanted }] } } });
     }
   }
+});
+
+void t.test('custom kinds count as soon as they are served', async (t) => {
+  const client = await startMaster(t);
+  const namespace = 'custom';
+  const name = 'count/boats.example.com';
+  await client.create(customResourceDefinitions, {
+    metadata: { name: 'boats.example.com' },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural: 'boats', singular: 'boat', kind: 'Boat' },
+      versions: [
+        {
+          name: 'v1',
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+        },
+      ],
+    },
+  });
+  await prepare(client, namespace, { [name]: '2', pods: '1' });
+  const boats = resourceType('example.com/v1', 'boats', 'Boat', true);
+  await eventually(async () => (await usedOf(client, namespace))[name] === '0');
+  const made = await Promise.all(
+    namesOf(creators).map((one) => tryCreate(client, boats, mapOf(namespace, one))),
+  );
+  t.equal(made.filter(Boolean).length, 2);
+  const { items } = await client.list(boats, { namespace });
+  await client.delete(boats, { namespace, name: items[0]?.metadata.name ?? '' });
+  await eventually(async () => (await usedOf(client, namespace))[name] === '1');
+  t.ok(await tryCreate(client, boats, mapOf(namespace, 'again')));
 });

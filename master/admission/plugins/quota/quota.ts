@@ -17,21 +17,18 @@ const announcedMs = 60_000;
 
 export function createResourceQuota({ informers, clock }: PluginDeps, ledger: QuotaLedger): Admission {
   const seen = new Map<string, number>();
-  const announced = new Map<string, number>();
+  const announced = new Set<string>();
   informers.get(resourceQuotas).onChange(({ old, current }) => {
     const namespace = (current ?? old)?.metadata.namespace ?? '';
     const count = (seen.get(namespace) ?? 0) + Number(current !== undefined) - Number(old !== undefined);
     if (count > 0) seen.set(namespace, count);
     else seen.delete(namespace);
+    announced.delete(namespace);
   });
 
-  function mayHaveQuota(namespace: string): boolean {
-    if (seen.has(namespace)) return true;
-    const atMs = announced.get(namespace);
-    if (atMs === undefined) return false;
-    if (clock.monotonicMs() - atMs < announcedMs) return true;
-    announced.delete(namespace);
-    return false;
+  function announce(namespace: string): void {
+    announced.add(namespace);
+    clock.after(announcedMs, () => announced.delete(namespace));
   }
 
   const isQuota = ({ type }: AdmissionRequest['resource']): boolean =>
@@ -47,9 +44,8 @@ export function createResourceQuota({ informers, clock }: PluginDeps, ledger: Qu
     async validate(request) {
       const { namespace, object, resource, operation, subresource, context } = request;
       if (!namespace || !object) return;
-      if (isQuota(resource) && operation === 'CREATE' && !context.dryRun)
-        announced.set(namespace, clock.monotonicMs());
-      if (!mayHaveQuota(namespace)) return;
+      if (isQuota(resource) && operation === 'CREATE' && !context.dryRun) announce(namespace);
+      if (!seen.has(namespace) && !announced.has(namespace)) return;
       const evaluator = evaluatorOf(resource.type, resource.verbs);
       if (!evaluator?.handles(operation, subresource)) return;
       const { group, resource: plural } = resource.type;
