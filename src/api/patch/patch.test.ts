@@ -169,6 +169,8 @@ t.test('JSON patch', async (t) => {
       return error instanceof ApiError && error.details?.causes;
     }
   };
+  const doubling = Array.from({ length: 40 }, (_, index) => ({ op: 'copy', from: '', path: `/k${index}` }));
+  t.match(causesOf(doubling), [{ message: /^Unable to complete the copy, the accumulated size increase/ }]);
   t.match(causesOf([{ op: 'test', path: '/a', value: 2 }]), [
     { field: 'patch', message: 'testing value /a failed' },
   ]);

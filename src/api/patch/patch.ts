@@ -22,6 +22,8 @@ export const patchTypes = {
 
 /** As kube-apiserver limits them. */
 const MAX_JSON_PATCH_OPERATIONS = 10_000;
+/** Of all that a patch copies, as JSON: a few copies of copies are larger than any memory. */
+const MAX_COPIED_CHARS = 3 * 1024 * 1024;
 
 export interface PatchRequest {
   /** The media type, without parameters. */
@@ -89,12 +91,43 @@ export function jsonPatch(current: object, patch: unknown): unknown {
     );
   }
   try {
-    return jsonPatchLibrary.applyPatch<unknown>(copyOf(current), copyOf<Operation[]>(patch), true, true)
-      .newDocument;
+    return applyOperations(copyOf(current), copyOf<Operation[]>(patch));
   } catch (error) {
     if (error instanceof jsonPatchLibrary.JsonPatchError) throw notApplicable(explain(error), error);
     throw notApplicable(error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/** Undefined when nothing is there. */
+const valueAt = (document: unknown, pointer: string): unknown =>
+  pointer
+    .split('/')
+    .slice(1)
+    .map(jsonPatchLibrary.unescapePathComponent)
+    .reduce<unknown>((value, step) => (value as JsonMap | null | undefined)?.[step], document);
+
+/** In order, and no further than what they copy is reasonable, as kube-apiserver bounds it. */
+function applyOperations(current: unknown, operations: readonly Operation[]): unknown {
+  let document = current;
+  let copied = 0;
+  operations.forEach((operation, index) => {
+    if (isMap(operation) && operation.op === 'copy') {
+      copied += (JSON.stringify(valueAt(document, String(operation.from))) ?? '').length;
+      if (copied > MAX_COPIED_CHARS)
+        throw new Error(
+          `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${MAX_COPIED_CHARS}`,
+        );
+    }
+    document = jsonPatchLibrary.applyOperation<unknown>(
+      document,
+      operation,
+      true,
+      true,
+      true,
+      index,
+    ).newDocument;
+  });
+  return document;
 }
 
 function strategic({ gvk, current, patch }: PatchRequest): unknown {
