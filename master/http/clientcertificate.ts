@@ -62,13 +62,15 @@ export class ClientCertificates {
   }
 
   #prove(socket: TLSSocket): Proof {
-    const leaf = socket.getPeerX509Certificate();
-    if (!leaf) return none;
+    // Not `getPeerX509Certificate`: it takes the chain away from the socket.
+    const peer = socket.getPeerCertificate(true);
+    if (!peer?.raw) return none;
     if (!socket.authorized) return unknown;
+    const leaf = new X509Certificate(peer.raw);
     const { commonName, organizations } = namesOf(leaf);
     if (!commonName) return unknown;
     const { clients, frontProxies } = this.#trust;
-    const between = this.#intermediates(socket, leaf);
+    const between = this.#intermediates(peer);
     const asUser = issuedByOneOf(clients, leaf, between);
     if (asUser) {
       const sha256 = leaf.fingerprint256.replaceAll(':', '').toLowerCase();
@@ -80,10 +82,10 @@ export class ClientCertificates {
     return asProxy ? { kind: 'frontProxy', validity: asProxy } : unknown;
   }
 
-  #intermediates(socket: TLSSocket, leaf: X509Certificate): X509Certificate[] {
-    const presented = chainOf(socket.getPeerCertificate(true));
-    if (presented.length === 0) return this.#between.get(leaf.fingerprint256) ?? [];
-    this.#between.set(leaf.fingerprint256, presented);
+  #intermediates(peer: DetailedPeerCertificate): X509Certificate[] {
+    const presented = chainOf(peer);
+    if (presented.length === 0) return this.#between.get(peer.fingerprint256) ?? [];
+    this.#between.set(peer.fingerprint256, presented);
     const [oldest] = this.#between.keys();
     if (this.#between.size > maxRemembered && oldest !== undefined) this.#between.delete(oldest);
     return presented;
