@@ -3,7 +3,7 @@
  * for every request that ends by itself; watches have a limit of their own (`watch.ts`), proxied requests none.
  *
  * A body may take ten seconds and one more for each kilobyte, a minute at most. An answer goes out in pieces of 64 KB
- * (`outgoing.ts`), and each has to be taken within half a minute.
+ * (`outgoing.ts`), and each has to be taken within 20 seconds.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../src/host/clock.js';
@@ -12,7 +12,7 @@ import { refuseConnection } from './status.js';
 
 const sweepMs = 2_000;
 const bodyMs = { least: 10_000, perByte: 1, most: 60_000 };
-const stalledMs = 30_000;
+const stalledMs = 20_000;
 
 interface Exchange {
   raw: IncomingMessage;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Client } from '../client/client.js';
 import { loadKubeconfig } from '../client/kubeconfig.js';
 import { createRestClient } from '../client/rest.js';
-import { checkPrivate } from '../host/private.js';
+import { checkPrivate, checkUnread } from '../host/private.js';
 
 export interface Admin {
   client: Client;
@@ -19,7 +19,9 @@ export async function openAdmin(kubeconfig: string): Promise<Admin> {
     throw new Error(
       `${kubeconfig} does not exist: start the master first, or name another with --kubeconfig`,
     );
-  checkPrivate(kubeconfig);
+  // Root uses that of the master's user.
+  if (process.geteuid?.() === 0) checkUnread(kubeconfig);
+  else checkPrivate(kubeconfig);
   const access = await loadKubeconfig(kubeconfig);
   if (!access.ca) throw new Error(`${kubeconfig} holds no certificate authority`);
   return { client: createRestClient(access), server: access.server, caPem: access.ca };

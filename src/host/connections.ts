@@ -24,8 +24,8 @@ export interface ConnectionLimits {
 
 const defaults: ConnectionLimits = {
   perClient: 0,
-  strangersPerClient: 256,
-  strangers: 1024,
+  strangersPerClient: 512,
+  strangers: 2048,
   handshakeMs: 10_000,
 };
 const sweepMs = 1_000;

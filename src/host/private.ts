@@ -8,8 +8,13 @@ import { dirname } from 'node:path';
 
 /** Throws when group or others may touch the file, or when it belongs to somebody else. */
 export function checkPrivate(path: string): void {
+  checkOwner(path, statSync(path));
+  checkUnread(path);
+}
+
+/** Throws when group or others may touch the file, whoever's it is. */
+export function checkUnread(path: string): void {
   const stats = statSync(path);
-  checkOwner(path, stats);
   if ((stats.mode & 0o077) !== 0)
     throw new Error(`${path} has mode ${modeOf(stats)}, others may touch it; run: chmod 600 ${path}`);
 }

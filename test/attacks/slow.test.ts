@@ -1,0 +1,179 @@
+/**
+ * A thousand connections of clients that are slow on purpose, against a master of its own: they are cut off in time, the log
+ * says so in a few lines, memory stays bounded, and others are served as usual meanwhile.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import type { Kind, Plan } from './slowclients.js';
+
+const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const configMaps = '/api/v1/namespaces/default/configmaps';
+const counts: Record<Kind, number> = {
+  ...{ silent: 200, handshake: 200, idle: 150, headers: 200, body: 150, refused: 90 },
+  reader: 10,
+};
+/** How long a wave may take until the last one of it is gone, seconds. */
+const patienceS: Record<Kind, number> = {
+  ...{ silent: 15, handshake: 15, idle: 25, headers: 25, body: 45, refused: 45 },
+  reader: 60,
+};
+
+const kinds = Object.keys(counts) as Kind[];
+
+interface Target {
+  plan: Plan;
+  /** Its status code; the time it took, milliseconds. */
+  get(path: string): Promise<{ code: number; tookMs: number }>;
+  create(name: string, bytes: number): Promise<number>;
+  rssMb(): number;
+  log(): string;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+async function startMaster(directory: string, started: ChildProcess[]): Promise<Target> {
+  const port = await freePort();
+  const logFile = join(directory, 'log');
+  const log = openSync(logFile, 'w');
+  const where = ['--data-dir', directory, '--bind-address', '127.0.0.1', '--secure-port', String(port)];
+  const args = [...process.execArgv, program('../../src/cli/main.js'), 'master', ...where];
+  const child = spawn(process.execPath, [...args, '--admin-kubeconfig', join(directory, 'kubeconfig')], {
+    stdio: ['ignore', log, log],
+  });
+  closeSync(log);
+  started.push(child);
+  const agent = new Agent({ keepAlive: true, maxSockets: 2 });
+  const [caFile, tokenFile] = [join(directory, 'master/pki/ca.crt'), join(directory, 'master/admin.token')];
+  for (let tries = 0; !existsSync(join(directory, 'kubeconfig')); tries++) {
+    if (tries > 600) throw new Error(`the master does not start: ${readFileSync(logFile, 'utf8')}`);
+    await sleep(100);
+  }
+  const [ca, token] = [readFileSync(caFile, 'utf8'), readFileSync(tokenFile, 'utf8').trim()];
+  const send = (method: string, path: string, body?: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        authorization: `Bearer ${token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      };
+      const outgoing = request({ host: '127.0.0.1', port, method, path, ca, agent, headers }, (response) => {
+        response.resume();
+        response.once('end', () => resolve(response.statusCode ?? 0));
+      });
+      outgoing.once('error', reject).end(body);
+    });
+  for (let tries = 0; tries < 100; tries++) {
+    if ((await send('GET', '/readyz').catch(() => 0)) === 200) break;
+    await sleep(100);
+  }
+  return {
+    plan: { port, ca: caFile, token, list: configMaps, counts },
+    async get(path) {
+      const beganMs = performance.now();
+      const code = await send('GET', path);
+      return { code, tookMs: performance.now() - beganMs };
+    },
+    create: (name, bytes) =>
+      send('POST', configMaps, JSON.stringify({ metadata: { name }, data: { x: 'x'.repeat(bytes) } })),
+    rssMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
+    log: () => readFileSync(logFile, 'utf8'),
+  };
+}
+
+/** 99 of 100 normal GETs within two seconds took no longer than this, milliseconds. */
+async function probe(target: Target, failures: number[]): Promise<number> {
+  const times: number[] = [];
+  const endMs = performance.now() + 2_000;
+  while (performance.now() < endMs) {
+    const { code, tookMs } = await target.get(`${configMaps}/small`);
+    if (code !== 200) failures.push(code);
+    times.push(tookMs);
+    await sleep(3);
+  }
+  times.sort((a, b) => a - b);
+  return times[Math.floor(times.length * 0.99)] ?? 0;
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+t.test('a thousand slow connections', { timeout: 240_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'wherry-slow-'));
+  const started: ChildProcess[] = [];
+  t.teardown(() => {
+    for (const child of started) child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const target = await startMaster(directory, started);
+  for (let i = 0; i < 12; i++) t.equal(await target.create(`large-${i}`, 900_000), 201);
+  t.equal(await target.create('small', 100), 201);
+  const failures: number[] = [];
+  await probe(target, failures);
+  const usual: number[] = [];
+  for (let i = 0; i < 4; i++) usual.push(await probe(target, failures));
+
+  const rssBefore = target.rssMb();
+  const attack = spawn(process.execPath, [
+    ...[...process.execArgv, program('./slowclients.js')],
+    JSON.stringify(target.plan),
+  ]);
+  started.push(attack);
+  const left = { ...counts };
+  attack.stdout.on('data', (chunk: Buffer) => {
+    Object.assign(left, JSON.parse(chunk.toString().trim().split('\n').at(-1) ?? ''), {
+      reader: left.reader,
+    });
+  });
+  const goneAtS = new Map<Kind, number>();
+  const during: number[] = [];
+  const beganMs = performance.now();
+  let mostRss = 0;
+  while (goneAtS.size < kinds.length && performance.now() - beganMs < 90_000) {
+    during.push(await probe(target, failures));
+    mostRss = Math.max(mostRss, target.rssMb());
+    // Who reads nothing does not see the end either: there the log has to tell.
+    if (/"reader":\d/.test(target.log())) left.reader = 0;
+    for (const kind of kinds)
+      if (left[kind] === 0 && !goneAtS.has(kind)) goneAtS.set(kind, (performance.now() - beganMs) / 1000);
+  }
+  for (const kind of kinds)
+    t.ok((goneAtS.get(kind) ?? Number.POSITIVE_INFINITY) <= patienceS[kind], `${kind}: cut off`, {
+      afterS: goneAtS.get(kind),
+      left: left[kind],
+    });
+  t.same(failures, [], 'others were served all the time');
+  // Half a millisecond is what the two clocks and the scheduler of a small machine make of nothing.
+  t.ok(median(during) < 2 * median(usual) + 0.5, 'p99 of a normal GET is less than twice its usual', {
+    ...{ usual, during },
+  });
+  t.comment(`p99 ${median(usual).toFixed(1)} ms usually, ${median(during).toFixed(1)} ms meanwhile`);
+  t.ok(mostRss - rssBefore < 250, 'memory is bounded', { rssBefore, mostRss });
+
+  await sleep(11_000);
+  const lines = target
+    .log()
+    .split('\n')
+    .filter((line) => line.includes('connections were cut off'));
+  t.ok(lines.length > 0 && lines.length <= 12, 'the log says so in a few lines', { lines });
+  const cuts = lines.flatMap((line) => Object.entries((JSON.parse(line) as { cuts: object }).cuts));
+  for (const why of ['body', 'reader'])
+    t.ok(
+      cuts.some(([name]) => name === why),
+      `it says why: ${why}`,
+      { cuts },
+    );
+  const sum = cuts.reduce((total, [, count]) => total + Number(count), 0);
+  t.ok(sum >= 900, 'it says how many', { cuts });
+});
