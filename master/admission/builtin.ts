@@ -50,14 +50,16 @@ const before: readonly BuiltIn[] = [
   { name: 'DefaultIngressClass', create: createDefaultIngressClass },
   { name: 'PodTopologyLabels', create: createPodTopologyLabels },
 ];
+const quotaName = 'ResourceQuota';
 const after = (quotas: QuotaLedger): readonly BuiltIn[] => [
-  { name: 'ResourceQuota', create: (deps) => createResourceQuota(deps, quotas) },
+  { name: quotaName, create: (deps) => createResourceQuota(deps, quotas), isConfigurable: true },
 ];
 
 /** Which of them `--admission-control-config-file` may speak of. */
-export const configurable: readonly string[] = before
-  .filter(({ isConfigurable }) => isConfigurable)
-  .map(({ name }) => name);
+export const configurable: readonly string[] = [
+  ...before.filter(({ isConfigurable }) => isConfigurable).map(({ name }) => name),
+  quotaName,
+];
 
 /**
  * `start` returns when everything the plugins follow is in step, and must have returned before the API answers. Throws when

@@ -15,6 +15,7 @@ import type {
 import { pod as podOf } from '../../../../src/testing/builders.js';
 import { assess, type Demand } from './charge.js';
 import { type Evaluator, evaluatorOf } from './evaluators.js';
+import { limitedOf, uncovered } from './limited.js';
 
 const now = new Date('2026-01-01T01:00:00Z');
 const typed = (apiVersion: string, resource: string): Evaluator => {
@@ -306,5 +307,27 @@ void t.test('only what grows is charged', (t) => {
     /^exceeded quota/,
     'what comes into a scope is new to it',
   );
+  t.end();
+});
+
+void t.test('what is limited by configuration needs a quota', (t) => {
+  const scope = { scopeName: 'PriorityClass', operator: 'In', values: ['critical'] };
+  const limited = limitedOf({
+    apiVersion: 'apiserver.config.k8s.io/v1',
+    kind: 'ResourceQuotaConfiguration',
+    limitedResources: [{ resource: 'pods', matchScopes: [scope], matchContains: ['.com/gpu'] }],
+  });
+  const why = (object: Pod, ...quotas: ResourceQuota[]): string | undefined =>
+    uncovered(limited, quotas, { evaluator: pods, object, old: undefined }, now);
+  const critical = podWith({ priorityClassName: 'critical' });
+  t.equal(why(podWith({})), undefined);
+  t.equal(why(critical), 'insufficient quota to match these scopes: [{PriorityClass In [critical]}]');
+  const selecting = { scopeSelector: { matchExpressions: [scope] } };
+  t.equal(why(critical, quotaOf({ pods: '9' }, { spec: selecting })), undefined);
+  const device = podWith({ containers: [container({ 'example.com/gpu': '1' })] });
+  t.equal(why(device, quotaOf({ pods: '9' })), 'insufficient quota to consume: requests.example.com/gpu');
+  t.equal(why(device, quotaOf({ 'requests.example.com/gpu': '9' })), undefined);
+  t.throws(() => limitedOf({ apiVersion: 'v1', kind: 'ResourceQuotaConfiguration' }), /apiVersion/);
+  t.strictSame(limitedOf(undefined), []);
   t.end();
 });

@@ -11,11 +11,17 @@ import type { Admission, AdmissionRequest } from '../../../registry/admission.js
 import type { PluginDeps } from '../../plugin.js';
 import { evaluatorOf } from './evaluators.js';
 import type { QuotaLedger } from './ledger.js';
+import { type Limited, limitedOf, uncovered } from './limited.js';
 
 /** How long an announced quota counts as there although nobody has seen it: its creation may have failed. */
 const announcedMs = 60_000;
 
-export function createResourceQuota({ informers, clock }: PluginDeps, ledger: QuotaLedger): Admission {
+/** Throws an `Error` when its configuration is wrong. */
+export function createResourceQuota(
+  { client, informers, clock, configuration }: PluginDeps,
+  ledger: QuotaLedger,
+): Admission {
+  const limited = limitedOf(configuration?.get('ResourceQuota'));
   const seen = new Map<string, number>();
   const announced = new Set<string>();
   informers.get(resourceQuotas).onChange(({ old, current }) => {
@@ -31,13 +37,16 @@ export function createResourceQuota({ informers, clock }: PluginDeps, ledger: Qu
     clock.after(announcedMs, () => announced.delete(namespace));
   }
 
+  const limitsOf = ({ type }: AdmissionRequest['resource']): readonly Limited[] =>
+    limited.filter(({ group, resource }) => group === type.group && resource === type.resource);
+
   const isQuota = ({ type }: AdmissionRequest['resource']): boolean =>
     type.resource === resourceQuotas.resource && type.group === resourceQuotas.group;
 
   return {
     concerns(resource, operation, subresource) {
       if (operation === 'CREATE' && subresource === '' && isQuota(resource)) return true;
-      if (seen.size === 0 && announced.size === 0) return false;
+      if (seen.size === 0 && announced.size === 0 && limitsOf(resource).length === 0) return false;
       return evaluatorOf(resource.type, resource.verbs)?.handles(operation, subresource) ?? false;
     },
     mutate: (request) => Promise.resolve(request.object),
@@ -45,17 +54,22 @@ export function createResourceQuota({ informers, clock }: PluginDeps, ledger: Qu
       const { namespace, object, resource, operation, subresource, context } = request;
       if (!namespace || !object) return;
       if (isQuota(resource) && operation === 'CREATE' && !context.dryRun) announce(namespace);
-      if (!seen.has(namespace) && !announced.has(namespace)) return;
+      const hasQuota = seen.has(namespace) || announced.has(namespace);
+      const limits = limitsOf(resource);
+      if (!hasQuota && limits.length === 0) return;
       const evaluator = evaluatorOf(resource.type, resource.verbs);
       if (!evaluator?.handles(operation, subresource)) return;
       const { group, resource: plural } = resource.type;
       const name = object.metadata.name ?? request.name ?? '';
-      const settled = await ledger.admit({
-        namespace,
-        demand: { evaluator, object, old: request.oldObject },
-        isDryRun: context.dryRun,
-        refuse: (why) => forbidden({ group, resource: plural, name }, why),
-      });
+      const demand = { evaluator, object, old: request.oldObject };
+      const refuse = (why: string): Error => forbidden({ group, resource: plural, name }, why);
+      if (limits.length > 0) {
+        const { items } = await client.list(resourceQuotas, { namespace });
+        const why = uncovered(limits, items, demand, clock.now());
+        if (why) throw refuse(why);
+      }
+      if (!hasQuota) return;
+      const settled = await ledger.admit({ namespace, demand, isDryRun: context.dryRun, refuse });
       if (request.onSettled) request.onSettled(settled);
       else settled(true);
     },
