@@ -3,7 +3,8 @@
  * by `identity.ts` for every request; a certificate is looked at once per connection, and again when the authorities change.
  *
  * The TLS library has checked the chain against all authorities together. Which of them it leads to is decided here: the
- * authority of front proxies makes no users, and that of users no front proxies.
+ * authority of front proxies makes no users, and that of users no front proxies. Sessions are not resumed (`src/host/tls.ts`):
+ * what stands between a certificate and its authority is shown every time.
  */
 import { X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
@@ -33,13 +34,10 @@ interface Trust {
 
 const none: Proof = { kind: 'none' };
 const unknown: Proof = { kind: 'unknown' };
-const maxRemembered = 1000;
 
 export class ClientCertificates {
   #trust: Trust;
   readonly #known = new WeakMap<TLSSocket, Known>();
-  /** What stood between a certificate and its authority, by fingerprint: a resumed session does not say it again. */
-  readonly #between = new Map<string, X509Certificate[]>();
 
   constructor(trust: ClientTrust) {
     this.#trust = readTrust(trust);
@@ -70,7 +68,7 @@ export class ClientCertificates {
     const { commonName, organizations } = namesOf(leaf);
     if (!commonName) return unknown;
     const { clients, frontProxies } = this.#trust;
-    const between = this.#intermediates(peer);
+    const between = chainOf(peer);
     const asUser = issuedByOneOf(clients, leaf, between);
     if (asUser) {
       const sha256 = leaf.fingerprint256.replaceAll(':', '').toLowerCase();
@@ -80,15 +78,6 @@ export class ClientCertificates {
     const isNamed = allowedNames.length === 0 || allowedNames.includes(commonName);
     const asProxy = isNamed ? issuedByOneOf(authorities, leaf, between) : undefined;
     return asProxy ? { kind: 'frontProxy', validity: asProxy } : unknown;
-  }
-
-  #intermediates(peer: DetailedPeerCertificate): X509Certificate[] {
-    const presented = chainOf(peer);
-    if (presented.length === 0) return this.#between.get(peer.fingerprint256) ?? [];
-    this.#between.set(peer.fingerprint256, presented);
-    const [oldest] = this.#between.keys();
-    if (this.#between.size > maxRemembered && oldest !== undefined) this.#between.delete(oldest);
-    return presented;
   }
 }
 
