@@ -67,12 +67,19 @@ export async function startLoad(cluster: Cluster): Promise<Load> {
   const byCertificate = await clientOf(cluster, 'certificate');
   const byToken = await clientOf(cluster, 'token');
   clients.push(byCertificate, byToken);
-  const { token = '' } = await loadKubeconfig(cluster.kubeconfig);
+  const { server, ca, token = '' } = await loadKubeconfig(cluster.kubeconfig);
+  /** As a pod that read its files when it began. */
+  const stubborn = { server, ca, token };
   const work = [
     repeat('write with a certificate', 500, () => writeOne(byCertificate, 'by-certificate')),
     repeat('write with a token', 500, () => writeOne(byToken, 'by-token')),
     repeat('a new connection with a certificate', 1_000, async () => {
       const client = await clientOf(cluster, 'certificate');
+      await client.list(configMaps, { namespace });
+      await client.close();
+    }),
+    repeat('a new connection of who knows the first authority only', 1_000, async () => {
+      const client = createRestClient(stubborn);
       await client.list(configMaps, { namespace });
       await client.close();
     }),

@@ -50,6 +50,16 @@ export const matchesKey = (certificate: string, key: string): boolean =>
 export const isIssuedBy = (certificate: string, authority: string): boolean =>
   new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey);
 
+/** Whether the text is a certificate. */
+export function isReadable(certificate: string): boolean {
+  try {
+    return new X509Certificate(certificate).raw.length > 0;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+}
+
 /** Whether one of the authorities of a bundle issued it. */
 export const isIssuedByOneOf = (certificate: string, bundle: string): boolean =>
   pemBlocks(bundle, 'CERTIFICATE').some((authority) => isIssuedBy(certificate, authority));

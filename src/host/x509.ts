@@ -3,7 +3,7 @@
  * Keys are ECDSA P-256, texts are PEM. Loading it costs 20 MB and 100 ms: the agent imports it only to make a request.
  */
 import './reflect.js';
-import { createPrivateKey, createPublicKey, KeyObject, type webcrypto } from 'node:crypto';
+import { constants, createPrivateKey, createPublicKey, KeyObject, verify, type webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 export * as x509 from '@peculiar/x509';
@@ -92,4 +92,39 @@ export async function readRequest(pem: string): Promise<RequestedNames & { other
     ips,
     otherNames: names.length - dnsNames.length - ips.length,
   };
+}
+
+/** What is wrong with a text that should be a request (PEM), signed by the key it holds; nothing that is wrong: undefined. */
+export function requestProblem(pem: string): string | undefined {
+  const [block, more] = pem.match(/-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----[^-]+-----END/g) ?? [];
+  if (block === undefined || more !== undefined) return 'PEM block type must be CERTIFICATE REQUEST';
+  try {
+    const request = new x509.Pkcs10CertificateRequest(pem);
+    const key = createPublicKey({
+      ...{ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' },
+    } as const);
+    const { name, hash } = request.signatureAlgorithm as { name: string; hash?: { name: string } };
+    const signed = firstElement(Buffer.from(request.rawData));
+    const padding = name === 'RSA-PSS' ? { padding: constants.RSA_PKCS1_PSS_PADDING } : {};
+    const isGood = verify(hash?.name ?? null, signed, { key, ...padding }, Buffer.from(request.signature));
+    return isGood ? undefined : 'the request is not signed by its own key';
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** What a request signs: the first element of the sequence that it is (DER). Throws when that goes beyond it. */
+function firstElement(der: Buffer): Buffer {
+  const outer = headerAt(der, 0);
+  const inner = headerAt(der, outer.bodyAt);
+  if (inner.end > der.length) throw new Error('the request is cut off');
+  return der.subarray(outer.bodyAt, inner.end);
+}
+
+function headerAt(der: Buffer, at: number): { bodyAt: number; end: number } {
+  const first = der.readUInt8(at + 1);
+  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
+  const length = lengthBytes === 0 ? first : der.readUIntBE(at + 2, lengthBytes);
+  const bodyAt = at + 2 + lengthBytes;
+  return { bodyAt, end: bodyAt + length };
 }

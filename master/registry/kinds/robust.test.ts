@@ -1,5 +1,6 @@
 import t from 'tap';
 import { ApiError } from '../../../src/api/errors.js';
+import { createKey, createRequest } from '../../../src/host/x509.js';
 import { createFakeClock } from '../../../src/testing/clock.js';
 import { contextOf, createTestRegistry } from '../testing.js';
 import { createServiceAllocator } from './serviceallocator.js';
@@ -105,7 +106,8 @@ const metadata = {
   finalizers: ['example.com/a'],
   ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'n', uid: 'u', controller: true }],
 };
-const request = Buffer.from('-----BEGIN CERTIFICATE REQUEST-----\n').toString('base64');
+const names = { commonName: 'jane', organizations: [], dnsNames: [], ips: [] };
+const request = Buffer.from(await createRequest(await createKey(), names)).toString('base64');
 
 const bodies: Record<string, object> = {
   namespaces: { metadata, spec: { finalizers: ['kubernetes'] } },
@@ -189,7 +191,7 @@ const bodies: Record<string, object> = {
   leases: { metadata, spec: { holderIdentity: 'h', leaseDurationSeconds: 1, leaseTransitions: 1 } },
   certificatesigningrequests: {
     metadata,
-    spec: { request, signerName: 'a/b', usages: ['client auth'], expirationSeconds: 600 },
+    spec: { request, signerName: 'a.example/b', usages: ['client auth'], expirationSeconds: 600 },
   },
 };
 

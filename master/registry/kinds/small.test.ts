@@ -1,6 +1,8 @@
 import t from 'tap';
 import type { CertificateSigningRequest, KubeObject, Node } from '../../../src/api/types.js';
+import { createKey, createRequest } from '../../../src/host/x509.js';
 import { createFakeClock } from '../../../src/testing/clock.js';
+import { createAuthority } from '../../auth/ca.js';
 import { causesOf, contextOf, createTestRegistry } from '../testing.js';
 
 const context = contextOf();
@@ -23,7 +25,8 @@ const ip = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const key =
   "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 const port = 'must be between 1 and 65535, inclusive';
-const request = b64('-----BEGIN CERTIFICATE REQUEST-----\n');
+const names = { commonName: 'jane', organizations: [], dnsNames: [], ips: [] };
+const request = b64(await createRequest(await createKey(), names));
 const csr = { request, signerName: 'example.com/sign', usages: ['client auth'] };
 
 const cases: [string, object, string[]][] = [
@@ -188,11 +191,23 @@ const cases: [string, object, string[]][] = [
     { spec: { ...csr, request: b64('x') } },
     [`spec.request: Invalid value: "${b64('x')}": PEM block type must be CERTIFICATE REQUEST`],
   ],
-  ['certificatesigningrequests', { spec: { ...csr, usages: [] } }, ['spec.usages: Required value']],
+  [
+    'certificatesigningrequests',
+    { spec: { ...csr, usages: [] } },
+    ['spec.usages: Required value: usages must be provided'],
+  ],
   [
     'certificatesigningrequests',
     { spec: { ...csr, signerName: undefined } },
-    ['spec.signerName: Required value'],
+    ['spec.signerName: Required value: signerName must be provided'],
+  ],
+  [
+    'certificatesigningrequests',
+    { spec: { ...csr, signerName: 'kubernetes.io/legacy-unknown', usages: ['client auth', 'client auth'] } },
+    [
+      'spec.usages[1]: Duplicate value: "client auth"',
+      'spec.signerName: Invalid value: "kubernetes.io/legacy-unknown": the legacy signerName is not allowed via this API version',
+    ],
   ],
   [
     'certificatesigningrequests',
@@ -256,13 +271,13 @@ t.test('certificate requests: each writer has its part', async (t) => {
   );
   t.equal((object as CertificateSigningRequest).status?.certificate, undefined);
   const approved = { type: 'Approved', status: 'True', reason: 'r' };
-  const certificate = b64('certificate');
-  const signed = await merge(kind, { status: { certificate, conditions: [approved] } }, 'status');
-  t.equal(
-    (signed.object as CertificateSigningRequest).status?.conditions,
-    undefined,
+  const certificate = b64((await createAuthority(new Date())).pair.cert);
+  t.same(
+    await causesOf(merge(kind, { status: { certificate, conditions: [approved] } }, 'status')),
+    ['status.conditions: Forbidden: updates may not add a condition of type "Approved"'],
     'status does not decide',
   );
+  await merge(kind, { status: { certificate } }, 'status');
   const decision = { certificate: 'eA==', conditions: [approved] };
   const noted = { annotations: { who: 'me' } };
   const decided = await merge(kind, { metadata: noted, spec: { usages: [] }, status: decision }, 'approval');
@@ -271,8 +286,17 @@ t.test('certificate requests: each writer has its part', async (t) => {
     spec: { usages: csr.usages },
     status: { certificate, conditions: [{ type: 'Approved', lastUpdateTime: /^2026/ }] },
   });
-  t.same(await causesOf(merge(kind, { status: { certificate: 'eA==' } }, 'status')), [
-    'status.certificate: Forbidden: may not be changed once set',
+  t.same(
+    await causesOf(
+      merge(kind, { status: { certificate: b64((await createAuthority(new Date())).pair.cert) } }, 'status'),
+    ),
+    ['status.certificate: Forbidden: updates may not modify existing certificate content'],
+  );
+  const undecided = await causesOf(merge(kind, { status: { conditions: [] } }, 'approval'));
+  t.same(undecided, ['status.conditions: Forbidden: updates may not remove a condition of type "Approved"']);
+  const both = [approved, { type: 'Denied', status: 'True' }];
+  t.same(await causesOf(merge(kind, { status: { conditions: both } }, 'approval')), [
+    'status.conditions[1].type: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
   ]);
   const changed = await merge(kind, {
     spec: { signerName: 'example.com/other' },
