@@ -2,6 +2,7 @@
 import { chown, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
+import { ConfiguredCipher } from './cipher.js';
 import { type Configuration, parseConfiguration } from './configuration.js';
 
 /** `<data-dir>/master/pki/encryption.yaml` */
@@ -20,6 +21,12 @@ export async function readKeyFile(
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
+}
+
+/** For tools; without a key file there are no keys. */
+export async function cipherOfFile(path: string): Promise<ConfiguredCipher> {
+  const found = await readKeyFile(path);
+  return new ConfiguredCipher(path, found?.configuration ?? { rules: [], keys: [] });
 }
 
 /** A file that exists keeps its owner: an administrator may replace that of a master that is not root. */

@@ -4,6 +4,7 @@
  * none runs. Run on the master's host.
  */
 import { join } from 'node:path';
+import type { Cipher } from '../../master/store/cipher.js';
 import { systemClock } from '../host/clock.js';
 import { acquireLock, LockHeld } from '../host/files.js';
 import { silentLogger } from '../host/log.js';
@@ -15,6 +16,10 @@ export interface SecretsFlags {
   /** Of `reencrypt`. */
   dropOldKeys?: boolean;
 }
+
+const print = (text: string): void => {
+  process.stdout.write(text);
+};
 
 const pollMs = 500;
 const patienceMs = 10 * 60_000;
@@ -38,24 +43,25 @@ async function readKeys(path: string): Promise<{ text: string; names: string[]; 
   return { text: found.text, names: keys.map(({ name }) => name), first: rules[0]?.key?.name };
 }
 
-export async function rotateKeys(flags: SecretsFlags): Promise<void> {
+export async function rotateKeys(flags: SecretsFlags, say = print): Promise<void> {
   const { path } = await placeOf(flags);
   const { text } = await readKeys(path);
   const { withNewKey } = await import('../../master/encryption/configuration.js');
   const { writeKeyFile } = await import('../../master/encryption/keyfile.js');
   const made = withNewKey(text, systemClock.now());
   await writeKeyFile(path, made.text);
-  process.stdout.write(
+  say(
     `${path}: new values are encrypted with ${made.name} from now on; back the file up, then run: wherry secrets reencrypt\n`,
   );
 }
 
-export async function reencrypt(flags: SecretsFlags): Promise<void> {
+export async function reencrypt(flags: SecretsFlags, say = print): Promise<void> {
   const place = await placeOf(flags);
   const { first, names } = await readKeys(place.path);
-  const how = await withoutMaster(place.directory, () => reencryptHere(place));
+  const cipher = await cipherOf(place);
+  const how = await withoutMaster(place.directory, () => reencryptHere(place, cipher));
   if (how === 'busy') await waitForMaster(flags.kubeconfig, first);
-  process.stdout.write(`everything is encrypted as ${place.path} says, with ${first ?? 'no key'}\n`);
+  say(`everything is encrypted as ${place.path} says, with ${first ?? 'no key'}\n`);
   if (!flags.dropOldKeys) return;
   // Read again: somebody may have rotated meanwhile.
   const now = await readKeys(place.path);
@@ -64,17 +70,17 @@ export async function reencrypt(flags: SecretsFlags): Promise<void> {
   const { writeKeyFile } = await import('../../master/encryption/keyfile.js');
   await writeKeyFile(place.path, withoutOldKeys(now.text));
   const dropped = names.filter((name) => name !== first);
-  process.stdout.write(`removed from it: ${dropped.length === 0 ? 'nothing' : dropped.join(', ')}\n`);
+  say(`removed from it: ${dropped.length === 0 ? 'nothing' : dropped.join(', ')}\n`);
 }
 
 /** Removes what no key opens, while the master is stopped. */
-export async function forgetUnreadable(flags: SecretsFlags): Promise<void> {
+export async function forgetUnreadable(flags: SecretsFlags, say = print): Promise<void> {
   const place = await placeOf(flags);
+  const cipher = await cipherOf(place);
   const done = await withoutMaster(place.directory, async () => {
     const { checkStore } = await import('../../master/store/check.js');
-    const cipher = await cipherOf(place);
     const { removed } = await checkStore(join(place.directory, 'store'), { cipher, forget: true });
-    process.stdout.write(`removed ${removed.length} values that none of the keys in ${place.path} opens\n`);
+    say(`removed ${removed.length} values that none of the keys in ${place.path} opens\n`);
   });
   if (done === 'busy') throw new Error('the master runs: it could open everything when it started');
 }
@@ -96,23 +102,20 @@ async function withoutMaster(directory: string, run: () => Promise<void>): Promi
   }
 }
 
-/** Without a key file there are no keys. */
-async function cipherOf({ path }: Place) {
-  const { ConfiguredCipher } = await import('../../master/encryption/cipher.js');
-  const { readKeyFile } = await import('../../master/encryption/keyfile.js');
-  const found = await readKeyFile(path);
-  return new ConfiguredCipher(path, found?.configuration ?? { rules: [], keys: [] });
+async function cipherOf({ path }: Place): Promise<Cipher> {
+  const { cipherOfFile } = await import('../../master/encryption/keyfile.js');
+  return cipherOfFile(path);
 }
 
 /** As a master does after its start. */
-async function reencryptHere(place: Place): Promise<void> {
+async function reencryptHere(place: Place, cipher: Cipher): Promise<void> {
   const { FileStore } = await import('../../master/store/file.js');
   const store = new FileStore({
     directory: join(place.directory, 'store'),
     stamp: (value) => value,
     clock: systemClock,
     log: silentLogger,
-    cipher: await cipherOf(place),
+    cipher,
   });
   await store.start();
   try {

@@ -1,11 +1,22 @@
-/** `wherry store check`: reads the store of a stopped master from end to end. Exit code 1 when something is wrong. */
+/**
+ * `wherry store check`: reads the store of a stopped master from end to end, encrypted values too where their key is at hand.
+ * Exit code 1 when something is wrong.
+ */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 export async function checkStoreCommand(dataDir: string): Promise<void> {
   const { checkStore } = await import('../../master/store/check.js');
-  const dir = join(dataDir, 'master', 'store');
-  const { entries, revision, problems } = await checkStore(dir);
-  process.stdout.write(`${dir}: ${entries} objects at revision ${revision}, ${problems.length} problems\n`);
+  const { cipherOfFile, ownKeyFile } = await import('../../master/encryption/keyfile.js');
+  const master = join(dataDir, 'master');
+  const dir = join(master, 'store');
+  const keys = ownKeyFile(master);
+  const cipher = existsSync(keys) ? await cipherOfFile(keys) : undefined;
+  const { entries, revision, problems, sealed } = await checkStore(dir, cipher ? { cipher } : {});
+  const encrypted = sealed === 0 ? '' : `, ${sealed} values encrypted`;
+  process.stdout.write(
+    `${dir}: ${entries} objects at revision ${revision}${encrypted}, ${problems.length} problems\n`,
+  );
   for (const problem of problems) process.stdout.write(`  ${problem}\n`);
   if (problems.length > 0) process.exitCode = 1;
 }
