@@ -1,4 +1,5 @@
 import t from 'tap';
+import { defaultTls } from '../src/host/tls.js';
 import { parseMasterOptions } from './options.js';
 
 t.test('defaults are those of the documentation', async (t) => {
@@ -21,6 +22,30 @@ t.test('defaults are those of the documentation', async (t) => {
       lifetimeMs: 31_536_000_000,
       signingDurationMs: 31_536_000_000,
       tlsSans: { dnsNames: [], ips: [] },
+    },
+    listen: { tls: defaultTls, connections: { perClient: 0 } },
+    authentication: {
+      anonymousAuth: true,
+      serviceAccounts: {
+        issuers: ['https://kubernetes.default.svc.cluster.local'],
+        audiences: undefined,
+        keyFiles: [],
+        signingKeyFile: undefined,
+        jwksUri: undefined,
+        maxExpirationSeconds: undefined,
+        extendExpiration: true,
+      },
+      frontProxy: {
+        caFile: undefined,
+        allowedNames: undefined,
+        userHeaders: ['x-remote-user'],
+        uidHeaders: ['x-remote-uid'],
+        groupHeaders: ['x-remote-group'],
+        extraPrefixes: ['x-remote-extra-'],
+      },
+      oidc: undefined,
+      webhook: undefined,
+      configFile: undefined,
     },
     logLevel: 'info',
   });
