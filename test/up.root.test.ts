@@ -2,9 +2,10 @@
  * The first thing anybody does: `npm run up` from a clone, look, kill things, `npm run down -- --purge`. Afterwards the
  * machine must be as before. Runs on the machine itself, not in a namespace, because that is what it is about.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { findBarrier } from '../src/cli/up/account.js';
 import { type ExecResult, run, runChecked } from '../src/host/exec.js';
 import { eventually } from './wait.js';
 
@@ -43,6 +44,7 @@ async function snapshot(): Promise<Record<string, string[]>> {
     processes: (await lines('ps', ['-eo', 'args'])).filter(
       (line) => /wherry|dockerd|containerd|nginx/.test(line) && !/tap|test|\bps\b|<defunct>/.test(line),
     ),
+    users: await lines('cut', ['-d:', '-f1', '/etc/passwd', '/etc/group']),
     cgroups: (await lines('find', [...hierarchies, '-maxdepth', '1', '-type', 'd'])).sort(),
   };
 }
@@ -72,6 +74,19 @@ const versions = (): Promise<string> =>
     'jsonpath={range .items[*]}{.metadata.uid}={.metadata.resourceVersion} {end}',
   );
 
+/** No more rights than it needs, and nobody else has its files. */
+async function checkMaster(t: Test): Promise<void> {
+  const status = readFileSync(`/proc/${pidOf('master')}/status`, 'utf8');
+  // Where nobody but root can get at this clone, `up` says so and the master is root.
+  if (findBarrier(process.execPath) === undefined && findBarrier(root) === undefined) {
+    t.notMatch(status, /^Uid:\s+0\s/m, 'the master is not root');
+    t.match(status, /^CapEff:\s+0+$/m, 'it has no capability');
+    const owner = (await runChecked('stat', ['-c', '%U', kubeconfig, '/var/lib/wherry/master'])).stdout;
+    t.equal(owner, 'wherry\nwherry\n', 'its files are its own');
+  }
+  t.equal(statSync(kubeconfig).mode & 0o777, 0o600, 'the kubeconfig is for nobody else');
+}
+
 t.test('up, twice, kill -9, down --purge', { timeout: 600_000 }, async (t) => {
   const before = await snapshot();
   t.teardown(() => script('down', '--purge'));
@@ -80,6 +95,7 @@ t.test('up, twice, kill -9, down --purge', { timeout: 600_000 }, async (t) => {
   t.match(first.stdout, /Welcome to nginx/, 'up prints what the NodePort answers');
   t.match(await page(), /Welcome to nginx/);
   t.match(await kubectl('get', 'nodes'), /\sReady\s/);
+  await checkMaster(t);
   t.match(await kubectl('get', 'deployment', 'nginx'), /nginx\s+2\/2\s+2\s+2/);
 
   const stable = {

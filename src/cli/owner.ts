@@ -1,16 +1,18 @@
-/** Working in a directory of a master that is not root: what root writes there, the master could not open any more. */
-import { stat } from 'node:fs/promises';
+/**
+ * Whose the store is: commands that root runs on the store of a master that is not root leave files that it could not open
+ * any more. Called by `main.ts` before each command that takes a data directory; what lies in the store goes back to the
+ * owner of its directory when the command ends.
+ */
+import { existsSync, lchownSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 
-/** Runs it with the rights of the directory's owner, if this is root and the owner somebody else. */
-export async function asOwnerOf<T>(directory: string, run: () => Promise<T>): Promise<T> {
-  const { uid, gid } = await stat(directory);
-  if (process.geteuid?.() !== 0 || uid === 0) return run();
-  process.setegid?.(gid);
-  process.seteuid?.(uid);
-  try {
-    return await run();
-  } finally {
-    process.seteuid?.(0);
-    process.setegid?.(0);
-  }
+/** Does nothing where this is not root, or the store is root's. */
+export function keepOwner(dataDir: string): void {
+  const store = join(dataDir, 'master', 'store');
+  if (process.geteuid?.() !== 0 || !existsSync(store)) return;
+  const { uid, gid } = statSync(store);
+  if (uid === 0) return;
+  process.once('exit', () => {
+    for (const name of readdirSync(store)) lchownSync(join(store, name), uid, gid);
+  });
 }
