@@ -7,6 +7,7 @@ import type { Component } from '../../src/host/component.js';
 import type { Admission } from '../registry/admission.js';
 import { type BuiltIn, chosen } from './choice.js';
 import type { PluginDeps } from './plugin.js';
+import { createAlwaysPullImages } from './plugins/alwayspullimages.js';
 import {
   createCertificateApproval,
   createCertificateSigning,
@@ -15,9 +16,11 @@ import {
 import { createDefaultIngressClass } from './plugins/defaultingressclass.js';
 import { createDefaultStorageClass } from './plugins/defaultstorageclass.js';
 import { createDefaultTolerationSeconds } from './plugins/defaulttolerationseconds.js';
+import { createDenyServiceExternalIps } from './plugins/denyserviceexternalips.js';
 import { createEventRateLimit } from './plugins/eventratelimit/eventratelimit.js';
 import { createLimitRanger } from './plugins/limitranger/limitranger.js';
 import { createNodeRestriction } from './plugins/noderestriction.js';
+import { createOwnerReferencesPermissionEnforcement } from './plugins/ownerreferences.js';
 import { createPersistentVolumeClaimResize } from './plugins/persistentvolumeclaimresize.js';
 import { createPodSecurity } from './plugins/podsecurity/podsecurity.js';
 import { createPodTopologyLabels } from './plugins/podtopologylabels.js';
@@ -36,18 +39,25 @@ const before: readonly BuiltIn[] = [
   { name: 'ServiceAccount', create: createServiceAccount },
   { name: 'NodeRestriction', create: createNodeRestriction },
   { name: 'TaintNodesByCondition', create: createTaintNodesByCondition },
+  { name: 'AlwaysPullImages', create: createAlwaysPullImages, isOptional: true },
   { name: 'PodSecurity', create: createPodSecurity, isConfigurable: true },
   { name: 'Priority', create: createPriority },
   { name: 'DefaultTolerationSeconds', create: createDefaultTolerationSeconds },
   { name: 'EventRateLimit', create: createEventRateLimit, isConfigurable: true },
   { name: 'DefaultStorageClass', create: createDefaultStorageClass },
   { name: 'StorageObjectInUseProtection', create: createStorageObjectInUseProtection },
+  {
+    name: 'OwnerReferencesPermissionEnforcement',
+    create: createOwnerReferencesPermissionEnforcement,
+    isOptional: true,
+  },
   { name: 'PersistentVolumeClaimResize', create: createPersistentVolumeClaimResize },
   { name: 'RuntimeClass', create: createRuntimeClass },
   { name: 'CertificateApproval', create: createCertificateApproval },
   { name: 'CertificateSigning', create: createCertificateSigning },
   { name: 'CertificateSubjectRestriction', create: createCertificateSubjectRestriction },
   { name: 'DefaultIngressClass', create: createDefaultIngressClass },
+  { name: 'DenyServiceExternalIPs', create: createDenyServiceExternalIps, isOptional: true },
   { name: 'PodTopologyLabels', create: createPodTopologyLabels },
 ];
 const quotaName = 'ResourceQuota';
