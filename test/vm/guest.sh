@@ -73,6 +73,7 @@ snapshot() {
   docker ps -aq
   ls -d /sys/fs/cgroup/*/
   ls /etc/systemd/system /etc/systemd/system/multi-user.target.wants
+  cut -d: -f1 /etc/passwd /etc/group
   ls -d /etc/wherry /var/lib/wherry /var/log/wherry /run/wherry /opt/cni /var/lib/cni 2>&1
   systemctl list-units --all --no-legend --plain --type=slice,service,scope | awk '/wherry|kubepods/ {print $1}'
 }
@@ -92,7 +93,10 @@ stage1() {
   check 'both units come up at boot' systemctl is-enabled --quiet "${units[@]}"
   check 'units verify' systemd-analyze verify "${units[@]/#//etc/systemd/system/}"
   for unit in "${units[@]}"; do echo "exposure of $unit: $(score "$unit")"; done
-  check 'the master is confined' atMost "$(score wherry-master.service)" 2.0
+  check 'the master is confined' atMost "$(score wherry-master.service)" 1.5
+  check 'the master is the user wherry' test "$(ps -o user= -p "$(mainPid wherry-master)")" = wherry
+  check 'it has no capability' grep -q '^CapEff:\s*0*$' "/proc/$(mainPid wherry-master)/status"
+  check 'its kubeconfig is for nobody else' test "$(stat -c '%a %U' /etc/wherry/admin.kubeconfig)" = '600 wherry'
   check 'the agent is in the mount namespace of the host' test "$(readlink "/proc/$(mainPid wherry-agent)/ns/mnt")" = "$(readlink /proc/1/ns/mnt)"
   kubectl get nodes,pods -o wide
   containers > "$state/containers"
