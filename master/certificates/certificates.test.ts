@@ -5,14 +5,17 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
+import { events } from '../../src/api/kinds.js';
 import type { Node } from '../../src/api/types.js';
 import { authoritiesAnnotation, issuerAnnotation } from '../../src/client/clusterinfo.js';
+import { createInformers } from '../../src/client/informers.js';
 import { authorityServerName } from '../../src/client/jointoken.js';
 import { expiryWarning } from '../../src/host/expiry.js';
 import { silentLogger } from '../../src/host/log.js';
 import { certificateHash, coversNames, lifetimePassed, pemBlocks } from '../../src/host/pem.js';
 import type { KeyPair } from '../../src/host/x509.js';
-import { createFakeClock } from '../../src/testing/clock.js';
+import { createFakeClock, settled } from '../../src/testing/clock.js';
+import { createFakeClient } from '../../src/testing/fakeclient.js';
 import { announce, dropOld, replace } from '../auth/authorities.js';
 import { authorityPlaces } from '../auth/pki.js';
 import { listCertificates } from './list.js';
@@ -21,6 +24,7 @@ import { servingNames } from './names.js';
 import { certificateOptions } from './options.js';
 import { createRenewal } from './renewal.js';
 import { planRotation, type RotationFacts, wantedRequest } from './requests.js';
+import { createUpkeep, expirationFigures } from './upkeep.js';
 
 const options = {
   bindAddress: '0.0.0.0',
@@ -220,4 +224,26 @@ t.test('what is listed, and what is warned of', async (t) => {
   t.equal(expiryWarning('it', certificate, after(330)), undefined);
   t.match(expiryWarning('it', certificate, after(336)), /^it will expire on 20/);
   t.match(expiryWarning('it', certificate, after(366)), /^it has expired on 20/);
+});
+
+t.test('a warning for everybody to see', async (t) => {
+  const { clock, certificates } = await setUp(t);
+  const client = createFakeClient({ clock });
+  const informers = createInformers({ client, clock, log: silentLogger });
+  await clock.advance(336 * 86_400_000);
+  const upkeep = createUpkeep({ certificates, client, informers, clock, log: silentLogger });
+  const { signal } = new AbortController();
+  for (const part of [informers, upkeep]) await part.start(signal);
+  t.teardown(async () => {
+    for (const part of [upkeep, informers]) await part.stop();
+  });
+  const told = async () => (await client.list(events)).items;
+  while ((await told()).length < 4) await settled();
+  t.match((await told())[0], {
+    type: 'Warning',
+    reason: 'CertificateExpiring',
+    involvedObject: { kind: 'Namespace', name: 'kube-system' },
+    message: /^the certificate server of the master will expire on/,
+  });
+  t.match(expirationFigures(certificates.pki), /^wherry_certificate_expiration_seconds\{name="ca"\} \d+$/m);
 });

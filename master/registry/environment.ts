@@ -76,6 +76,8 @@ export const strategyContext = (env: Environment, context: RequestContext): Stra
   now: env.clock.now(),
   user: context.user.name,
   groups: context.user.groups,
+  uid: context.user.uid,
+  extra: context.user.extra,
   dryRun: context.dryRun,
 });
 

@@ -11,6 +11,8 @@ export interface StrategyContext {
   /** Who writes; `metadata` ownership and node restrictions may depend on it. */
   user: string;
   groups: readonly string[];
+  uid?: string | undefined;
+  extra?: Readonly<Record<string, readonly string[]>> | undefined;
   dryRun: boolean;
 }
 

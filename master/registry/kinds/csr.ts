@@ -12,7 +12,7 @@ import { toTime } from '../../../src/host/clock.js';
 import { isReadable, pemBlocks } from '../../../src/host/pem.js';
 import { requestProblem } from '../../../src/host/x509.js';
 import { isSameJson } from '../codec.js';
-import type { Strategy } from '../strategy.js';
+import type { Strategy, StrategyContext } from '../strategy.js';
 import {
   duplicate,
   forbiddenField,
@@ -47,9 +47,13 @@ const knownUsages = [
 
 export const csrStrategy: Strategy<Request> = {
   generation: false,
-  prepareForCreate: ({ user, groups }, request) => ({
+  prepareForCreate: ({ user, groups, uid, extra }, request) => ({
     ...request,
-    spec: { ...request.spec, username: user, groups: [...groups], uid: undefined, extra: undefined },
+    spec: {
+      ...request.spec,
+      ...{ username: user, groups: [...groups], uid: uid || undefined },
+      extra: Object.keys(extra ?? {}).length > 0 ? plainExtra(extra) : undefined,
+    },
     status: {},
   }),
   prepareForUpdate: (_context, request, old) => ({ ...request, spec: old.spec, status: old.status }),
@@ -94,6 +98,9 @@ export const csrStrategy: Strategy<Request> = {
   ],
   fields: ({ spec }) => ({ 'spec.signerName': spec?.signerName ?? '' }),
 };
+
+const plainExtra = (extra: StrategyContext['extra']): Record<string, string[]> =>
+  Object.fromEntries(Object.entries(extra ?? {}).map(([key, values]) => [key, [...values]]));
 
 const isDecision = ({ type }: Condition): boolean => decisions.includes(type);
 

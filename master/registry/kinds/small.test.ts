@@ -258,7 +258,9 @@ t.test('nodes: register with status, keep their pod network', async (t) => {
 
 t.test('certificate requests: each writer has its part', async (t) => {
   const kind = 'certificatesigningrequests';
-  const stranger = contextOf({ user: { name: 'joe', groups: ['people'] } });
+  const stranger = contextOf({
+    user: { name: 'joe', groups: ['people'], uid: '7', extra: { scopes: ['a'] } },
+  });
   const { object } = await create(
     kind,
     { spec: { ...csr, username: 'root', groups: ['system:masters'] }, status: { certificate: 'eA==' } },
@@ -266,7 +268,7 @@ t.test('certificate requests: each writer has its part', async (t) => {
   );
   t.match(
     object as CertificateSigningRequest,
-    { spec: { username: 'joe', groups: ['people'] } },
+    { spec: { username: 'joe', groups: ['people'], uid: '7', extra: { scopes: ['a'] } } },
     'who asks is who asks',
   );
   t.equal((object as CertificateSigningRequest).status?.certificate, undefined);
