@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { checkPrivate, checkTrusted } from '../host/private.js';
-import type { Flag } from './flags.js';
+import type { Flag } from './flag.js';
 
 export type RawOptions = Record<string, string>;
 
