@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { Registry } from 'prom-client';
 import t, { type Test } from 'tap';
 import { ApiError } from '../../src/api/errors.js';
-import { certificateSigningRequests } from '../../src/api/kinds.js';
+import { certificateSigningRequests, configMaps, nodes } from '../../src/api/kinds.js';
+import { authoritiesAnnotation, clusterInfo, issuerAnnotation } from '../../src/client/clusterinfo.js';
 import { createRestClient } from '../../src/client/rest.js';
 import { silentLogger } from '../../src/host/log.js';
 import { certificateHash, coversNames } from '../../src/host/pem.js';
@@ -11,7 +13,10 @@ import { startTestApiServer } from '../../src/testing/apiserver.js';
 import { createFakeClock, settled } from '../../src/testing/clock.js';
 import { createFakeClient, type FakeClient } from '../../src/testing/fakeclient.js';
 import { type AgentCredentials, type JoinOptions, joinCluster } from './bootstrap.js';
+import { createCertificateFigures } from './bootstrap-figures.js';
 import { createRenewal } from './bootstrap-renewal.js';
+import { createTrust } from './bootstrap-trust.js';
+import { createExpiryWarning } from './expirywarning.js';
 
 const dayMs = 86_400_000;
 
@@ -248,4 +253,104 @@ t.test('certificates are renewed in place before they expire', async (t) => {
   t.ok(coversNames(credentials.serving.cert, [options.nodeName], nodeIps), 'names the new address');
   await renewal.stop();
   await rest.close();
+});
+
+t.test('another authority: trusted, told to the master, and asked for certificates', async (t) => {
+  const { authority, client, options } = await setUp(t);
+  const credentials = await joinSigned(client, authority, options);
+  const next = await createTestAuthority();
+  client.seed(nodes, { metadata: { name: options.nodeName } });
+  const clock = createFakeClock(new Date().toISOString());
+  let changes = 0;
+  const trust = createTrust({
+    ...{ credentials, nodeName: options.nodeName, pkiDir: options.pkiDir },
+    ...{ client, clock, log: silentLogger },
+    onChange: () => {
+      changes += 1;
+    },
+  });
+  await trust.start(new AbortController().signal);
+  t.teardown(() => trust.stop());
+  const annotations = async () =>
+    (await client.get(nodes, { name: options.nodeName })).metadata.annotations ?? {};
+  const [first, second] = [certificateHash(authority.ca), certificateHash(next.ca)];
+  while ((await annotations())[issuerAnnotation] !== first) await settled();
+
+  const bundle = `${next.ca}\n${authority.ca}\n`;
+  client.seed(configMaps, { metadata: { ...clusterInfo }, data: { [clusterInfo.authorities]: bundle } });
+  while ((await annotations())[authoritiesAnnotation] !== `${second},${first}`) await settled();
+  t.equal(changes, 1);
+  t.match(credentials.ca, next.ca);
+
+  const renewal = createRenewal({
+    ...{ credentials, pkiDir: options.pkiDir, server: options.server, token: undefined },
+    identity: { nodeName: options.nodeName, nodeIps: options.nodeIps },
+    ...{ client, clock, log: silentLogger },
+    onRenewed: () => trust.enqueue('node'),
+  });
+  await renewal.start(new AbortController().signal);
+  t.teardown(() => renewal.stop());
+  while ((await annotations())[issuerAnnotation] !== second) {
+    await signAll(client, next);
+    await settled();
+  }
+  const onlyNext = { metadata: { ...clusterInfo }, data: { [clusterInfo.authorities]: `${next.ca}\n` } };
+  await client.update(configMaps, onlyNext);
+  while ((await annotations())[authoritiesAnnotation] !== second) await settled();
+  t.same(await joinCluster(options), credentials, 'the token of long ago is still that of this cluster');
+});
+
+t.test('expired while the master was away: with the token, or with words what to do', async (t) => {
+  const { authority, client, options } = await setUp(t);
+  const credentials = await joinSigned(client, authority, options);
+  const clock = createFakeClock(new Date(Date.now() + 101 * dayMs).toISOString());
+  await t.rejects(
+    joinCluster({ ...options, token: undefined, clock }),
+    /expired on 20.* a join token is needed \(wherry token create\)/,
+  );
+  const old = credentials.client.cert;
+  const failed: string[] = [];
+  const client401 = { ...client, create: () => Promise.reject(new ApiError('Unauthorized', 'expired')) };
+  const renewal = createRenewal({
+    ...{ credentials, pkiDir: options.pkiDir, server: options.server, token: options.token },
+    identity: { nodeName: options.nodeName, nodeIps: options.nodeIps },
+    ...{ client: client401, clock, log: silentLogger },
+    onRenewed: () => undefined,
+    onFailed: (name) => failed.push(name),
+  });
+  await renewal.start(new AbortController().signal);
+  t.teardown(() => renewal.stop());
+  while (credentials.client.cert === old) {
+    await signAll(client, authority, () => clock.now());
+    await settled();
+  }
+  t.same(failed, ['serving'], 'which needs the other one first');
+});
+
+t.test('figures and warnings', async (t) => {
+  const { authority, client, options } = await setUp(t);
+  const credentials = await joinSigned(client, authority, options);
+  const clock = createFakeClock(new Date().toISOString());
+  const figures = createCertificateFigures(credentials, clock);
+  figures.failed('serving');
+  figures.renewed('serving');
+  const registry = new Registry();
+  figures.register(registry);
+  const text = await registry.metrics();
+  t.match(text, /^kubelet_server_expiration_renew_errors 1$/m);
+  t.match(text, /^kubelet_certificate_manager_client_ttl_seconds 86\d{5}/m);
+  t.match(text, /^kubelet_certificate_manager_server_rotation_seconds_count 1$/m);
+  const told: string[] = [];
+  for (const days of [0, 95]) {
+    const then = createFakeClock(new Date(Date.now() + days * dayMs).toISOString());
+    const warning = createExpiryWarning({
+      ...{ credentials, nodeName: options.nodeName, clock: then },
+      recorder: { event: (_object, type, reason, message) => void told.push(`${type} ${reason} ${message}`) },
+    });
+    await warning.start(new AbortController().signal);
+    await then.advance(1_900_000);
+    t.equal(told.length, days === 0 ? 0 : 2);
+    await warning.stop();
+  }
+  t.match(told[0], /^Warning CertificateExpiring the client certificate of the agent will expire on /);
 });
