@@ -15,7 +15,6 @@ import type { Pki } from './auth/pki.js';
 import { type ApiAddress, ensureBootstrap } from './bootstrap.js';
 import { type LivePki, openPki } from './certificates/live.js';
 import { findAdvertised } from './certificates/names.js';
-import { type Encryption, openEncryption } from './encryption/encryption.js';
 import type { MasterOptions } from './options.js';
 import { createRegistryClient } from './registry/client.js';
 import { createRegistry, stamp } from './registry/generic.js';
@@ -23,6 +22,7 @@ import { createServiceAllocator } from './registry/kinds/serviceallocator.js';
 import type { Registry, User } from './registry/registry.js';
 import type { Action, Virtual } from './registry/virtual.js';
 import { createResources } from './resources/table.js';
+import { type Encryption, openEncryption } from './store/encryption/encryption.js';
 import { FileStore } from './store/file.js';
 import type { Store } from './store/store.js';
 
@@ -70,7 +70,7 @@ export async function startCore(options: MasterOptions, deps: MasterDeps, run: R
   };
   const certificates = await openPki({ directory, options, api, clock, log });
   const { pki } = certificates;
-  const encryption = await openEncryption({ directory, options: options.encryption, clock, log });
+  const encryption = await openEncryption({ directory, ...options.encryption, clock, log });
   const { cipher } = encryption;
   const store = new FileStore({ directory: join(directory, 'store'), stamp, clock, log, cipher });
   await encryption.opening(join(directory, 'store'), () => run(store));

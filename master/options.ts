@@ -20,7 +20,6 @@ import { type AdmissionOptions, admissionOptions } from './admission/options.js'
 import { type AuditOptions, auditOptions } from './audit/options.js';
 import { type AuthenticationOptions, authenticationOptions } from './auth/authn/options.js';
 import { type CertificateOptions, certificateOptions } from './certificates/options.js';
-import { type EncryptionOptions, encryptionOptions } from './encryption/options.js';
 
 export interface MasterOptions {
   dataDir: string;
@@ -35,7 +34,8 @@ export interface MasterOptions {
   /** Where the administrator's kubeconfig is written. */
   adminKubeconfig: string;
   store: 'file';
-  encryption: EncryptionOptions;
+  /** Of values in the store. Without a file, Secrets with a key of the master's own; off, everything is written clear. */
+  encryption: { configFile: string | undefined; encrypt: boolean };
   /** Silence after which a node is NotReady. */
   nodeMonitorGracePeriodMs: number;
   /** How long pods without a toleration of their own stay on a node that is NotReady. */
@@ -60,7 +60,7 @@ export function parseMasterOptions(raw: RawFlags): MasterOptions {
     nodePortRange: parsedFlag(raw, 'service-node-port-range', parsePortRange, { from: 30000, to: 32767 }),
     adminKubeconfig: pathFlag(raw, 'admin-kubeconfig', '/etc/wherry/admin.kubeconfig'),
     store: store(raw),
-    encryption: encryptionOptions(raw),
+    encryption: encryption(raw),
     nodeMonitorGracePeriodMs: durationFlag(raw, 'node-monitor-grace-period', '40s'),
     defaultEvictionSeconds: Math.ceil(durationFlag(raw, 'default-eviction-timeout', '300s') / 1000),
     admission: admissionOptions(raw),
@@ -84,4 +84,17 @@ function store(raw: RawFlags): 'file' {
   const value = given(raw, 'store') ?? 'file';
   if (value !== 'file') throw wrongFlag('store', value, 'is not supported; take "file"');
   return value;
+}
+
+function encryption(raw: RawFlags): MasterOptions['encryption'] {
+  const file = given(raw, 'encryption-provider-config');
+  return {
+    configFile: file && pathFlag(raw, 'encryption-provider-config', file),
+    encrypt: parsedFlag(raw, 'encrypt-secrets', parseSwitch, true),
+  };
+}
+
+function parseSwitch(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new Error(`${JSON.stringify(text)} is neither true nor false`);
 }

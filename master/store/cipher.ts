@@ -1,6 +1,6 @@
 /**
  * 3. Contract: values that nobody can read on the disk. Given to the file store, which asks at every record that it writes or
- * reads; in memory values are always clear. Implemented by `master/encryption/`.
+ * reads; in memory values are always clear. Implemented by `encryption/`.
  */
 export interface Cipher {
   /** Name of the key that values of this store key are sealed with from now on; `undefined`: they are written clear. */

@@ -1,8 +1,8 @@
 /** `wherry secrets`, on the store of a master that is stopped. */
 import { readFile, rm } from 'node:fs/promises';
 import t from 'tap';
-import { openEncryption } from '../../master/encryption/encryption.js';
 import { checkStore } from '../../master/store/check.js';
+import { openEncryption } from '../../master/store/encryption/encryption.js';
 import { FileStore } from '../../master/store/file.js';
 import { acquireLock } from '../host/files.js';
 import { silentLogger } from '../host/log.js';
@@ -15,8 +15,7 @@ const name = '/registry/core/secrets/default/a';
 async function withStore<T>(dataDir: string, use: (store: FileStore) => Promise<T>): Promise<T> {
   const [clock, log] = [createFakeClock(), silentLogger];
   const directory = `${dataDir}/master`;
-  const options = { configFile: undefined, encrypt: true };
-  const encryption = await openEncryption({ directory, options, clock, log });
+  const encryption = await openEncryption({ directory, configFile: undefined, encrypt: true, clock, log });
   const stamp = (value: Buffer): Buffer => value;
   const store = new FileStore({
     directory: `${directory}/store`,

@@ -30,13 +30,13 @@ interface Place {
 }
 
 async function placeOf({ dataDir, encryptionProviderConfig }: SecretsFlags): Promise<Place> {
-  const { ownKeyFile } = await import('../../master/encryption/keyfile.js');
+  const { ownKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const directory = join(dataDir, 'master');
   return { directory, path: encryptionProviderConfig ?? ownKeyFile(directory) };
 }
 
 async function readKeys(path: string): Promise<{ text: string; names: string[]; first: string | undefined }> {
-  const { readKeyFile } = await import('../../master/encryption/keyfile.js');
+  const { readKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const found = await readKeyFile(path);
   if (!found) throw new Error(`${path} does not exist: nothing has been encrypted on this host`);
   const { keys, rules } = found.configuration;
@@ -46,8 +46,8 @@ async function readKeys(path: string): Promise<{ text: string; names: string[]; 
 export async function rotateKeys(flags: SecretsFlags, say = print): Promise<void> {
   const { path } = await placeOf(flags);
   const { text } = await readKeys(path);
-  const { withNewKey } = await import('../../master/encryption/configuration.js');
-  const { writeKeyFile } = await import('../../master/encryption/keyfile.js');
+  const { withNewKey } = await import('../../master/store/encryption/configuration.js');
+  const { writeKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const made = withNewKey(text, systemClock.now());
   await writeKeyFile(path, made.text);
   say(
@@ -66,8 +66,8 @@ export async function reencrypt(flags: SecretsFlags, say = print): Promise<void>
   // Read again: somebody may have rotated meanwhile.
   const now = await readKeys(place.path);
   if (now.first !== first) throw new Error(`${place.path} has changed meanwhile; run the command again`);
-  const { withoutOldKeys } = await import('../../master/encryption/configuration.js');
-  const { writeKeyFile } = await import('../../master/encryption/keyfile.js');
+  const { withoutOldKeys } = await import('../../master/store/encryption/configuration.js');
+  const { writeKeyFile } = await import('../../master/store/encryption/keyfile.js');
   await writeKeyFile(place.path, withoutOldKeys(now.text));
   const dropped = names.filter((name) => name !== first);
   say(`removed from it: ${dropped.length === 0 ? 'nothing' : dropped.join(', ')}\n`);
@@ -103,7 +103,7 @@ async function withoutMaster(directory: string, run: () => Promise<void>): Promi
 }
 
 async function cipherOf({ path }: Place): Promise<Cipher> {
-  const { cipherOfFile } = await import('../../master/encryption/keyfile.js');
+  const { cipherOfFile } = await import('../../master/store/encryption/keyfile.js');
   return cipherOfFile(path);
 }
 

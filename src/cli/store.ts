@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 export async function checkStoreCommand(dataDir: string): Promise<void> {
   const { checkStore } = await import('../../master/store/check.js');
-  const { cipherOfFile, ownKeyFile } = await import('../../master/encryption/keyfile.js');
+  const { cipherOfFile, ownKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const master = join(dataDir, 'master');
   const dir = join(master, 'store');
   const keys = ownKeyFile(master);

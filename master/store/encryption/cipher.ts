@@ -5,7 +5,7 @@
  *   sealed = length of the name (1 byte), name, nonce (12), ciphertext, tag (16)
  */
 import { type CipherGCMTypes, createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { type Cipher, type Place, sealedBy, ValueUnreadable } from '../store/cipher.js';
+import { type Cipher, type Place, sealedBy, ValueUnreadable } from '../cipher.js';
 import type { Configuration, Key, Rule } from './configuration.js';
 
 const nonceBytes = 12;

@@ -7,24 +7,26 @@
  * A key file that is gone is not made anew while the store holds values of its keys: the start fails and says what is lost.
  */
 import { stat } from 'node:fs/promises';
-import type { Clock } from '../../src/host/clock.js';
-import { type Component, healthyNow } from '../../src/host/component.js';
-import { hasCode } from '../../src/host/files.js';
-import type { Logger } from '../../src/host/log.js';
-import { unreadableIn } from '../store/check.js';
-import { type Cipher, ValueUnreadable } from '../store/cipher.js';
-import type { FileStore } from '../store/file.js';
+import type { Clock } from '../../../src/host/clock.js';
+import { type Component, healthyNow } from '../../../src/host/component.js';
+import { hasCode } from '../../../src/host/files.js';
+import type { Logger } from '../../../src/host/log.js';
+import { unreadableIn } from '../check.js';
+import { type Cipher, ValueUnreadable } from '../cipher.js';
+import type { FileStore } from '../file.js';
 import { ConfiguredCipher } from './cipher.js';
 import { type Configuration, newConfiguration, parseConfiguration } from './configuration.js';
 import { ownKeyFile, readKeyFile, writeKeyFile } from './keyfile.js';
-import type { EncryptionOptions } from './options.js';
 
 const lookEveryMs = 5000;
 
 export interface EncryptionDeps {
   /** `<data-dir>/master`. */
   directory: string;
-  options: EncryptionOptions;
+  /** An EncryptionConfiguration; the master's own key file when absent. */
+  configFile: string | undefined;
+  /** Off: what is encrypted is read, and written clear from then on. */
+  encrypt: boolean;
   clock: Pick<Clock, 'after' | 'now'>;
   log: Logger;
 }
@@ -42,16 +44,17 @@ export interface Encryption {
 /** Throws when the key file is not what it should be or others may read it. */
 export async function openEncryption({
   directory,
-  options,
+  configFile,
+  encrypt,
   clock,
   log,
 }: EncryptionDeps): Promise<Encryption> {
-  const path = options.configFile ?? ownKeyFile(directory);
+  const path = configFile ?? ownKeyFile(directory);
   const found = await readKeyFile(path);
-  if (!found && options.configFile) throw new Error(`${path} does not exist`);
-  const made = found || !options.encrypt ? undefined : newConfiguration(clock.now());
+  if (!found && configFile) throw new Error(`${path} does not exist`);
+  const made = found || !encrypt ? undefined : newConfiguration(clock.now());
   const wanted = (configuration: Configuration): Configuration =>
-    options.encrypt ? configuration : { ...configuration, rules: [] };
+    encrypt ? configuration : { ...configuration, rules: [] };
   const first = found?.configuration ?? (made ? parseConfiguration(made) : { rules: [], keys: [] });
   const cipher = new ConfiguredCipher(path, wanted(first));
   let active = wanted(first);

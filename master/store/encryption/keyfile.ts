@@ -1,7 +1,7 @@
 /** The file that holds the keys: mode 0600, replaced in one step, in the hands of whoever had it. */
 import { chown, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
+import { readIfExists, requirePrivate, writeAtomic } from '../../../src/host/files.js';
 import { ConfiguredCipher } from './cipher.js';
 import { type Configuration, parseConfiguration } from './configuration.js';
 

@@ -1,15 +1,14 @@
 /** Secrets on disk: nobody finds them there, whatever happens to the store; keys come, go and get lost. */
 import { chmod, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import t, { type Test } from 'tap';
-import { silentLogger } from '../../src/host/log.js';
-import { createFakeClock, type FakeClock } from '../../src/testing/clock.js';
-import { checkStore } from '../store/check.js';
-import { ValueUnreadable } from '../store/cipher.js';
-import { FileStore } from '../store/file.js';
+import { silentLogger } from '../../../src/host/log.js';
+import { createFakeClock, type FakeClock } from '../../../src/testing/clock.js';
+import { checkStore } from '../check.js';
+import { ValueUnreadable } from '../cipher.js';
+import { FileStore } from '../file.js';
 import { ConfiguredCipher } from './cipher.js';
 import { newConfiguration, parseConfiguration, withNewKey, withoutOldKeys } from './configuration.js';
 import { type Encryption, openEncryption } from './encryption.js';
-import { encryptionOptions } from './options.js';
 
 const secret = 'correct horse battery staple';
 const key = (name: string): string => `/registry/core/secrets/default/${name}`;
@@ -25,8 +24,7 @@ interface Opened {
 async function open(directory: string, encrypt = true): Promise<Opened> {
   const clock = createFakeClock();
   const log = silentLogger;
-  const options = { configFile: undefined, encrypt };
-  const encryption = await openEncryption({ directory, options, clock, log });
+  const encryption = await openEncryption({ directory, configFile: undefined, encrypt, clock, log });
   const stamp = (value: Buffer): Buffer => value;
   const store = new FileStore({
     directory: `${directory}/store`,
@@ -243,5 +241,4 @@ t.test('a wrong configuration is refused without quoting a key', async (t) => {
   refused(configured({ resources: ['secrets'], providers: [two] }), /two different keys are called a/);
   const clear = configured({ resources: ['secrets'], providers: [{ identity: {} }] });
   t.throws(() => withNewKey(clear, new Date()), /no resource is encrypted/);
-  t.throws(() => encryptionOptions({ encryptSecrets: 'no' }), /--encrypt-secrets: "no" is neither/);
 });
