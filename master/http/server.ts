@@ -8,27 +8,19 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, type SecureContext } from 'node:tls';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError, badRequest } from '../../src/api/errors.js';
-import type { Clock } from '../../src/host/clock.js';
 import type { Component, Health } from '../../src/host/component.js';
-import { ConnectionGuard, type ConnectionLimits } from '../../src/host/connections.js';
-import type { Logger } from '../../src/host/log.js';
-import { defaultTls, type TlsSettings } from '../../src/host/tls.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import { createRemoteKinds } from '../aggregation/remotekinds.js';
 import { type AuditLog, recordOf } from '../audit/log.js';
 import type { Authenticator, Authorizer } from '../auth/auth.js';
-import type { FrontProxyHeaders } from '../auth/authn/frontproxy.js';
 import type { RequestStats } from '../metrics/requests.js';
 import type { Registry } from '../registry/registry.js';
 import { type AgentCredentials, AgentLink } from './agentlink.js';
 import { Backends } from './backends.js';
-import { ClientCertificates, type ClientTrust } from './clientcertificate.js';
 import { Dispatcher } from './dispatch.js';
 import { Documents, type MoreDocuments } from './documents.js';
 import type { HealthCheck } from './health.js';
@@ -36,9 +28,8 @@ import { anonymous, Identity } from './identity.js';
 import {
   askForBody,
   hasTooManyHeaders,
-  holdBodies,
-  keepAliveTimeoutMs,
-  listenerOptions,
+  Listener,
+  type ListenerOptions,
   type ServingCredentials,
 } from './listener.js';
 import { isShort, Patience } from './patience.js';
@@ -46,23 +37,13 @@ import { isProxy } from './proxy.js';
 import { receiveBody } from './receive.js';
 import { parseRequest } from './request.js';
 import { RequestScope } from './scope.js';
-import { noSuchMethod, noSuchResource, refuseConnection, statusBytes, toApiError } from './status.js';
+import { noSuchMethod, noSuchResource, statusBytes, toApiError } from './status.js';
 import { refuse, serveUpgrade } from './upgrade.js';
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends ListenerOptions {
   registry: Registry;
   authenticator: Authenticator;
   authorizer: Authorizer;
-  clock: Clock;
-  log: Logger;
-  serving: ServingCredentials;
-  tls?: TlsSettings;
-  /** Where they are others than the usual ones. */
-  connections?: Partial<ConnectionLimits>;
-  /** Another certificate for clients that ask for a server of this name. */
-  servingFor?(serverName: string): { cert: string; key: string } | undefined;
-  /** Who is believed to name users in headers; asked again at each renewal. Nobody is without. */
-  frontProxy?(): FrontProxyHeaders & NonNullable<ClientTrust['frontProxies']>;
   /** Where requests without credentials may go; to health and version by default. */
   anonymousPaths?: ReadonlySet<string> | undefined;
   /** What the master shows agents when it connects to them. */
@@ -98,24 +79,22 @@ interface AdmittedMessage extends IncomingMessage {
 export class HttpServer implements Component {
   readonly name = 'http';
   readonly #options: HttpServerOptions;
-  readonly #app: FastifyInstance<Server>;
-  readonly #certificates: ClientCertificates;
+  readonly #listener: Listener;
   readonly #identity: Identity;
   readonly #dispatcher: Dispatcher;
   readonly #link: AgentLink;
   readonly #backends: Backends;
-  readonly #guard: ConnectionGuard;
   readonly #patience: Patience;
   #active = 0;
   #state: 'new' | 'serving' | 'draining' = 'new';
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    const { registry, serving } = options;
-    this.#certificates = new ClientCertificates(this.#trust(serving));
+    const { registry } = options;
+    this.#listener = new Listener(options);
     this.#identity = new Identity({
       ...options,
-      certificates: this.#certificates,
+      certificates: this.#listener.certificates,
       frontProxy: options.frontProxy?.(),
     });
     this.#link = new AgentLink(options.agentCredentials);
@@ -141,26 +120,14 @@ export class HttpServer implements Component {
       aggregator: options.aggregator,
       toApiError: (error, raw) => this.#toApiError(error, raw),
     });
-    this.#guard = new ConnectionGuard({ ...options, limits: options.connections });
-    this.#patience = new Patience(options.clock, (why, address) => this.#guard.wasCut(why, address));
-    this.#app = fastify<Server>({
-      https: {
-        ...listenerOptions(this.#offered(serving), this.#tls()),
-        SNICallback: (serverName, tell) => this.#answerName(serverName, tell),
-      },
-      keepAliveTimeout: keepAliveTimeoutMs,
-      exposeHeadRoutes: false,
-      clientErrorHandler: (error, socket) => this.#refuseConnection(error, socket),
-      logger: false,
-      // The path is parsed by `request.ts` from `originalUrl`; the router must not look at it.
-      rewriteUrl: () => '/',
-    }) as unknown as FastifyInstance<Server>;
+    const { guard } = this.#listener;
+    this.#patience = new Patience(options.clock, (why, address) => guard.wasCut(why, address));
     this.#wire();
   }
 
   async start(): Promise<void> {
     const { bindAddress: host, port } = this.#options;
-    await this.#app.listen({ host, port });
+    await this.#listener.app.listen({ host, port });
     this.#state = 'serving';
   }
 
@@ -176,12 +143,13 @@ export class HttpServer implements Component {
     const limit = clock.monotonicMs() + drainMs;
     const patience = new AbortController();
     while (this.#active > 0 && clock.monotonicMs() < limit) await clock.sleep(10, patience.signal);
-    this.#guard.close();
+    const { app, guard } = this.#listener;
+    guard.close();
     this.#patience.stop();
-    this.#app.server.closeAllConnections();
+    app.server.closeAllConnections();
     this.#link.close();
     this.#backends.close();
-    await this.#app.close();
+    await app.close();
   }
 
   healthy(): Health {
@@ -192,37 +160,12 @@ export class HttpServer implements Component {
 
   /** Where it listens; only after `start`. */
   address(): AddressInfo {
-    return this.#app.server.address() as AddressInfo;
+    return this.#listener.app.server.address() as AddressInfo;
   }
 
   /** New connections use the renewed certificate; what was shown on others is judged anew. */
   renew(serving: ServingCredentials): void {
-    this.#app.server.setSecureContext({ ...this.#offered(serving), ...this.#tls() });
-    this.#certificates.trust(this.#trust(serving));
-  }
-
-  #answerName(serverName: string, tell: (error: Error | null, context?: SecureContext) => void): void {
-    const found = this.#options.servingFor?.(serverName);
-    if (found) tell(null, createSecureContext({ ...found, ...this.#tls() }));
-    else tell(null);
-  }
-
-  #trust({ ca: clients }: ServingCredentials): ClientTrust {
-    return { clients, frontProxies: this.#options.frontProxy?.() };
-  }
-
-  /** Certificates of front proxies are asked for and checked like those of users. */
-  #offered(serving: ServingCredentials): ServingCredentials {
-    return { ...serving, ca: `${serving.ca}${this.#options.frontProxy?.().ca ?? ''}` };
-  }
-
-  #tls(): TlsSettings {
-    return this.#options.tls ?? defaultTls;
-  }
-
-  #refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') this.#guard.wasCut('headers', socket.remoteAddress);
-    refuseConnection(error, socket);
+    this.#listener.renew(serving);
   }
 
   #readiness(): HealthCheck {
@@ -230,14 +173,12 @@ export class HttpServer implements Component {
   }
 
   #wire(): void {
-    const app = this.#app;
+    const { app } = this.#listener;
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) => {
       askForBody(request.raw);
       return receiveBody(payload);
     });
-    this.#guard.watch(app.server);
-    holdBodies(app.server);
     app.addHook('onRequest', (request, reply) => this.#admit(request, reply));
     app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
     app.setNotFoundHandler((request, reply) => this.#refuse(noSuchMethod(), request, reply));
@@ -310,7 +251,7 @@ export class HttpServer implements Component {
     const info = parseRequest(raw.method ?? 'GET', url);
     record?.parsed(info);
     const user = await this.#identity.admit(raw, info, record);
-    if (user.name !== anonymous.name) this.#guard.known(raw.socket);
+    if (user.name !== anonymous.name) this.#listener.guard.known(raw.socket);
     // An apply may create, which takes more than to patch.
     const mayCreate =
       info.verb === 'patch' ? () => this.#identity.admit(raw, { ...info, verb: 'create' }) : undefined;
