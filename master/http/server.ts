@@ -200,10 +200,10 @@ export class HttpServer implements Component {
       throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1 });
     }
     const exchange = this.#patience.begin(raw, reply.raw);
-    if (hasTooManyHeaders(raw)) throw badRequest('the request has too many headers');
     const requestId = requestIdOf(raw);
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
     this.#options.audit?.open(raw, request.originalUrl, requestId).follow(reply.raw);
+    if (hasTooManyHeaders(raw)) throw badRequest('the request has too many headers');
     const scope = await this.#identify(raw, reply.raw, request.originalUrl);
     (raw as AdmittedMessage)[admitted] = { requestId, scope };
     this.#begin(scope);
