@@ -98,8 +98,11 @@ async function startControl(
     },
   });
   served.measure(controllers);
+  const bootstrap = createBootstrapController({ ...common, api });
+  // The address of the API may be another.
+  certificates.onChange(() => bootstrap.enqueue('cluster'));
   const others = [
-    createBootstrapController({ ...common, api }),
+    bootstrap,
     controllers,
     served.aggregation.controllers(informers),
     createTypeCheckController({ ...common, resources }),
