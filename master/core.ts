@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Client } from '../src/client/client.js';
 import type { Clock } from '../src/host/clock.js';
 import type { Component } from '../src/host/component.js';
-import { createLock, ensureDirectory } from '../src/host/files.js';
+import { createLock, ensurePrivateDirectory } from '../src/host/files.js';
 import type { Logger } from '../src/host/log.js';
 import { type AdmissionSlot, createAdmissionSlot } from './admission/slot.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
@@ -61,7 +61,7 @@ export const self: User = { name: 'system:wherry-master', groups: ['system:maste
 export async function startCore(options: MasterOptions, deps: MasterDeps, run: Run): Promise<Core> {
   const { clock, log } = deps;
   const directory = join(options.dataDir, 'master');
-  await ensureDirectory(directory, 0o700);
+  await ensurePrivateDirectory(directory);
   await run(createLock(join(directory, 'lock')));
   const api = {
     address: await findAdvertised(options),

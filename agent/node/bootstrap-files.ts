@@ -9,7 +9,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureDirectory, readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
+import { ensurePrivateDirectory, readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
 import { certificateHash, pemBlocks } from '../../src/host/pem.js';
 import type { KeyPair } from '../../src/host/x509.js';
 
@@ -33,7 +33,7 @@ export interface CredentialFiles {
 export const hashesOf = (bundle: string): string[] => pemBlocks(bundle, 'CERTIFICATE').map(certificateHash);
 
 export async function openCredentialFiles(directory: string): Promise<CredentialFiles> {
-  await ensureDirectory(directory, 0o700);
+  await ensurePrivateDirectory(directory);
   const at = (name: string): string => join(directory, name);
   const pending = (name: CredentialName): string => at(`${name}.pending.key`);
 

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { authorityServerName } from '../../src/client/jointoken.js';
 import type { Clock } from '../../src/host/clock.js';
-import { ensureDirectory, writeAtomic } from '../../src/host/files.js';
+import { ensurePrivateDirectory, writeAtomic } from '../../src/host/files.js';
 import {
   certificateHash,
   coversNames,
@@ -86,8 +86,8 @@ export const leafNames = ['server', 'kubelet-client', 'front-proxy-client', 'adm
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const { directory, lifetimeMs } = options;
   const now = options.clock.now();
-  await ensureDirectory(directory, 0o700);
-  await ensureDirectory(pkiDirectoryOf(directory), 0o700);
+  await ensurePrivateDirectory(directory);
+  await ensurePrivateDirectory(pkiDirectoryOf(directory));
   const places = authorityPlaces(directory);
   const authorities = {
     ca: await ensureAuthorities(places.ca, { now, lifetimeMs }),

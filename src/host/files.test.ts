@@ -4,6 +4,7 @@ import t from 'tap';
 import {
   acquireLock,
   ensureDirectory,
+  ensurePrivateDirectory,
   LockHeld,
   readIfExists,
   requirePrivate,
@@ -37,6 +38,12 @@ t.test('ensureDirectory makes parents and keeps what is there', async (t) => {
   await ensureDirectory(path, 0o700);
   await ensureDirectory(path, 0o755);
   t.equal((await stat(path)).mode & 0o777, 0o700);
+  await chmod(path, 0o770);
+  await t.rejects(
+    ensurePrivateDirectory(path),
+    /has mode 770, others may replace what is in it; run: chmod go-w/,
+  );
+  await ensureDirectory(path, 0o755);
 });
 
 t.test('requirePrivate refuses what others can read', async (t) => {

@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Component, healthyNow } from './component.js';
-import { checkPrivate } from './private.js';
+import { checkDirectory, checkPrivate } from './private.js';
 
 /** True when `error` is a system error with one of these codes (`ENOENT`...). */
 export const hasCode = (error: unknown, ...codes: string[]): boolean =>
@@ -21,6 +21,13 @@ export async function ensureDirectory(path: string, mode: number): Promise<void>
   await mkdir(path, { mode }).catch((error: unknown) => {
     if (!hasCode(error, 'EEXIST')) throw error;
   });
+}
+
+/** The same for what holds secrets; throws when others may replace what is in it, or the directory itself. */
+export async function ensurePrivateDirectory(path: string): Promise<void> {
+  await ensureDirectory(path, 0o700);
+  checkDirectory(dirname(path));
+  checkDirectory(path);
 }
 
 /** Replaces the file in one step: temporary file, fsync, rename, fsync of the directory. `mode` is not cut by the umask. */
