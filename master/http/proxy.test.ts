@@ -165,6 +165,12 @@ t.test('headers', async (t) => {
     'x-forwarded-proto': 'https',
     'x-forwarded-uri': '/p/x',
   });
+  const named = { connection: 'close, Content-Length, x-mine', 'content-length': '5', 'x-mine': '1' };
+  t.match(
+    requestHeaders(named, forwarded),
+    { 'content-length': '5', 'x-mine': undefined },
+    'bodies stay framed',
+  );
   const offered = 'chat, base64url.bearer.authorization.k8s.io.c2VjcmV0';
   const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-protocol': offered };
   t.match(upgradeHeaders(upgrade, forwarded), {

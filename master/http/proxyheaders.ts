@@ -33,8 +33,17 @@ export interface Forwarded {
   uri: string;
 }
 
+/**
+ * A client may call any header one of its connection, but not the length of its body: without it the body would reach the
+ * backend unframed, as a request of its own on a connection that others share and that the backend trusts.
+ */
+const framing = 'content-length';
+
 function withoutHops(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+  const named = (headers.connection ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== framing);
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !hopByHop.has(name) && !named.includes(name)),
   );

@@ -403,6 +403,21 @@ t.test('patches that grow', async (t) => {
   t.match(deep.status, { kind: 'Status', code: 400 }, 'a deep merge');
 });
 
+t.test(
+  'a length that the client calls a header of its connection hides no request to the agent',
+  async (t) => {
+    const inner = Buffer.from('GET /runningpods/ HTTP/1.1\r\nHost: n1\r\n\r\n');
+    for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS']) {
+      target.agentSaw();
+      const headers = ['Connection: content-length', `Content-Length: ${inner.length}`];
+      const path = '/api/v1/nodes/n1/proxy/healthz';
+      const said = await target.say(request({ method, path, headers, body: inner }));
+      t.strictSame(said.codes, [200], method);
+      t.strictSame(target.agentSaw(), ['/healthz'], `${method}: one request`);
+    }
+  },
+);
+
 t.test('heads that are too large', async (t) => {
   const long = await target.say(
     request({ method: 'GET', path: `${maps}?labelSelector=${'a'.repeat(70_000)}` }),
