@@ -103,6 +103,24 @@ t.test('a service account may what its role says', async (t) => {
   );
 });
 
+t.test('what creates takes the right to create, whatever the method', async (t) => {
+  const amy: Who = { as: 'amy' };
+  const rules = [may('update patch', rbacGroup, 'roles')];
+  await make(access('roles', 'dev'), roleOf('changer', rules));
+  await make(access('rolebindings', 'dev'), bindingOf('amy', 'Role', 'changer', 'amy'));
+  const path = `${access('roles', 'dev')}/made`;
+  const empty = roleOf('made', []);
+  const cannot = `roles.${rbacGroup} "made" is forbidden: User "amy" cannot create resource "roles"`;
+  const message = new RegExp(cannot.replace(/[.]/g, '\\.'));
+  await until(403, () => ask(amy, 'PUT', path, empty));
+  t.match(await ask(amy, 'PUT', path, empty), { code: 403, message });
+  const applied = { apiVersion: `${rbacGroup}/v1`, kind: 'Role', ...empty };
+  const apply = 'application/apply-patch+yaml';
+  t.match(await ask(amy, 'PATCH', `${path}?fieldManager=x`, applied, apply), { code: 403, message });
+  await make(access('roles', 'dev'), empty);
+  t.match(await ask(amy, 'PUT', path, empty), { code: 200 }, 'what is there may be changed');
+});
+
 t.test('nobody grants what they do not hold', async (t) => {
   const joe: Who = { as: 'joe' };
   await make(access('rolebindings', 'dev'), bindingOf('joe', 'ClusterRole', 'admin', 'joe'));

@@ -27,7 +27,9 @@ t.test('resource paths', async (t) => {
     ['GET', '/api/v1/namespaces/a/pods/b/proxy/x/y', { subresource: 'proxy', rest: ['x/y'] }],
     ['GET', '/api/v1', undefined],
     ['GET', '/apis/apps/v1', undefined],
-    ['GET', '/api/v1//pods', undefined],
+    ['GET', '/api/v1//pods', { verb: 'list', resource: '', name: undefined, namespace: undefined }],
+    ['GET', '/apis/a/v1/namespaces/b//pods', { verb: 'list', resource: '' }],
+    ['GET', '/apis/a/v1/pods//', { verb: 'list', resource: '' }],
     ['GET', '/', undefined],
   ];
   for (const [method, url, wanted] of cases) {
@@ -46,6 +48,11 @@ t.test('any name survives the way through a URL, and none becomes a path', async
       return target?.namespace === namespace && target.name === pod && target.resource === 'pods';
     }),
   );
+});
+
+t.test('steps up and down are no names, however they are written', async (t) => {
+  for (const path of ['/api/v1/pods/..', '/openapi/v3/%2e%2e/apis/a/v1', '/apis/a/v1/%2E/b', '/../metrics'])
+    t.throws(() => parseRequest('GET', path), { code: 400, message: /^invalid path segment "\.\.?"$/ }, path);
 });
 
 t.test('a list of one object is known by its name, however the selector is written', async (t) => {

@@ -48,7 +48,7 @@ const namespaceSubresources: ReadonlySet<string> = new Set(['status', 'finalize'
 /** Up to and with `proxy`: what follows is the backend's, not ours to read. */
 const proxied = /^\/api\/[^/]+\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy(?=\/)/;
 
-/** Throws `BadRequest` for a URL that cannot be decoded. */
+/** Throws `BadRequest` for a URL that cannot be decoded, or that somebody further on might read as another one. */
 export function parseRequest(method: string, url: string): RequestInfo {
   const mark = url.indexOf('?');
   const rawPath = mark < 0 ? url : url.slice(0, mark);
@@ -94,8 +94,11 @@ function splitPath(path: string): string[] {
     path.length > 1 && path.endsWith('/') ? -1 : undefined,
   );
   if (trimmed === '') return [];
-  const segments = trimmed.split('/');
-  return path.includes('%') ? segments.map(decodeSegment) : segments;
+  const sent = trimmed.split('/');
+  const segments = path.includes('%') ? sent.map(decodeSegment) : sent;
+  const step = segments.find((segment) => segment === '.' || segment === '..');
+  if (step !== undefined) throw badRequest(`invalid path segment ${JSON.stringify(step)}`);
+  return segments;
 }
 
 function decodeSegment(segment: string): string {
@@ -111,7 +114,10 @@ function decodeSegment(segment: string): string {
   return decoded;
 }
 
-/** `/api/v1/...` or `/apis/<group>/<version>/...`; undefined for shorter or other paths. */
+/**
+ * `/api/v1/...` or `/apis/<group>/<version>/...`; undefined for shorter or other paths. With an empty segment it is a
+ * resource without a name, which only those may ask for who may everything: another server might skip the segment.
+ */
 function resourceTarget(segments: readonly string[]): ResourceTarget | undefined {
   const core = segments[0] === 'api';
   const prefix = core ? 2 : 3;
@@ -119,7 +125,7 @@ function resourceTarget(segments: readonly string[]): ResourceTarget | undefined
   const group = core ? '' : (segments[1] ?? '');
   const version = segments[prefix - 1] ?? '';
   const parts = segments.slice(prefix);
-  if (parts.includes('')) return undefined;
+  if (parts.includes('')) return build(group, version, undefined, ['']);
   if (parts[0] !== 'namespaces') return build(group, version, undefined, parts);
   const namespace = parts[1];
   const namespaced = parts.length > 2 && !namespaceSubresources.has(parts[2] ?? '');

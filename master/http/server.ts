@@ -252,9 +252,11 @@ export class HttpServer implements Component {
     record?.parsed(info);
     const user = await this.#identity.admit(raw, info, record);
     if (user.name !== anonymous.name) this.#listener.guard.known(raw.socket);
-    // An apply may create, which takes more than to patch.
+    // An apply or an update may create, which takes more than to change.
     const mayCreate =
-      info.verb === 'patch' ? () => this.#identity.admit(raw, { ...info, verb: 'create' }) : undefined;
+      info.verb === 'patch' || info.verb === 'update'
+        ? () => this.#identity.admit(raw, { ...info, verb: 'create' })
+        : undefined;
     const userAgent = raw.headers['user-agent'];
     return new RequestScope({ info, user, connection, userAgent, mayCreate, record });
   }

@@ -79,6 +79,7 @@ function warnOnce(context: RequestContext): RequestContext {
   return {
     ...{ user, dryRun, fieldValidation, fieldManager, mayCreate, ownsBody: true },
     ...(context.options && { options: context.options }),
+    annotate: (key, value) => context.annotate?.(key, value),
     get signal() {
       return context.signal;
     },

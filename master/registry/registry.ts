@@ -49,7 +49,7 @@ export interface RequestContext {
   annotate?(key: string, value: string): void;
   /** Create-, Update-, Patch- or DeleteOptions as sent, for admission. */
   options?: Readonly<Record<string, unknown>>;
-  /** Asked before an apply creates what is not there: rejects with 403 unless the user may. Absent: the user may. */
+  /** Asked before an apply or an update creates what is not there: rejects with 403 unless the user may. Absent: the user may. */
   mayCreate?: (() => Promise<unknown>) | undefined;
   /** The body was decoded for this call alone: the registry takes it over instead of copying it. */
   ownsBody?: boolean;

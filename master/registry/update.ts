@@ -38,8 +38,9 @@ export async function update<T extends KubeObject>(
       },
     });
   } catch (error) {
-    const mayCreate = subresource === undefined && storedRow(resource).strategy.allowCreateOnUpdate;
-    if (!mayCreate || object.metadata.resourceVersion || !isReason(error, 'NotFound')) throw error;
+    const creates = subresource === undefined && storedRow(resource).strategy.allowCreateOnUpdate;
+    if (!creates || object.metadata.resourceVersion || !isReason(error, 'NotFound')) throw error;
+    await context.mayCreate?.();
     const { uid: _uid, ...metadata } = object.metadata;
     return create(
       env,
