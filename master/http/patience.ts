@@ -5,7 +5,8 @@
  * A body may take ten seconds and one more for each kilobyte, a minute at most. An answer goes out in pieces of 64 KB
  * (`outgoing.ts`), and each has to be taken within 20 seconds.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../src/host/clock.js';
 import type { RequestInfo } from './request.js';
 import { refuseConnection } from './status.js';
@@ -14,13 +15,19 @@ const sweepMs = 2_000;
 const bodyMs = { least: 10_000, perByte: 1, most: 60_000 };
 const stalledMs = 20_000;
 
-interface Exchange {
-  raw: IncomingMessage;
-  response: ServerResponse;
+/** The request that was begun last on a connection; a property costs a request less than a place in a set. */
+const current = Symbol('current response');
+
+interface BusySocket extends Socket {
+  [current]?: ServerResponse | undefined;
+}
+
+/** What the looks have seen of a request. */
+interface Look {
   sinceMs: number;
-  /** Of the connection, before this request's body. */
+  /** Of the connection, at the first look. */
   readBefore: number;
-  /** How much of the answer had left at the last look that saw it move, and when that was. */
+  /** How much had left at the last look that saw it move, and when that was. */
   taken: number;
   takenMs: number;
 }
@@ -28,7 +35,8 @@ interface Exchange {
 export class Patience {
   readonly #clock: Clock;
   readonly #wasCut: (why: 'body' | 'reader', address: string | undefined) => void;
-  readonly #exchanges = new Set<Exchange>();
+  readonly #sockets = new Set<BusySocket>();
+  readonly #looks = new WeakMap<ServerResponse, Look>();
   #cancel: (() => void) | undefined;
 
   constructor(clock: Clock, wasCut: (why: 'body' | 'reader', address: string | undefined) => void) {
@@ -36,24 +44,18 @@ export class Patience {
     this.#wasCut = wasCut;
   }
 
-  /** From now on until the body is here and the answer is taken, or until it is released. */
-  begin(raw: IncomingMessage, response: ServerResponse): Exchange {
-    const nowMs = this.#clock.monotonicMs();
-    const exchange: Exchange = {
-      ...{ raw, response, sinceMs: nowMs, takenMs: nowMs },
-      readBefore: raw.socket.bytesRead,
-      taken: 0,
-    };
-    this.#exchanges.add(exchange);
-    // Refused before its body was read, it stays until the body is here: the connection is not free before.
-    response.once('close', () => raw.complete && this.#exchanges.delete(exchange));
+  /** From the next look on, until the body is here and the answer is taken, or until it is released. */
+  begin({ socket }: { socket: BusySocket }, response: ServerResponse): void {
+    socket[current] = response;
+    if (this.#sockets.has(socket)) return;
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     this.#cancel ??= this.#clock.after(sweepMs, () => this.#sweep());
-    return exchange;
   }
 
   /** It may take as long as it likes. */
-  release(exchange: Exchange): void {
-    this.#exchanges.delete(exchange);
+  release({ socket }: { socket: BusySocket }): void {
+    socket[current] = undefined;
   }
 
   stop(): void {
@@ -62,30 +64,42 @@ export class Patience {
 
   #sweep(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const exchange of this.#exchanges) {
-      const { raw, response } = exchange;
-      if (raw.socket.destroyed || (raw.complete && response.closed)) this.#exchanges.delete(exchange);
-      else if (!raw.complete) this.#checkBody(exchange, nowMs);
-      else if (response.headersSent) this.#checkAnswer(exchange, nowMs);
+    for (const socket of this.#sockets) {
+      const response = socket[current];
+      if (!response) continue;
+      const { req: raw } = response;
+      const look = this.#lookOf(response, socket, nowMs);
+      // Refused before its body was read, it stays until the body is here: the connection is not free before.
+      if (raw.complete && response.closed) socket[current] = undefined;
+      else if (!raw.complete) this.#checkBody(socket, response, look, nowMs);
+      else if (response.headersSent) this.#checkAnswer(socket, look, nowMs);
     }
-    this.#cancel = this.#exchanges.size > 0 ? this.#clock.after(sweepMs, () => this.#sweep()) : undefined;
+    this.#cancel = this.#sockets.size > 0 ? this.#clock.after(sweepMs, () => this.#sweep()) : undefined;
   }
 
-  #checkBody({ raw, response, sinceMs, readBefore }: Exchange, nowMs: number): void {
-    const bytes = raw.socket.bytesRead - readBefore;
+  #lookOf(response: ServerResponse, { bytesRead }: Socket, nowMs: number): Look {
+    let look = this.#looks.get(response);
+    if (!look) {
+      look = { sinceMs: nowMs, readBefore: bytesRead, taken: 0, takenMs: nowMs };
+      this.#looks.set(response, look);
+    }
+    return look;
+  }
+
+  #checkBody(socket: Socket, response: ServerResponse, { sinceMs, readBefore }: Look, nowMs: number): void {
+    const bytes = socket.bytesRead - readBefore;
     if (nowMs - sinceMs <= Math.min(bodyMs.least + bytes * bodyMs.perByte, bodyMs.most)) return;
-    this.#wasCut('body', raw.socket.remoteAddress);
-    if (response.headersSent) raw.socket.destroy();
-    else refuseConnection(requestTimeout(), raw.socket);
+    this.#wasCut('body', socket.remoteAddress);
+    if (response.headersSent) socket.destroy();
+    else refuseConnection(requestTimeout(), socket);
   }
 
-  #checkAnswer(exchange: Exchange, nowMs: number): void {
-    const { socket } = exchange.raw;
+  #checkAnswer(socket: Socket, look: Look, nowMs: number): void {
     const taken = socket.bytesWritten - socket.writableLength;
-    if (taken !== exchange.taken) {
-      exchange.taken = taken;
-      exchange.takenMs = nowMs;
-    } else if (nowMs - exchange.takenMs > stalledMs) {
+    if (taken !== look.taken) {
+      look.taken = taken;
+      look.takenMs = nowMs;
+    } else if (nowMs - look.takenMs > stalledMs) {
       this.#wasCut('reader', socket.remoteAddress);
       socket.destroy();
     }

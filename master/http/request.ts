@@ -96,8 +96,9 @@ function splitPath(path: string): string[] {
   if (trimmed === '') return [];
   const sent = trimmed.split('/');
   const segments = path.includes('%') ? sent.map(decodeSegment) : sent;
-  const step = segments.find((segment) => segment === '.' || segment === '..');
-  if (step !== undefined) throw badRequest(`invalid path segment ${JSON.stringify(step)}`);
+  const mayStep = segments !== sent || path.includes('/.');
+  const step = mayStep && segments.find((segment) => segment === '.' || segment === '..');
+  if (step) throw badRequest(`invalid path segment ${JSON.stringify(step)}`);
   return segments;
 }
 

@@ -199,7 +199,7 @@ export class HttpServer implements Component {
       void reply.header('connection', 'close');
       throw new ApiError('ServiceUnavailable', 'the server is shutting down', { retryAfterSeconds: 1 });
     }
-    const exchange = this.#patience.begin(raw, reply.raw);
+    this.#patience.begin(raw, reply.raw);
     const requestId = requestIdOf(raw);
     void reply.headers({ 'audit-id': requestId, 'cache-control': 'no-cache, private' });
     this.#options.audit?.open(raw, request.originalUrl, requestId).follow(reply.raw);
@@ -210,7 +210,7 @@ export class HttpServer implements Component {
     const beganMs = performance.now();
     reply.raw.once('close', () => this.#end(scope, reply.raw.statusCode, beganMs));
     const isRelayed = isProxy(scope.info.target) || this.#options.aggregator?.serves(scope.info);
-    if (isRelayed || !isShort(scope.info)) this.#patience.release(exchange);
+    if (isRelayed || !isShort(scope.info)) this.#patience.release(raw);
     if (!isRelayed) return;
     // Before fastify reads the body: it goes on as it comes, however long it is.
     reply.hijack();
