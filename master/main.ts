@@ -13,7 +13,7 @@ import { type Component, healthOf, startAll, stopAll } from '../src/host/compone
 import { createTypeCheckController } from './admission/typecheck.js';
 import { type Api, startApi } from './api.js';
 import { writeAdminKubeconfig } from './auth/kubeconfig.js';
-import { apiServiceIp, createBootstrapController } from './bootstrap.js';
+import { createBootstrapController } from './bootstrap.js';
 import { createUpkeep } from './certificates/upkeep.js';
 import { createControllers } from './controllers/index.js';
 import { addressOf, type Core, type MasterDeps, type Run, startCore, urlHost } from './core.js';
@@ -89,7 +89,7 @@ async function startControl(
       signer: {
         authority: () => pki.authority,
         lifetimeMs: options.certificates.signingDurationMs,
-        reservedIps: [apiServiceIp(options.serviceCidr)],
+        serviceCidr: options.serviceCidr,
       },
       issueToken: served.issuer.issueLegacy,
       types: servedTypes(resources),

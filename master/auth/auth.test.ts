@@ -122,6 +122,25 @@ t.test('requests: signed as asked, refused when forged', async (t) => {
   t.match(await readRequest(pem), { commonName: 'jane' });
   const issued = await authority.signRequest(pem, { purpose: 'client', lifetimeMs: dayMs }, new Date());
   t.match(new X509Certificate(issued), { subject: 'CN=jane', publicKey: { asymmetricKeyType: 'rsa' } });
+  // What is approved is what was read, whatever encoding the text looks like: these are the bytes of system:masters.
+  const dressed = '#130e73797374656d3a6d617374657273';
+  const encoded = new x509.Name([{ O: [{ utf8String: dressed }] }, { CN: ['jane'] }]);
+  const dressedUp = await x509.Pkcs10CertificateRequestGenerator.create(
+    { name: encoded, keys: rsa, signingAlgorithm: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } },
+    crypto,
+  );
+  const text = dressedUp.toString('pem');
+  t.same((await readRequest(text)).organizations, [dressed]);
+  const disguised = await authority.signRequest(text, { purpose: 'client', lifetimeMs: dayMs }, new Date());
+  t.equal(new X509Certificate(disguised).toLegacyObject().subject['O'], dressed);
+  const twoNames = await x509.Pkcs10CertificateRequestGenerator.create(
+    {
+      ...{ name: 'CN=system:node:a, CN=system:kube-scheduler', keys: rsa },
+      signingAlgorithm: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+    },
+    crypto,
+  );
+  await t.rejects(readRequest(twoNames.toString('pem')), /several common names/);
   const other = (await createRequest(await createKey(), { ...names, commonName: 'system:node:b' })).split(
     '\n',
   );

@@ -80,7 +80,7 @@ export async function loadAuthority(pair: KeyPair, lifetimeMs = leafLifetimeMs):
   const { privateKey } = await importKey(pair.key);
 
   async function sign(
-    subject: x509.JsonName,
+    subject: x509.JsonName | x509.Name,
     publicKey: x509.PublicKeyType,
     names: x509.SubjectAlternativeNameExtension | undefined,
     use: CertificateUse,
@@ -130,7 +130,7 @@ export async function loadAuthority(pair: KeyPair, lifetimeMs = leafLifetimeMs):
       const names = request.extensions.find(
         (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
       );
-      return sign(request.subjectName.toJSON(), request.publicKey, names, use, now);
+      return sign(asRead(request.subjectName), request.publicKey, names, use, now);
     },
     async crossSign(other, now) {
       const { subject, publicKey, extensions, notAfter } = new x509.X509Certificate(other.cert);
@@ -154,6 +154,22 @@ export async function loadAuthority(pair: KeyPair, lifetimeMs = leafLifetimeMs):
     },
   };
 }
+
+/**
+ * The name in the words that `readRequest` and whoever approved it read. In text the library takes what begins with `#` for
+ * the encoded form of something else, and others may decode rare encodings that it leaves alone: `#130e...` would be
+ * approved and an administrator's group signed.
+ */
+const asRead = (subject: x509.Name): x509.Name =>
+  new x509.Name(
+    subject
+      .toJSON()
+      .map((names) =>
+        Object.fromEntries(
+          Object.entries(names).map(([type, values]) => [type, values.map((utf8String) => ({ utf8String }))]),
+        ),
+      ),
+  );
 
 const keyUsageOf = ({ keyEncipherment }: CertificateUse): x509.KeyUsageFlags =>
   x509.KeyUsageFlags.digitalSignature | (keyEncipherment ? x509.KeyUsageFlags.keyEncipherment : 0);

@@ -36,8 +36,8 @@ export const approvalMessages: Record<Permission | 'serving', string> = {
 export interface CertificateFacts {
   /** What the request holds, or why it cannot be read. */
   request: Request | Error;
-  /** Name of the node that has this address in its status; '' for addresses no node may have. */
-  ownerOfIp(ip: string): string | undefined;
+  /** Names of the nodes that have this address in their status; '' for addresses no node may have. */
+  ownersOfIp(ip: string): readonly string[];
   /** The longest life. */
   lifetimeMs: number;
 }
@@ -72,7 +72,7 @@ export function decide({ spec, status }: CertificateSigningRequest, facts: Certi
       use,
     };
   if (!isItself || !spec.groups?.includes('system:nodes') || !hasOwnNames(request)) return { do: 'nothing' };
-  return hasForeignIp(request, facts.ownerOfIp) ? { do: 'wait' } : { do: 'approve', permissions: [], use };
+  return hasForeignIp(request, facts.ownersOfIp) ? { do: 'wait' } : { do: 'approve', permissions: [], use };
 }
 
 /** Kubernetes' words where it has some. */
@@ -109,9 +109,12 @@ const nodeOf = ({ commonName }: Request): string => commonName.slice(nodeUser.le
 
 const hasOwnNames = (request: Request): boolean => request.dnsNames.every((name) => name === nodeOf(request));
 
-/** A serving certificate must not let a node pose as another one or as the API server inside the cluster. */
-const hasForeignIp = (request: Request, ownerOfIp: CertificateFacts['ownerOfIp']): boolean =>
-  request.ips.some((ip) => (ownerOfIp(ip) ?? nodeOf(request)) !== nodeOf(request));
+/**
+ * A serving certificate must not let a node pose as another one or as the API server inside the cluster. What a node says
+ * of its own addresses is not enough when another one says the same.
+ */
+const hasForeignIp = (request: Request, ownersOfIp: CertificateFacts['ownersOfIp']): boolean =>
+  request.ips.flatMap(ownersOfIp).some((owner) => owner !== nodeOf(request));
 
 function useOf(
   { signerName, usages, expirationSeconds }: CertificateSigningRequest['spec'],

@@ -48,10 +48,13 @@ function csr(
 }
 
 t.test('decide', async (t) => {
-  const ownerOfIp = (ip: string) => ({ '192.0.2.1': 'a', '192.0.2.2': 'b', '10.96.0.1': '' })[ip];
+  const owners: Record<string, string[]> = {
+    ...{ '192.0.2.1': ['a'], '192.0.2.2': ['b'], '192.0.2.3': ['a', 'b'], '10.96.0.1': [''] },
+  };
+  const ownersOfIp = (ip: string) => owners[ip] ?? [];
   const year = 365 * 86_400;
   const outcome = (request: CertificateSigningRequest, asked = names(), longest = year): string => {
-    const decision = decide(request, { request: asked, ownerOfIp, lifetimeMs: longest * 1000 });
+    const decision = decide(request, { request: asked, ownersOfIp, lifetimeMs: longest * 1000 });
     const text = decision.do === 'approve' ? `approve ${decision.permissions.join('|')}`.trim() : decision.do;
     return 'use' in decision ? `${text} ${decision.use.purpose} ${decision.use.lifetimeMs / 1000}` : text;
   };
@@ -105,14 +108,14 @@ t.test('decide', async (t) => {
   t.equal(outcome(csr(servingSigner, {}, approved)), 'fail', 'no names at all');
   for (const asked of [names({ dnsNames: ['b'] }), names({ dnsNames: ['kubernetes'] })])
     t.equal(outcome(csr(servingSigner), asked), 'nothing', JSON.stringify(asked));
-  for (const asked of [names({ ips: ['192.0.2.2'] }), names({ ips: ['10.96.0.1'] })])
+  for (const asked of ['192.0.2.2', '192.0.2.3', '10.96.0.1'].map((ip) => names({ ips: [ip] })))
     t.equal(outcome(csr(servingSigner), asked), 'wait', JSON.stringify(asked));
   const using = (...usages: string[]): string => outcome(csr(clientSigner, { usages }, approved)).slice(0, 4);
   t.equal(using('digital signature', 'key encipherment', 'client auth'), 'sign');
   t.equal(using('client auth', 'cert sign'), 'fail');
   t.equal(using('client auth', 'digital signature', 'server auth'), 'fail');
   t.equal(using('digital signature'), 'fail');
-  const torn = { request: new Error('torn'), ownerOfIp, lifetimeMs: year };
+  const torn = { request: new Error('torn'), ownersOfIp, lifetimeMs: year };
   t.equal(decide(csr(clientSigner), torn).do, 'nothing');
   t.equal(decide(csr(clientSigner, {}, approved), torn).do, 'fail');
 });
@@ -138,7 +141,7 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
     nodes: nodeInformer,
     authority: () => authority,
     lifetimeMs: 3_600_000,
-    reservedIps: ['10.96.0.1'],
+    serviceCidr: '10.96.0.0/16',
     clock,
     log: silentLogger,
   });
@@ -158,6 +161,11 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
   await ask('other', names(), { username: 'system:node:b' });
   const approved = { conditions: [{ type: 'Approved', status: 'True' }] };
   await ask('bad', names({ ips: ['192.0.2.2'] }), {}, approved);
+  const serving = { signerName: servingSigner, usages: ['digital signature', 'server auth'] };
+  const self = { username: 'system:node:a', groups: ['system:nodes'] };
+  const posing = ['192.0.2.2', '::ffff:c000:202', '10.96.3.4', '::ffff:a60:1'];
+  for (const [index, ip] of posing.entries())
+    await ask(`posing-${index}`, names({ ips: [ip] }), { ...serving, ...self });
   const get = (name: string) => client.get(certificateSigningRequests, { name });
   while (!(await get('good')).status?.certificate || !(await get('bad')).status?.conditions?.[1])
     await settled();
@@ -171,6 +179,8 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
     conditions: [{ type: 'Approved' }, { type: 'Failed', message: 'IP subjectAltNames are not allowed' }],
   });
   t.strictSame((await get('other')).status, {}, 'nobody said that it may');
+  for (const [index, ip] of posing.entries())
+    t.strictSame((await get(`posing-${index}`)).status, {}, `an address of others: ${ip}`);
   t.strictSame(asked, [
     ['system:bootstrap:abcdef', 'nodeclient'],
     ['system:node:b', 'nodeclient'],
@@ -178,6 +188,6 @@ t.test('the controller approves, signs, refuses and removes', async (t) => {
 
   const left = async (): Promise<number> => (await client.list(certificateSigningRequests)).items.length;
   await clock.advance(3_500_000);
-  t.equal(await left(), 3);
+  t.equal(await left(), 3 + posing.length);
   while ((await left()) > 0) await clock.advance(60_000);
 });

@@ -17,6 +17,8 @@ import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 import { readRequest } from '../../src/host/x509.js';
+import { containsIp, mustParseCidr } from '../../src/net/cidr.js';
+import { type Ip, parseIp } from '../../src/net/ip.js';
 import type { Authority, CertificateUse } from '../auth/ca.js';
 import {
   approvalMessages,
@@ -56,20 +58,25 @@ export interface CertificatesControllerOptions {
   authority(): Authority;
   /** What a request gets that asks for nothing less. */
   lifetimeMs: number;
-  /** Addresses that no node may ask a certificate for: the first of the service network. */
-  reservedIps: readonly string[];
+  /** The service network: no node may ask a certificate for one of its addresses. */
+  serviceCidr: string;
   clock: Clock;
   log: Logger;
 }
 
 export function createCertificatesController(options: CertificatesControllerOptions): Controller {
-  const { client, requests, nodes, authority, lifetimeMs, reservedIps, clock } = options;
+  const { client, requests, nodes, authority, lifetimeMs, clock } = options;
+  const services = mustParseCidr(options.serviceCidr);
 
-  function ownerOfIp(ip: string): string | undefined {
-    if (reservedIps.includes(ip)) return '';
-    const hasIp = (node: Node): boolean =>
-      node.status?.addresses?.some(({ address }) => address === ip) ?? false;
-    return nodes.list().find(hasIp)?.metadata.name;
+  function ownersOfIp(text: string): readonly string[] {
+    const ip = addressIn(text);
+    if (!ip || containsIp(services, ip)) return [''];
+    const isThis = ({ address }: { address: string }): boolean => {
+      const other = addressIn(address);
+      return other?.family === ip.family && other.value === ip.value;
+    };
+    const having = nodes.list().filter(({ status }) => status?.addresses?.some(isThis));
+    return having.map(({ metadata }) => metadata.name ?? '');
   }
 
   async function mark(
@@ -145,7 +152,7 @@ export function createCertificatesController(options: CertificatesControllerOpti
       await client.delete(certificateSigningRequests, parseKey(key), preconditionsOf(csr));
       return undefined;
     }
-    const decision = decide(csr, { request: await read(csr), ownerOfIp, lifetimeMs });
+    const decision = decide(csr, { request: await read(csr), ownersOfIp, lifetimeMs });
     if (decision.do === 'approve') await approve(csr, decision);
     if (decision.do === 'sign') await sign(csr, decision.use);
     if (decision.do === 'fail')
@@ -160,6 +167,15 @@ export function createCertificatesController(options: CertificatesControllerOpti
     clock,
     log: options.log,
   });
+}
+
+const mappedPrefix = 0xffffn;
+
+/** One address, however it is written: many clients take an IPv4 address within IPv6 for the IPv4 address. */
+function addressIn(text: string): Ip | undefined {
+  const ip = parseIp(text);
+  const isMapped = ip?.family === 6 && ip.value >> 32n === mappedPrefix;
+  return isMapped ? { family: 4, value: BigInt.asUintN(32, ip.value) } : ip;
 }
 
 const preconditionsOf = ({ metadata: { uid } }: CertificateSigningRequest) =>

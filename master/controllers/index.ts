@@ -63,7 +63,7 @@ export interface ControllersOptions {
   /** Makes the tokens of Secrets; without it these stay empty. */
   issueToken?: TokenIssuer['issueLegacy'];
   /** Signs the certificates of nodes; without it requests stay pending. */
-  signer?: Pick<CertificatesControllerOptions, 'authority' | 'lifetimeMs' | 'reservedIps'>;
+  signer?: Pick<CertificatesControllerOptions, 'authority' | 'lifetimeMs' | 'serviceCidr'>;
   /** The kinds whose objects are collected with their namespace and owners; all we know by default. */
   types?: FollowedTypes;
   /** Through which admission charges quotas; without it their status stays as it is. */

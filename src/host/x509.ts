@@ -75,7 +75,10 @@ export async function createRequest(keyPem: string, names: RequestedNames): Prom
   return request.toString('pem');
 }
 
-/** What a request asks for. Throws when it cannot be read or is not signed by the key it holds. */
+/**
+ * What a request asks for. Throws when it cannot be read, is not signed by the key it holds, or has several common names:
+ * whoever reads another one of them would take it for another user.
+ */
 export async function readRequest(pem: string): Promise<RequestedNames & { otherNames: number }> {
   const request = new x509.Pkcs10CertificateRequest(pem);
   if (!(await request.verify(crypto))) throw new Error('the request is not signed by its own key');
@@ -85,8 +88,10 @@ export async function readRequest(pem: string): Promise<RequestedNames & { other
   const ofType = (type: string): string[] =>
     names.filter((name) => name.type === type).map((name) => name.value);
   const [dnsNames, ips] = [ofType('dns'), ofType('ip')];
+  const [commonName = '', ...others] = request.subjectName.getField('CN');
+  if (others.length > 0) throw new Error('the request has several common names');
   return {
-    commonName: request.subjectName.getField('CN')[0] ?? '',
+    commonName,
     organizations: request.subjectName.getField('O'),
     dnsNames,
     ips,
