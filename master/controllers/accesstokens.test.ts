@@ -130,6 +130,17 @@ t.test('the token of a Secret', async (t) => {
   const second = await tokenOf('second');
   await client.delete(secrets, { namespace, name: 'second' });
   t.equal(await who(second), undefined, 'gone with its Secret');
+  await client.create(secrets, other);
+  await until(hasToken('second'));
+  const account = { namespace, name: 'robot' };
+  await client.update(serviceAccounts, {
+    ...(await client.get(serviceAccounts, account)),
+    secrets: [{ name: 'second' }, { name: 'robot-token' }],
+  });
+  await client.delete(secrets, { namespace, name: 'second' });
+  const named = async () => (await client.get(serviceAccounts, account)).secrets;
+  await until(async () => (await named())?.length === 1);
+  t.same(await named(), [{ name: 'robot-token' }], 'its account names it no longer');
 
   await client.delete(serviceAccounts, { namespace, name: 'robot' });
   t.equal(await who(again), undefined, 'at once');

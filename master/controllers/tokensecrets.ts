@@ -1,10 +1,12 @@
 /**
  * 5. Secrets of type kubernetes.io/service-account-token: `token`, `ca.crt` and `namespace` are filled in for the service
  * account that the annotation kubernetes.io/service-account.name names, and the Secret goes with its account. Tokens of
- * this kind never expire; they are for those who ask for one by making such a Secret.
+ * this kind never expire; they are for those who ask for one by making such a Secret. An account whose `secrets` name
+ * such a Secret forgets it when it is deleted. Keys are `namespace/name`, and `namespace/name/account/uid` of one that went.
  */
 import { isReason } from '../../src/api/errors.js';
 import { secrets, serviceAccounts } from '../../src/api/kinds.js';
+import type { ObjectRef } from '../../src/api/meta.js';
 import type { Secret, ServiceAccount } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on, type Trigger } from '../../src/client/controller.js';
@@ -23,6 +25,8 @@ export const accountAnnotation = 'kubernetes.io/service-account.name';
 const uidAnnotation = 'kubernetes.io/service-account.uid';
 
 const accountOf = ({ metadata }: Secret): string => metadata.annotations?.[accountAnnotation] ?? '';
+
+const uidOf = ({ metadata }: Secret): string => metadata.annotations?.[uidAnnotation] ?? '';
 
 const keyOf = ({ metadata: { namespace, name } }: Secret): string => `${namespace}/${name}`;
 
@@ -89,9 +93,27 @@ export function createTokenSecretsController(
     });
   }
 
+  /** Asks the registry: the account may name the Secret since a moment ago. A conflict is tried again. */
+  async function forget(ref: ObjectRef, owner: ObjectRef, uid: string): Promise<void> {
+    try {
+      const account = await client.get(serviceAccounts, owner);
+      const left = account.secrets?.filter(({ name }) => name !== ref.name) ?? [];
+      const isNamed = left.length < (account.secrets?.length ?? 0);
+      if (isNamed && (!uid || uid === account.metadata.uid))
+        await client.update(serviceAccounts, { ...account, secrets: left });
+    } catch (error) {
+      if (!isReason(error, 'NotFound')) throw error;
+    }
+  }
+
   async function reconcile(key: string): Promise<undefined> {
-    const secret = cache.getByKey(key);
-    if (!secret || secret.metadata.deletionTimestamp) return;
+    const [namespace = '', name = '', account, uid = ''] = key.split('/');
+    const secret = cache.get({ namespace, name });
+    if (account && !secret) await forget({ namespace, name }, { namespace, name: account }, uid);
+    if (secret && !secret.metadata.deletionTimestamp) await reconcileSecret(secret);
+  }
+
+  async function reconcileSecret(secret: Secret): Promise<void> {
     const { namespace = '', name = '', uid, resourceVersion } = secret.metadata;
     const account = await findAccount(namespace, accountOf(secret));
     const step = planTokenSecret(secret, account, options.caPem());
@@ -112,6 +134,8 @@ export function createTokenSecretsController(
       .filter((secret) => accountOf(secret) === name)
       .map(keyOf);
   };
+  const keysOf = ({ key, old, current }: Change<Secret>): string[] =>
+    current || !old ? [key] : [`${key}/${accountOf(old)}/${uidOf(old)}`];
   const authorityChanges: Trigger = {
     whenSynced: () => Promise.resolve(),
     subscribe: (enqueue) =>
@@ -122,7 +146,7 @@ export function createTokenSecretsController(
   return createController({
     name: 'serviceaccount-token',
     reconciler: { reconcile },
-    sources: [on(cache), on(accounts, secretsOf), authorityChanges],
+    sources: [on(cache, keysOf), on(accounts, secretsOf), authorityChanges],
     clock,
     log,
   });
