@@ -127,12 +127,22 @@ t.test('secret values are hidden in every form', async (t) => {
   t.notMatch(json, /hush/);
   t.match(hide?.(secret), { data: { k: 'REDACTED' }, metadata: { name: 's', labels: { data: 'kept' } } });
   t.equal(secret.data.k, 'hush', 'a copy');
+  const moved = { metadata: { name: 's', data: { k: 'value' }, stringData: 'value' }, type: 'Opaque' };
+  t.same(
+    hide?.(moved),
+    { metadata: { name: 's', data: { k: 'REDACTED' }, stringData: 'REDACTED' }, type: 'Opaque' },
+    'values that were moved in too far',
+  );
+  t.same(hide?.({ metadata: 'value' }), { metadata: 'REDACTED' });
   const token = redactionOf({ group: '', resource: 'serviceaccounts', subresource: 'token' });
   t.same(token?.({ status: { token: 'x', expirationTimestamp: 'y' } }), {
     status: { token: 'REDACTED', expirationTimestamp: 'y' },
   });
   const review = redactionOf({ group: 'authentication.k8s.io', resource: 'tokenreviews', subresource: '' });
   t.same(review?.({ spec: { token: 'x' } }), { spec: { token: 'REDACTED' } });
+  t.same(review?.({ spec: { Token: 'x', audiences: ['a'] } }), {
+    spec: { Token: 'REDACTED', audiences: ['a'] },
+  });
   t.equal(redactionOf({ group: '', resource: 'configmaps', subresource: '' }), undefined);
 });
 

@@ -44,20 +44,34 @@ function withoutValues(value: unknown): unknown {
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, child]) => {
-      if (key === 'metadata') return [key, withoutLastApplied(child)];
+      if (key === 'metadata') return [key, metadataWithoutValues(child)];
       return [key, harmless.has(key) ? withoutValues(child) : hideAll(child)];
     }),
   );
 }
 
+/** Fields of metadata, of objects and lists. Any other may be `data` that was moved in too far. */
+const ofMetadata: ReadonlySet<string> = new Set([
+  ...['name', 'generateName', 'namespace', 'uid', 'resourceVersion', 'generation', 'selfLink'],
+  ...['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'],
+  ...['labels', 'annotations', 'ownerReferences', 'finalizers', 'managedFields'],
+  ...['continue', 'remainingItemCount'],
+]);
+
 /** `kubectl apply` keeps the whole object, values and all, in an annotation. */
-function withoutLastApplied(metadata: unknown): unknown {
-  if (!isObject(metadata) || !isObject(metadata['annotations'])) return metadata;
+function metadataWithoutValues(metadata: unknown): unknown {
+  if (!isObject(metadata)) return hideAll(metadata);
+  const kept = withOnly(ofMetadata, metadata);
   const { annotations } = metadata;
-  return lastApplied in annotations
-    ? { ...metadata, annotations: { ...annotations, [lastApplied]: hidden } }
-    : metadata;
+  return isObject(annotations) && lastApplied in annotations
+    ? { ...kept, annotations: { ...annotations, [lastApplied]: hidden } }
+    : kept;
 }
+
+const withOnly = (known: ReadonlySet<string>, object: Json): Json =>
+  Object.fromEntries(
+    Object.entries(object).map(([key, child]) => [key, known.has(key) ? child : hideAll(child)]),
+  );
 
 /** A JSON patch carries values at any path. */
 const isPatch = (list: readonly unknown[]): boolean =>
@@ -70,11 +84,17 @@ const withoutStepValue = (step: unknown): unknown =>
 const hideAll = (value: unknown): unknown =>
   isObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, hidden])) : value && hidden;
 
+/** Of spec and status of a TokenReview and a TokenRequest what is no token. Any other may be a mistyped `token`. */
+const besideTokens: ReadonlySet<string> = new Set([
+  ...['audiences', 'boundObjectRef', 'expirationSeconds', 'expirationTimestamp'],
+  ...['authenticated', 'user', 'error'],
+]);
+
 function withoutToken(body: unknown): unknown {
   if (!isObject(body)) return body;
   const part = (name: string): Json => {
     const value = body[name];
-    return isObject(value) && value['token'] ? { [name]: { ...value, token: hidden } } : {};
+    return isObject(value) ? { [name]: withOnly(besideTokens, value) } : {};
   };
   return { ...body, ...part('spec'), ...part('status') };
 }

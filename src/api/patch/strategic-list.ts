@@ -40,8 +40,7 @@ function applyDirectives(original: JsonMap[], patch: JsonMap[], mergeKey: string
     else if (directive === 'replace') isReplaced = true;
     else if (directive === 'merge')
       throw new PatchError('merging lists cannot yet be specified in the patch');
-    else if (directive !== 'delete')
-      throw new PatchError(`unknown patch type: ${directive} in map: ${JSON.stringify(item)}`);
+    else if (directive !== 'delete') throw new PatchError(`unknown patch type: ${directive}`);
     else {
       const gone = identity(item, mergeKey);
       kept = kept.filter((other) => other[mergeKey] !== gone);

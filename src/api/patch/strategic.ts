@@ -91,7 +91,7 @@ function mergeMap(original: JsonMap, patch: JsonMap, type: TypeNode | undefined)
     const { $patch: directive, ...rest } = patch;
     if (directive === 'replace') return mapWithoutDirectives(rest);
     if (directive === 'delete') return {};
-    throw new PatchError(`unknown patch type: ${directive} in map: ${JSON.stringify(patch)}`);
+    throw new PatchError(`unknown patch type: ${directive}`);
   }
   retainKeys(original, patch);
   const done = mergeOrdered(original, patch, type);
