@@ -4,8 +4,8 @@
  *
  * Deciding is pure (`planBootstrap`); `ensureBootstrap` reads, plans and writes through the client like everyone else.
  */
+
 import { isDeepStrictEqual } from 'node:util';
-import { isReason } from '../src/api/errors.js';
 import {
   endpointSlices,
   endpoints,
@@ -19,6 +19,7 @@ import { refOf } from '../src/api/meta.js';
 import type { EndpointSlice, Endpoints, KubeObject, Service, ServiceCIDR } from '../src/api/types.js';
 import type { Client } from '../src/client/client.js';
 import { type Controller, createController, on } from '../src/client/controller.js';
+import { ifFound } from '../src/client/found.js';
 import type { Informers } from '../src/client/informers.js';
 import type { Clock } from '../src/host/clock.js';
 import type { Logger } from '../src/host/log.js';
@@ -142,22 +143,9 @@ async function ensure<T extends KubeObject>(
   signal: AbortSignal,
 ): Promise<void> {
   const { type } = wanted;
-  const step = planBootstrap(wanted, await find(client, wanted, signal));
+  const step = planBootstrap(wanted, await ifFound(client.get(type, refOf(wanted.object), { signal })));
   if (step.do === 'create') await client.create(type, step.object, { signal });
   if (step.do === 'update') await client.update(type, step.object, { signal });
-}
-
-async function find<T extends KubeObject>(
-  client: Writer,
-  wanted: Wanted<T>,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  try {
-    return await client.get(wanted.type, refOf(wanted.object), { signal });
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
 }
 
 export interface BootstrapControllerOptions {

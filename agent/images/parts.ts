@@ -1,12 +1,13 @@
 /**
  * Makes what pulls images out of the agent's flags and surroundings. Called by `agent/main.ts`.
  */
+
 import { join } from 'node:path';
-import { isReason } from '../../src/api/errors.js';
 import { secrets } from '../../src/api/kinds.js';
 import type { Secret } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import type { EventRecorder } from '../../src/client/events.js';
+import { ifFound } from '../../src/client/found.js';
 import type { Clock } from '../../src/host/clock.js';
 import { run } from '../../src/host/exec.js';
 import type { Logger } from '../../src/host/log.js';
@@ -54,11 +55,5 @@ async function openProviders({ flags, clock, log }: ImagesOptions): Promise<Cred
   return createCredentialProviders({ providers, binDirectory, exec: run, clock, log });
 }
 
-async function secretOf(client: Client, namespace: string, name: string): Promise<Secret | undefined> {
-  try {
-    return await client.get(secrets, { namespace, name });
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
-}
+const secretOf = (client: Client, namespace: string, name: string): Promise<Secret | undefined> =>
+  ifFound(client.get(secrets, { namespace, name }));

@@ -11,12 +11,12 @@
 import { persistentVolumeClaims, persistentVolumes, pods, volumeAttachments } from '../../src/api/kinds.js';
 import type { PersistentVolume, Pod } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
+import { ifFound } from '../../src/client/found.js';
 import { createInformer } from '../../src/client/informer.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Component } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import { isMirrorPod } from '../registry/kinds/mirrorpod.js';
-import { ifFound } from './found.js';
 import { type ReferencedKind, referencesOf, secretsOfPersistentVolume } from './podreferences.js';
 
 interface NamespacedRef {

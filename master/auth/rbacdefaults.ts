@@ -5,7 +5,7 @@
  *
  * Deciding is pure (`planRole`, `planBinding`); `ensureDefaults` reads, plans and writes all of them at a time.
  */
-import { isReason } from '../../src/api/errors.js';
+
 import {
   clusterRoleBindings,
   clusterRoles,
@@ -16,6 +16,7 @@ import {
 import { refOf } from '../../src/api/meta.js';
 import type { ClusterRole, KubeObject, ObjectMeta, Subject } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
+import { ifFound } from '../../src/client/found.js';
 import { defaultBindings } from './rbacbindings.js';
 import { controllerRules } from './rbaccontrollers.js';
 import { missingRights } from './rbaccover.js';
@@ -165,7 +166,7 @@ async function ensure<T extends KubeObject>(
   { type, object, plan }: Wanted<T>,
   signal: AbortSignal,
 ): Promise<void> {
-  const step = plan(object, await find(client, type, object, signal));
+  const step = plan(object, await ifFound(client.get(type, refOf(object), { signal })));
   switch (step.do) {
     case 'nothing':
       return;
@@ -179,19 +180,5 @@ async function ensure<T extends KubeObject>(
     case 'create':
       await client.create(type, step.object, { signal });
       return;
-  }
-}
-
-async function find<T extends KubeObject>(
-  client: Writer,
-  type: ResourceType<T>,
-  object: T,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  try {
-    return await client.get(type, refOf(object), { signal });
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
   }
 }

@@ -4,12 +4,12 @@
  * object, never adopt from or into something that is being deleted.
  */
 
-import { isReason } from '../../src/api/errors.js';
 import type { ResourceType } from '../../src/api/kinds.js';
 import { controllerOf, controllerRef, refOf } from '../../src/api/meta.js';
 import type { Selector } from '../../src/api/selectors.js';
 import type { KubeObject } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
+import { ifFound } from '../../src/client/found.js';
 
 export interface Claims<T extends KubeObject> {
   /** Ours already, and matching. */
@@ -82,10 +82,5 @@ async function setOwners<O extends KubeObject, T extends KubeObject>(
 ): Promise<T | undefined> {
   const { uid, resourceVersion } = object.metadata;
   const body = { metadata: { uid, resourceVersion, ownerReferences } };
-  try {
-    return await client.patch(type, refOf(object), { type: 'merge', body });
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
-  }
+  return ifFound(client.patch(type, refOf(object), { type: 'merge', body }));
 }

@@ -4,12 +4,14 @@
  * this kind never expire; they are for those who ask for one by making such a Secret. An account whose `secrets` name
  * such a Secret forgets it when it is deleted. Keys are `namespace/name`, and `namespace/name/account/uid` of one that went.
  */
+
 import { isReason } from '../../src/api/errors.js';
 import { secrets, serviceAccounts } from '../../src/api/kinds.js';
 import type { ObjectRef } from '../../src/api/meta.js';
 import type { Secret, ServiceAccount } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on, type Trigger } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { TokenIssuer } from '../auth/authn/issuer.js';
 import { tokenSecretType } from '../auth/authn/legacytoken.js';
 import type { ControllerContext } from './context.js';
@@ -65,14 +67,8 @@ export function createTokenSecretsController(
 
   /** Of the registry itself where the cache has none: the account may have been made a moment ago. */
   async function findAccount(namespace: string, name: string): Promise<ServiceAccount | undefined> {
-    const known = accounts.get({ namespace, name });
-    if (known) return known;
-    try {
-      return await client.get(serviceAccounts, { namespace, name });
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined;
-      throw error;
-    }
+    const ref = { namespace, name };
+    return accounts.get(ref) ?? ifFound(client.get(serviceAccounts, ref));
   }
 
   async function fill(secret: Secret, account: ServiceAccount, needsToken: boolean): Promise<void> {

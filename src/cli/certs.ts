@@ -2,11 +2,12 @@
  * `wherry certs`: what expires when, on this host. `renew` and `rotate` ask the running master, through the API, to do what it
  * does by itself otherwise; they wait until it is done.
  */
+
 import { randomUUID } from 'node:crypto';
-import { isReason } from '../api/errors.js';
 import { configMaps } from '../api/kinds.js';
 import type { ConfigMap } from '../api/types.js';
 import type { Client } from '../client/client.js';
+import { ifFound } from '../client/found.js';
 import { loadKubeconfig } from '../client/kubeconfig.js';
 import { createRestClient } from '../client/rest.js';
 import { systemClock } from '../host/clock.js';
@@ -94,7 +95,7 @@ async function ask(
 ): Promise<void> {
   const { requestsRef } = await import('../../master/certificates/requests.js');
   const read = (): Promise<ConfigMap | undefined> =>
-    withAdmin(kubeconfig, (client) => find(client, requestsRef));
+    withAdmin(kubeconfig, (client) => ifFound(client.get(configMaps, requestsRef)));
   const found = await read();
   const before = stateOf(found);
   const isUnderWay = kind === 'rotate-ca' && before !== undefined && before.phase !== 'steady';
@@ -119,18 +120,6 @@ async function withAdmin<T>(kubeconfig: string, run: (client: Client) => Promise
     return await run(client);
   } finally {
     await client.close();
-  }
-}
-
-async function find(
-  client: Client,
-  ref: { namespace: string; name: string },
-): Promise<ConfigMap | undefined> {
-  try {
-    return await client.get(configMaps, ref);
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return undefined;
-    throw error;
   }
 }
 

@@ -2,6 +2,7 @@
  * Loops that hold a Lease: `createHeartbeat` for a node that says it is alive, `createElection` for the one master
  * that schedules. The rules are in `lease.ts`; a lost race is a Conflict and simply tried again.
  */
+
 import { isReason } from '../api/errors.js';
 import { leases } from '../api/kinds.js';
 import type { ObjectRef } from '../api/meta.js';
@@ -11,6 +12,7 @@ import { type Component, healthyNow } from '../host/component.js';
 import type { Logger } from '../host/log.js';
 import { createBackoff } from './backoff.js';
 import type { Client } from './client.js';
+import { ifFound } from './found.js';
 import { decide, released } from './lease.js';
 import { createStop, untilAborted } from './wait.js';
 
@@ -50,12 +52,8 @@ function createHolder(
   }
 
   async function read(signal: AbortSignal): Promise<Lease | undefined> {
-    try {
-      return note(await client.get(leases, ref, { signal }));
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined;
-      throw error;
-    }
+    const found = await ifFound(client.get(leases, ref, { signal }));
+    return found && note(found);
   }
 
   async function hold(signal: AbortSignal): Promise<boolean> {

@@ -1,8 +1,9 @@
 /** 2. What plugins ask of a row, and how they find the object that another one names. Shared by the plugins. */
-import { isReason } from '../../../src/api/errors.js';
+
 import type { ResourceType } from '../../../src/api/kinds.js';
 import type { ObjectRef } from '../../../src/api/meta.js';
 import type { KubeObject } from '../../../src/api/types.js';
+import { ifFound } from '../../../src/client/found.js';
 import type { Informer } from '../../../src/client/informer.js';
 import type { Resource } from '../../resources/resource.js';
 import type { PluginDeps } from '../plugin.js';
@@ -22,12 +23,5 @@ export function createLookup<T extends KubeObject>(
   type: ResourceType<T>,
   cache?: Pick<Informer<T>, 'get'>,
 ): Lookup<T> {
-  return async (ref) => {
-    try {
-      return cache?.get(ref) ?? (await client.get(type, ref));
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return undefined;
-      throw error;
-    }
-  };
+  return async (ref) => cache?.get(ref) ?? ifFound(client.get(type, ref));
 }

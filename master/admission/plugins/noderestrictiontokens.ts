@@ -6,8 +6,8 @@
 import { csiDrivers, persistentVolumeClaims, persistentVolumes, pods } from '../../../src/api/kinds.js';
 import type { AuthenticationTokenRequest, Pod } from '../../../src/api/types.js';
 import type { Client } from '../../../src/client/client.js';
+import { ifFound } from '../../../src/client/found.js';
 import type { Authorizer } from '../../auth/auth.js';
-import { ifFound } from '../../auth/found.js';
 import { referencesOf } from '../../auth/podreferences.js';
 import type { AdmissionRequest } from '../../registry/admission.js';
 import type { NodeRule } from './noderestrictionpods.js';

@@ -3,14 +3,15 @@
  * bootstrap.kubernetes.io/token, as Kubernetes documents it. Called by the authenticator; secrets are compared as hashes
  * in constant time.
  */
+
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { secrets } from '../../../src/api/kinds.js';
 import type { Secret } from '../../../src/api/types.js';
 import type { Client } from '../../../src/client/client.js';
+import { ifFound } from '../../../src/client/found.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { User } from '../../registry/registry.js';
 import { bootstrapNamespace, bootstrapSecretName, bootstrapSecretType } from '../token.js';
-import { find } from './find.js';
 
 export interface BootstrapTokenOptions {
   client: Pick<Client, 'get'>;
@@ -24,10 +25,12 @@ export function createBootstrapTokens({
   return async (token) => {
     const [, id, secret] = /^([a-z0-9]{6})\.([a-z0-9]{16})$/.exec(token) ?? [];
     if (!id || !secret) return undefined;
-    const stored = await find(client, secrets, {
-      namespace: bootstrapNamespace,
-      name: bootstrapSecretName(id),
-    });
+    const stored = await ifFound(
+      client.get(secrets, {
+        namespace: bootstrapNamespace,
+        name: bootstrapSecretName(id),
+      }),
+    );
     return stored && isValidToken(stored, { id, secret }, clock.now()) ? userOfToken(id, stored) : undefined;
   };
 }

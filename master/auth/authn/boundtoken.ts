@@ -2,13 +2,14 @@
  * Who shows a service account's token: signature, audience and time, and whether everything it is bound to still exists
  * with the same uid. Called by `serviceaccount.ts`. The objects are looked up every time: a token ends with its pod.
  */
+
 import { nodes, pods, type ResourceType, secrets, serviceAccounts } from '../../../src/api/kinds.js';
 import type { ObjectRef } from '../../../src/api/meta.js';
 import type { Client } from '../../../src/client/client.js';
+import { ifFound } from '../../../src/client/found.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { TokenIdentity } from '../auth.js';
 import { type ObjectClaim, type TokenClaims, userOfClaims } from '../claims.js';
-import { find } from './find.js';
 import type { TokenIssuer } from './issuer.js';
 
 export interface BoundTokenOptions {
@@ -34,7 +35,7 @@ export async function identifyBoundToken(
   const wanted = audiences.filter((audience) => claims.aud.includes(audience));
   if (wanted.length === 0) return undefined;
   for (const { type, ref, uid } of objectsOf(claims)) {
-    const object = await find(client, type, ref);
+    const object = await ifFound(client.get(type, ref));
     const deletedAt = Date.parse(object?.metadata.deletionTimestamp ?? '');
     if (object?.metadata.uid !== uid || deletedAt < clock.now().getTime() - leewayMs) return undefined;
   }

@@ -5,15 +5,16 @@
  * it was made for. The day of its last use is kept as a label of the Secret, as kube-apiserver does, so that tokens nobody
  * uses can be found.
  */
+
 import { timingSafeEqual } from 'node:crypto';
 import { secrets, serviceAccounts } from '../../../src/api/kinds.js';
 import type { Secret } from '../../../src/api/types.js';
 import type { Client } from '../../../src/client/client.js';
+import { ifFound } from '../../../src/client/found.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { Logger } from '../../../src/host/log.js';
 import type { User } from '../../registry/registry.js';
 import { userOfLegacyClaims } from '../claims.js';
-import { find } from './find.js';
 import type { TokenIssuer } from './issuer.js';
 
 export const tokenSecretType = 'kubernetes.io/service-account-token';
@@ -54,9 +55,9 @@ export function createLegacyTokens({
     const claims = await issuer.verifyLegacy(token);
     if (!claims) return undefined;
     const { namespace, secretName, serviceAccount } = claims;
-    const secret = await find(client, secrets, { namespace, name: secretName });
+    const secret = await ifFound(client.get(secrets, { namespace, name: secretName }));
     if (!secret || !isTokenOf(secret, token)) return undefined;
-    const account = await find(client, serviceAccounts, { namespace, name: serviceAccount.name });
+    const account = await ifFound(client.get(serviceAccounts, { namespace, name: serviceAccount.name }));
     if (account?.metadata.uid !== serviceAccount.uid || account.metadata.deletionTimestamp) return undefined;
     noteUse(secret);
     return userOfLegacyClaims(claims);

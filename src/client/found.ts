@@ -1,6 +1,7 @@
 /** What is read of the API, or that there is no such thing. */
-import { isReason } from '../../src/api/errors.js';
+import { isReason } from '../api/errors.js';
 
+/** `undefined` for NotFound; rejects with everything else. */
 export async function ifFound<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading;
