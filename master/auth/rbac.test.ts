@@ -350,6 +350,20 @@ t.test('what covers what', async (t) => {
     t.strictSame(describeRights(missingRights(held, wanted)), missing, JSON.stringify([held, wanted]));
 });
 
+t.test('a small rule that stands for billions of rights costs nothing', async (t) => {
+  const list = (prefix: string): string[] => Array.from({ length: 5_000 }, (_, index) => `${prefix}${index}`);
+  const huge: PolicyRule = { apiGroups: list('g'), resources: list('r'), verbs: list('v') };
+  t.same(missingRights([may('get', '', 'pods')], [huge]), [huge], 'it is missing as it is');
+  const all: PolicyRule = { apiGroups: ['*'], resources: ['*'], verbs: ['*'] };
+  t.same(missingRights([all], [huge]), [], 'unless one rule covers it');
+  t.same(missingRights([{ ...all, resourceNames: ['a'] }], [huge]), [huge], 'of everything, not of one name');
+  const many = Array.from({ length: 2_000 }, () => ({
+    ...huge,
+    ...{ apiGroups: [''], resources: ['pods', 'secrets'], verbs: list('v').slice(0, 5) },
+  }));
+  t.ok(missingRights([], many).length <= 10_000 + many.length, 'together they cost no more');
+});
+
 t.test('gathered rules', async (t) => {
   const labelled = (name: string, labels: Record<string, string>, rules: PolicyRule[]): ClusterRole => ({
     metadata: { name, labels },

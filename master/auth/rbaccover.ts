@@ -6,9 +6,33 @@
 import type { PolicyRule } from '../../src/api/types.js';
 import { coversPath } from './rbacmatch.js';
 
-/** The rights that `held` does not cover, one verb on one thing each; empty when it covers all. */
-export const missingRights = (held: readonly PolicyRule[], asked: readonly PolicyRule[]): PolicyRule[] =>
-  asked.flatMap(singleRights).filter((right) => !held.some((rule) => covers(rule, right)));
+/** More are not taken apart: a small rule of long lists makes billions, and they would have to be looked at one by one. */
+const maxSingleRights = 10_000;
+
+/**
+ * The rights that `held` does not cover, one verb on one thing each; empty when it covers all. Of a rule that no single one
+ * covers and that stands for too many rights all are missing, as one; whoever means it writes several smaller rules.
+ */
+export function missingRights(held: readonly PolicyRule[], asked: readonly PolicyRule[]): PolicyRule[] {
+  let left = maxSingleRights;
+  return asked.flatMap((rule) => {
+    if (held.some((owned) => covers(owned, rule))) return [];
+    left -= countOf(rule);
+    if (left < 0) return [rule];
+    return singleRights(rule).filter((right) => !held.some((owned) => covers(owned, right)));
+  });
+}
+
+function countOf({
+  verbs,
+  apiGroups = [],
+  resources = [],
+  resourceNames = [],
+  nonResourceURLs = [],
+}: PolicyRule) {
+  const onResources = apiGroups.length * resources.length * Math.max(resourceNames.length, 1);
+  return verbs.length * (onResources + nonResourceURLs.length);
+}
 
 function singleRights(rule: PolicyRule): PolicyRule[] {
   const { verbs, apiGroups = [], resources = [], nonResourceURLs = [] } = rule;
@@ -43,7 +67,7 @@ function coversResource(held: string, asked: string): boolean {
   return sameOrAll(held, asked) || (slash >= 0 && held === `*${asked.slice(slash)}`);
 }
 
-/** `right` names one of each at most. */
+/** Whether one rule covers all of another. */
 function covers(rule: PolicyRule, right: PolicyRule): boolean {
   const isNamed = !!rule.resourceNames?.length;
   return (
@@ -51,7 +75,8 @@ function covers(rule: PolicyRule, right: PolicyRule): boolean {
     each(right.apiGroups, rule.apiGroups, sameOrAll) &&
     each(right.resources, rule.resources, coversResource) &&
     each(right.nonResourceURLs, rule.nonResourceURLs, coversPath) &&
-    (!isNamed || (!!right.resourceNames && each(right.resourceNames, rule.resourceNames, (a, b) => a === b)))
+    (!isNamed ||
+      (!!right.resourceNames?.length && each(right.resourceNames, rule.resourceNames, (a, b) => a === b)))
   );
 }
 
