@@ -2,7 +2,7 @@
  * `npm test`: every test there is, from a fresh clone: installs what they need, builds, runs them, leaves nothing running.
  *   node scripts/test.mjs [part of a path ...]    only the files whose path holds one of the words
  * Order: unit tests; the installation (which starts Docker itself where none runs); everything that needs Docker. Tests that
- * wait for minutes (`*.slow.root.test.ts`) run beside the system tests, in a namespace of their own.
+ * wait for minutes (`*.slow.root.test.ts`) run beside the system tests, in two namespaces of their own.
  * The last line says `N passed, N failed`.
  */
 import { spawn } from 'node:child_process';
@@ -77,7 +77,13 @@ try {
   await runTap('runtime tests', runtime, {});
   await Promise.all([
     runTap('system tests', system, { isolated: true }),
-    runTap('long tests', slow, { isolated: true, timeoutSeconds: 1800 }),
+    ...[0, 1].map((lane) =>
+      runTap(
+        `long tests ${lane + 1}`,
+        slow.filter((_, index) => index % 2 === lane),
+        { isolated: true, timeoutSeconds: 1800 },
+      ),
+    ),
   ]);
 } finally {
   await restoreHost({ purge: false, note });
