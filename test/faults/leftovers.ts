@@ -19,6 +19,8 @@ export interface Holdings {
   /** Records of attached sandboxes. */
   sandboxes: string[];
   podDirectories: string[];
+  /** What pods have in memory: their Secrets and tokens. */
+  memoryDirectories: string[];
 }
 
 /** `dockerHost`, `dataDir`: the daemon's socket and the agent's data, where they are not the usual ones. */
@@ -40,9 +42,12 @@ export async function holdingsOf(
       /^\d+\.\d+\.\d+\.\d+$/.test(name),
     ),
     sandboxes: filesBelow(join(agentDirectory, 'cni/sandboxes')),
-    podDirectories: existsSync(join(agentDirectory, 'pods')) ? readdirSync(join(agentDirectory, 'pods')) : [],
+    podDirectories: namesIn(join(agentDirectory, 'pods')),
+    memoryDirectories: namesIn(join(agentDirectory, 'memory')),
   };
 }
+
+const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []);
 
 export const isEmpty = (holdings: Holdings): boolean =>
   Object.values(holdings).every((list: string[]) => list.length === 0);
