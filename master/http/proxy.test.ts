@@ -69,6 +69,9 @@ t.test('which port of a pod', async (t) => {
     '::',
     'fe80::1',
     '::ffff:127.0.0.1',
+    '0:0:0:0:0:0:0:1',
+    '0000:0:0:0:0:ffff:7f00:0001',
+    'FE80:0:0:0:0:0:0:1',
     'FF02::1',
   ]) {
     t.throws(() => checkAddress(address), /address not allowed/, address);

@@ -4,6 +4,7 @@
  */
 import { ApiError, badRequest } from '../../src/api/errors.js';
 import type { EndpointSlice, Endpoints, Pod, Service } from '../../src/api/types.js';
+import { formatIp, parseIp } from '../../src/net/ip.js';
 
 export type Scheme = 'http' | 'https';
 
@@ -52,9 +53,10 @@ export interface EndpointGroup {
   addresses: readonly { ip: string; nodeName?: string | undefined }[];
 }
 
-export const groupOfSlice = ({ endpoints, ports }: EndpointSlice): EndpointGroup => ({
+/** Names of hosts are for others to look up: what they stand for could not be checked. */
+export const groupOfSlice = ({ addressType, endpoints, ports }: EndpointSlice): EndpointGroup => ({
   ports: (ports ?? []).flatMap(({ name, port }) => (port === undefined ? [] : [{ name: name ?? '', port }])),
-  addresses: (endpoints ?? [])
+  addresses: (addressType === 'FQDN' ? [] : (endpoints ?? []))
     .filter(({ conditions }) => conditions?.ready !== false)
     .flatMap(({ addresses, targetRef, nodeName }) =>
       addresses.map((ip) => ({
@@ -106,14 +108,16 @@ export function portNumber(port: number, text: string): number {
 }
 
 /** Nobody gets to the master's own host, or to what only hosts themselves may ask, by way of a proxy. */
-export function checkAddress(address: string): string {
+export function checkAddress(text: string): string {
+  const ip = parseIp(text);
+  const address = ip ? formatIp(ip) : text;
   const isForbidden =
     address === '' ||
     /^(?:0\.|127\.|169\.254\.|22[4-9]\.|2[34]\d\.|::1?$|::ffff:|fe[89ab][\da-f]:|ff[\da-f]{2}:)/i.test(
       address,
     );
   if (isForbidden) throw badRequest('address not allowed');
-  return address;
+  return text;
 }
 
 export interface ProxyPath {

@@ -195,6 +195,7 @@ t.test('its pods', async (t) => {
     [envOf({ configMapKeyRef: { name: 'x', key: 'k' } }), 'configmaps'],
     [volumeOf({ persistentVolumeClaim: { claimName: 'x' } }), 'persistentvolumeclaims'],
     [sourceOf({ clusterTrustBundle: { name: 'x', path: 'p' } }), 'clustertrustbundles'],
+    [{ resourceClaims: [{ name: 'x', resourceClaimName: 'y' }] }, 'resourceclaims'],
   ];
   for (const [more, what] of references)
     await wrong({ spec: { ...spec, ...more } }, `node "n1" can not create pods that reference ${what}`);

@@ -109,6 +109,7 @@ function wrongReference(pod: Pod, node: string): string | undefined {
   const sources = (pod.spec?.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
   const what =
     Object.entries(kinds).find(([kind]) => used.has(kind as ReferencedKind))?.[1] ??
-    (sources.some(({ clusterTrustBundle }) => clusterTrustBundle) ? 'clustertrustbundles' : undefined);
+    (sources.some(({ clusterTrustBundle }) => clusterTrustBundle) ? 'clustertrustbundles' : undefined) ??
+    (pod.spec?.resourceClaims?.length ? 'resourceclaims' : undefined);
   return what && `node "${node}" can not create pods that reference ${what}`;
 }
