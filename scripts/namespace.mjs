@@ -5,7 +5,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const address = '10.98.0.1/24';
+/** Outside the networks of Services (10.96.0.0/12) and pods (10.244.0.0/16): no node may have an address of those. */
+const address = '10.66.0.1/24';
 const [, self, inside, ...command] = process.argv;
 
 if (inside !== '--inside') {
