@@ -193,6 +193,9 @@ function containerWarnings(path: string, { env = [], resources }: Container): st
 }
 
 /** Ports of all containers share one network namespace. */
+/** Warnings are cut off long before that; comparing every port with every other would stop the master for a minute. */
+const maxCompared = 16;
+
 function portWarnings(containers: readonly Placed[]): string[] {
   const known = new Map<string, { path: string; port: ContainerPort }[]>();
   return containers.flatMap(([at, { ports }]) =>
@@ -200,7 +203,7 @@ function portWarnings(containers: readonly Placed[]): string[] {
       const path = `${at}.ports[${index}]`;
       const key = `${port.containerPort}/${port.protocol ?? 'TCP'}`;
       const others = known.get(key) ?? [];
-      known.set(key, [...others, { path, port }]);
+      if (others.length < maxCompared) known.set(key, [...others, { path, port }]);
       return others.flatMap((other) => {
         const clash = clashOf(port, other.port);
         return clash ? [`${path}: ${clash} port definition with ${other.path}`] : [];
