@@ -54,6 +54,13 @@ export const create: Case[] = [
   { run: 'create token sa', since: 24, prints: /^[\w-]+\.[\w-]+\.[\w-]+\n?$/ },
   { run: 'create deployment dry --image=nginx --dry-run=server -o name', prints: 'deployment.apps/dry\n' },
   { run: 'get deployment dry', exit: 1, complains: /deployments.apps "dry" not found/ },
+  {
+    run: 'run one --image=nginx --restart=Never --labels=a=b',
+    exit: 1,
+    complains: /pods "one" is forbidden: failed quota: q: must specify cpu for: one/,
+  },
+  { run: 'delete quota q', prints: /deleted/ },
+  { run: 'create quota q --hard=pods=10', prints: 'resourcequota/q created\n' },
   { run: 'run one --image=nginx --restart=Never --labels=a=b', prints: 'pod/one created\n' },
   { run: 'expose deployment web --port=80 --target-port=8080', prints: 'service/web exposed\n' },
   { run: 'expose pod one --port=80 --name=one', prints: 'service/one exposed\n' },
