@@ -24,6 +24,9 @@ export interface OwnDocker {
   close(): Promise<void>;
 }
 
+const hasEnded = (child: ChildProcess | undefined): boolean =>
+  child !== undefined && (child.exitCode !== null || child.signalCode !== null);
+
 /** Brings the image `busybox` along. The file system is a tmpfs of `sizeMib`. */
 export async function startOwnDocker(sizeMib: number): Promise<OwnDocker> {
   const top = mkdtempSync(join(tmpdir(), 'wherry-dockerd-'));
@@ -35,7 +38,7 @@ export async function startOwnDocker(sizeMib: number): Promise<OwnDocker> {
   const docker = async (...args: string[]): Promise<string> =>
     (await runChecked('docker', ['--host', `unix://${socket}`, ...args], { timeoutMs: 60_000 })).stdout;
 
-  const start = async (): Promise<void> => {
+  const spawnDaemon = (): void => {
     const log = openSync(join(top, 'dockerd.log'), 'a');
     daemon = spawn(
       'dockerd',
@@ -47,14 +50,20 @@ export async function startOwnDocker(sizeMib: number): Promise<OwnDocker> {
       { stdio: ['ignore', log, log] },
     );
     closeSync(log);
+  };
+
+  /** Started again where it gives up, as by systemd: right after a kill it may take the dying containerd for one that runs. */
+  const start = async (): Promise<void> => {
+    spawnDaemon();
     await eventually('the daemon answers', 60, async () => {
+      if (hasEnded(daemon)) spawnDaemon();
       await docker('version');
       return true;
     });
   };
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    if (!daemon || daemon.exitCode !== null || daemon.signalCode !== null) return;
+    if (!daemon || hasEnded(daemon)) return;
     const exited = once(daemon, 'exit');
     daemon.kill('SIGCONT');
     daemon.kill(signal);
