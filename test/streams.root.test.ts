@@ -127,7 +127,9 @@ t.test('streams', { timeout: 900_000 }, async (t) => {
     const child = begin(kubectl, ['port-forward', target, ...ports]);
     const found = (): number[] =>
       [...child.text().matchAll(/127\.0\.0\.1:(\d+) ->/g)].map(([, port]) => Number(port));
-    await eventually('the ports to be forwarded', 20, () => found().length === ports.length);
+    const isHere = (): boolean => found().length === ports.length;
+    await eventually('the ports to be forwarded', 40, () => isHere() || child.exitCode !== null);
+    if (!isHere()) throw new Error(child.text());
     return Object.assign(child, { ports: found() });
   };
   const applied = await call(
@@ -400,6 +402,8 @@ t.test('streams', { timeout: 900_000 }, async (t) => {
       t.equal(await helpers(), 1, 'one helper per pod');
       const idle = connect(port, '127.0.0.1');
       await once(idle, 'connect');
+      // It is cut off in the middle.
+      idle.on('error', () => undefined);
       child.kill('SIGKILL');
       await eventually('the idle helper to end', 40, async () => (await helpers()) === 0);
 
