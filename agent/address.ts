@@ -4,6 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { hostAddress, sourceAddress } from '../src/host/address.js';
+import { indexOf, mustParseCidr } from '../src/net/cidr.js';
 
 /** Rejects when there is none but loopback: then a flag has to name the address. */
 export async function findNodeIp(server: string): Promise<string> {
@@ -14,6 +15,14 @@ export async function findNodeIp(server: string): Promise<string> {
   const own = await hostAddress();
   if (own && !isLoopback(own)) return own;
   throw new Error('cannot find the address of this node; name it with --node-ip');
+}
+
+/** Throws for an address that a Service may have: packets to it go elsewhere, and no certificate is signed for it. */
+export function refuseServiceAddress(ip: string, serviceCidr: string): void {
+  if (indexOf(mustParseCidr(serviceCidr), ip) === undefined) return;
+  throw new Error(
+    `the address of this node, ${ip}, lies in the network of Services, ${serviceCidr}: name another one with --node-ip, or set up the cluster with another --service-cidr`,
+  );
 }
 
 const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { refuseServiceAddress } from './address.js';
 import { parseAgentOptions } from './options.js';
 
 t.test('defaults', async (t) => {
@@ -106,4 +107,12 @@ t.test('refusals name flag and value', async (t) => {
     /--allowed-unsafe-sysctls: "vm.x" is not of a namespace/,
   );
   t.match(refused({ runtime: 'podman' }), /is not supported/);
+});
+
+t.test('no node has the address of a Service', async (t) => {
+  t.throws(() => refuseServiceAddress('10.98.0.1', '10.96.0.0/12'), {
+    message:
+      /10\.98\.0\.1, lies in the network of Services, 10\.96\.0\.0\/12: name another one with --node-ip/,
+  });
+  t.doesNotThrow(() => refuseServiceAddress('10.66.0.1', '10.96.0.0/12'));
 });

@@ -1,21 +1,22 @@
 /**
  * Where everything of the lab is: names, addresses and paths, derived from a host's number. Pure.
  *
- *   namespace wherry-lab         bridge lab0, 10.99.0.1: the "outside", where a client of a NodePort sits
- *   namespace wherry-lab-1       eth0 10.99.0.11: master and agent of node-1
- *   namespace wherry-lab-2 ...   eth0 10.99.0.12: agent of node-2
+ *   namespace wherry-lab         bridge lab0, 10.67.0.1: the "outside", where a client of a NodePort sits
+ *   namespace wherry-lab-1       eth0 10.67.0.11: master and agent of node-1
+ *   namespace wherry-lab-2 ...   eth0 10.67.0.12: agent of node-2
  */
 import { join } from 'node:path';
 
 export const outsideNamespace = 'wherry-lab';
-export const outsideAddress = '10.99.0.1';
+/** Outside the networks of Services and pods. */
+export const outsideAddress = '10.67.0.1';
 export const bridge = 'lab0';
 export const prefixLength = 24;
 export const cgroupRoot = 'wherry-lab';
 export const runDir = '/run/wherry-lab';
 export const dataDir = '/var/lib/wherry-lab';
 export const kubeconfig = join(dataDir, 'admin.kubeconfig');
-export const masterUrl = 'https://10.99.0.11:6443';
+export const masterUrl = 'https://10.67.0.11:6443';
 
 export interface LabHost {
   number: number;
@@ -38,7 +39,7 @@ export function labHost(number: number): LabHost {
     number,
     name,
     namespace: `${outsideNamespace}-${number}`,
-    address: `10.99.0.${10 + number}`,
+    address: `10.67.0.${10 + number}`,
     port: `port${number}`,
     runDir: join(runDir, name),
     dataDir: join(dataDir, name),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Client } from '../../src/client/client.js';
 import type { EventRecorder } from '../../src/client/events.js';
 import { createRestClient } from '../../src/client/rest.js';
-import { findNodeIp } from '../address.js';
+import { findNodeIp, refuseServiceAddress } from '../address.js';
 import { type AgentCredentials, joinCluster } from '../node/bootstrap.js';
 import { type CertificateFigures, createCertificateFigures } from '../node/bootstrap-figures.js';
 import { createRenewal } from '../node/bootstrap-renewal.js';
@@ -28,8 +28,10 @@ export interface Membership {
 export async function joinMaster(base: Base): Promise<Membership> {
   const { options, clock, log, directory, start, signal } = base;
   const { nodeName, server, token } = options;
+  const ip = options.nodeIp ?? (await findNodeIp(server));
+  refuseServiceAddress(ip, options.serviceCidr);
   const address = createNodeAddress({
-    ip: options.nodeIp ?? (await findNodeIp(server)),
+    ip,
     isFixed: options.nodeIp !== undefined,
     find: () => findNodeIp(server),
     log,
