@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -7,6 +7,7 @@ import type { Exec } from '../../src/host/exec.js';
 import { addressesOf, createCni, pluginInput } from './cni.js';
 import { defaultNetwork, leavesOnlyAddresses, loadNetworkConfig, parseNetworkConfig } from './conflist.js';
 import { parseLocalAddresses } from './namespace.js';
+import { createRecords } from './records.js';
 import { batchesOf } from './router.js';
 import { type Observed, type Peer, peersOf, planRoutes, type VxlanState } from './routes.js';
 import { applySysctls, restoreSysctls } from './sysctl.js';
@@ -228,4 +229,13 @@ t.test('peers are the other nodes that have all it takes', async (t) => {
     node('d', '10.1.3.0/24', 'fd00::1'),
   ];
   t.same(peersOf(nodes, 'a'), [{ name: 'b', podCidr: '10.1.1.0/24', nodeIp: '1.1.1.2' }]);
+});
+
+t.test('a record that was begun when the agent died is found, and goes', async (t) => {
+  const directory = t.testdir({ 'a.json': '{}', 'a.json.new': '{', 'b.json.new': '{', other: '' });
+  const records = createRecords(directory);
+  t.same((await records.list()).sort(), ['a', 'b']);
+  t.equal(await records.read('b'), undefined);
+  for (const id of ['a', 'b']) await records.remove(id);
+  t.same(await readdir(directory), ['other']);
 });

@@ -25,11 +25,13 @@ export interface Records {
   read(sandboxId: string): Promise<NetworkRecord | undefined>;
   write(record: NetworkRecord): Promise<void>;
   remove(sandboxId: string): Promise<void>;
-  /** Ids of all sandboxes that have a record. */
+  /** Ids of all sandboxes that have a record, or the beginning of one. */
   list(): Promise<string[]>;
 }
 
 const suffix = '.json';
+/** Of what is being written; a process that dies leaves it behind. */
+const newSuffix = '.new';
 
 export function createRecords(directory: string): Records {
   const fileOf = (sandboxId: string): string => {
@@ -46,15 +48,16 @@ export function createRecords(directory: string): Records {
     },
     async write(record) {
       const file = fileOf(record.attachment.containerId);
-      await writeFile(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
-      await rename(`${file}.new`, file);
+      await writeFile(file + newSuffix, JSON.stringify(record), { mode: 0o600 });
+      await rename(file + newSuffix, file);
     },
     async remove(sandboxId) {
+      await rm(fileOf(sandboxId) + newSuffix, { force: true });
       await rm(fileOf(sandboxId), { force: true });
     },
     async list() {
-      const names = await readdir(directory);
-      return names.filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+      const found = (await readdir(directory)).map((name) => /^(.+)\.json(?:\.new)?$/.exec(name)?.[1] ?? '');
+      return [...new Set(found)].filter(Boolean);
     },
   };
 }
