@@ -217,7 +217,7 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
       await eventually('NotReady', 60, async () => (await readyOfNode()) === 'False');
       await containerd.start();
       await eventually('Ready', 60, async () => (await readyOfNode()) === 'True');
-      containerd.pause();
+      await containerd.pause();
       await eventually('NotReady', 60, async () => (await readyOfNode()) === 'False');
       containerd.resume();
       await eventually('Ready', 60, async () => (await readyOfNode()) === 'True');

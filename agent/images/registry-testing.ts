@@ -9,6 +9,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { halt } from '../runtime/processes.js';
 
 /** The only user, where there is a login. */
 export const registryUser = { username: 'me', password: 'secret' };
@@ -19,7 +20,7 @@ export interface RealRegistry {
   /** `address:port` */
   host: string;
   /** Stops answering without closing connections, and goes on. */
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   close(): Promise<void>;
 }
@@ -56,7 +57,9 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
   await Promise.race([listening(host, child), failure(child)]);
   return {
     host,
-    freeze: () => void child.kill('SIGSTOP'),
+    async freeze() {
+      if (child.pid) await halt(child.pid);
+    },
     thaw: () => void child.kill('SIGCONT'),
     async close() {
       const exited = once(child, 'exit');

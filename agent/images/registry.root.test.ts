@@ -193,7 +193,7 @@ t.test('a pull that is no longer wanted ends, also when the registry hangs', asy
     await registry.close();
   });
   await publish(image);
-  registry.freeze();
+  await registry.freeze();
   const { manager } = setUp();
   const unwanted = new AbortController();
   const pulling = manager.ensure(pod('a'), container(image), unwanted.signal);

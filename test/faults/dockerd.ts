@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { halt } from '../../agent/runtime/processes.js';
 import { run, runChecked } from '../../src/host/exec.js';
 import { eventually } from '../wait.js';
 
@@ -18,7 +19,7 @@ export interface OwnDocker {
   /** Resolves when the daemon answers. */
   start(): Promise<void>;
   kill(): Promise<void>;
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   /** Ends it with everything that runs in it, and removes its data. */
   close(): Promise<void>;
@@ -92,7 +93,9 @@ export async function startOwnDocker(sizeMib: number): Promise<OwnDocker> {
     docker,
     start,
     kill: () => end('SIGKILL'),
-    freeze: () => void daemon?.kill('SIGSTOP'),
+    async freeze() {
+      if (daemon?.pid) await halt(daemon.pid);
+    },
     thaw: () => void daemon?.kill('SIGCONT'),
     close,
   };

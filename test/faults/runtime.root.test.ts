@@ -62,7 +62,7 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
 
   await t.test('frozen for a minute', { timeout: 240_000 }, async (t) => {
     const before = await containerIds(cluster);
-    daemon.freeze();
+    await daemon.freeze();
     const begun = Date.now();
     await eventually('NotReady, with the reason', 40, async () => {
       const ready = await condition(cluster, 'Ready');

@@ -354,7 +354,7 @@ t.test(
     t.strictSame((await events.next()).value, { type: 'resync' });
     t.match(await runtime.inspectContainer(id), { state: 'running' });
     t.equal((await output(id, ['echo', 'here'])).trim(), 'here');
-    containerd.pause();
+    await containerd.pause();
     const begun = performance.now();
     await refused(t, runtime.version(), 'unavailable', /deadline/i);
     t.ok(performance.now() - begun < 12_000);

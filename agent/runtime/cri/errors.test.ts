@@ -9,6 +9,7 @@ const table: [code: number, details: string, kind: string][] = [
   [4, 'Deadline exceeded', 'unavailable'],
   [1, 'Call cancelled', 'unavailable'],
   [13, 'Received RST_STREAM with code 2 triggered by internal client error: read ECONNRESET', 'unavailable'],
+  [13, 'Failed to start HTTP/2 stream with error The session has been destroyed', 'unavailable'],
   [13, 'failed to marshal', 'failed'],
   [5, 'an error occurred when try to find container "x": not found', 'notFound'],
   [2, 'failed to pull and unpack image "x": x: not found', 'imageNotFound'],

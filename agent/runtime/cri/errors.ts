@@ -72,9 +72,12 @@ export function toRuntimeError(error: unknown): RuntimeError {
   return new RuntimeError(kindOf(status, message), message, { cause: error });
 }
 
+/** What the client itself says of a connection that breaks, before a call and under it. */
+const broken = /RST_STREAM|ECONNRESET|EPIPE|Failed to start HTTP|Write error/;
+
 /** Whether nobody answered: away, hanging, or the connection broke under the call (which nobody here cancelled). */
 function isAway(status: number | undefined, message: string): boolean {
-  if (status === code.internal) return /RST_STREAM|ECONNRESET|EPIPE/.test(message);
+  if (status === code.internal) return broken.test(message);
   return status === code.unavailable || status === code.deadlineExceeded || status === code.cancelled;
 }
 

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../../src/host/clock.js';
 import { run, runChecked } from '../../../src/host/exec.js';
 import { defaultNetwork } from '../../network/conflist.js';
+import { halt } from '../processes.js';
 import { CriClient } from './client.js';
 import { writeImage } from './sandbox-image.js';
 
@@ -24,7 +25,8 @@ export interface TestContainerd {
   /** SIGKILL; containers stay. */
   kill(): Promise<void>;
   start(): Promise<void>;
-  pause(): void;
+  /** Resolves when it has come to a halt. */
+  pause(): Promise<void>;
   resume(): void;
   /** Removes all pods, ends it, removes the directory. */
   destroy(): Promise<void>;
@@ -91,7 +93,9 @@ export async function startContainerd(options: TestContainerdOptions = {}): Prom
     logRoot: join(directory, 'pods'),
     start,
     kill: () => end('SIGKILL'),
-    pause: () => child?.kill('SIGSTOP'),
+    async pause() {
+      if (child?.pid) await halt(child.pid);
+    },
     resume: () => child?.kill('SIGCONT'),
     async destroy() {
       const { items } = await client.call('listPodSandbox', {}, 10_000);
