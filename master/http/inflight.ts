@@ -49,8 +49,12 @@ export class InFlight {
   /** Since when whoever runs now has the thread; undefined at the start of a turn. */
   #sinceMs: number | undefined;
 
-  constructor(limits: Partial<InFlightLimits> = {}) {
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of a clock that never goes back. */
+  constructor(limits: Partial<InFlightLimits> = {}, now: () => number = () => performance.now()) {
     this.#limits = { ...defaults, ...limits };
+    this.#now = now;
   }
 
   /** Resolves when the request may go on (at once without a promise); the caller must then `leave` once. Throws 429. */
@@ -83,7 +87,7 @@ export class InFlight {
   /** What ran since the last mark was this user's; time that passed between turns is nobody's. */
   #charge(flow: Flow): void {
     if (this.#sinceMs === undefined) return;
-    const now = performance.now();
+    const now = this.#now();
     flow.spentMs += now - this.#sinceMs;
     this.#sinceMs = now;
   }
@@ -141,7 +145,7 @@ export class InFlight {
   #begin(flow: Flow): void {
     flow.running += 1;
     this.#running += 1;
-    this.#sinceMs = performance.now();
+    this.#sinceMs = this.#now();
     this.#arm();
   }
 
