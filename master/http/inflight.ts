@@ -38,6 +38,7 @@ interface Flow {
 
 export class InFlight {
   readonly #limits: InFlightLimits;
+  readonly #now: () => number;
   /** Users with something under way or waiting. */
   readonly #flows = new Map<string, Flow>();
   /** Those that could go on if total and turn allowed it, whose turn is next first. */
@@ -48,8 +49,6 @@ export class InFlight {
   #isTurnAwaited = false;
   /** Since when whoever runs now has the thread; undefined at the start of a turn. */
   #sinceMs: number | undefined;
-
-  readonly #now: () => number;
 
   /** `now`: milliseconds of a clock that never goes back. */
   constructor(limits: Partial<InFlightLimits> = {}, now: () => number = () => performance.now()) {
