@@ -19,10 +19,10 @@ const counts: Record<Kind, number> = {
   ...{ silent: 200, handshake: 200, idle: 150, headers: 200, body: 150, refused: 90 },
   reader: 10,
 };
-/** How long a wave may take until the last one of it is gone, seconds. */
+/** How long a wave may take until the last one of it is gone, seconds: the limit and, for a busy machine, half a minute. */
 const patienceS: Record<Kind, number> = {
-  ...{ silent: 15, handshake: 15, idle: 25, headers: 25, body: 45, refused: 45 },
-  reader: 60,
+  ...{ silent: 30, handshake: 30, idle: 40, headers: 40, body: 60, refused: 60 },
+  reader: 75,
 };
 
 const kinds = Object.keys(counts) as Kind[];

@@ -24,7 +24,7 @@ t.test('the clock jumps', { timeout: 600_000 }, async (t) => {
     imagePullPolicy: 'IfNotPresent',
     command: ['sleep', '10000'],
   };
-  const livenessProbe = { exec: { command: ['true'] }, periodSeconds: 2 };
+  const livenessProbe = { exec: { command: ['true'] }, periodSeconds: 2, timeoutSeconds: 10 };
   for (const name of names)
     await cluster.client.create(pods, sleeper(name, { containers: [{ ...main, livenessProbe }] }));
   await cluster.client.create(
