@@ -79,7 +79,7 @@ t.test('five minutes without a master', { timeout: 600_000 }, async (t) => {
   t.ok(existsSync(`/proc/${agent}`), 'the agent is the same process');
   cluster.start('master');
 
-  await eventually('the status has caught up', 30, async () => {
+  await eventually('the status has caught up', 60, async () => {
     const probed = await find('probed');
     const unready = await find('unready');
     return restartsOf(probed) >= 1 && unready !== undefined && isReady(unready);
