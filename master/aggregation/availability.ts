@@ -7,11 +7,11 @@
  * Looked at when the APIService, its Service or its endpoints change, and every 30 s; sooner while it is not available.
  */
 import type { IncomingMessage } from 'node:http';
-import { isReason } from '../../src/api/errors.js';
 import { apiServices, endpointSlices, services } from '../../src/api/kinds.js';
 import type { APIService, APIServiceSpec } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { Informers } from '../../src/client/informers.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
@@ -102,15 +102,13 @@ async function writeCondition(
   if (old?.status === status && old.reason === reason && old.message === message) return;
   const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
   const condition = { type: 'Available', status, reason, message, lastTransitionTime };
-  try {
-    await client.update(
+  await ifFound(
+    client.update(
       apiServices,
       { ...service, status: { ...service.status, conditions: [...others, condition] } },
       { subresource: 'status' },
-    );
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error;
-  }
+    ),
+  );
 }
 
 /** Never rejects but with the reason of `signal`. */
