@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { apiServices, endpointSlices, services } from '../../src/api/kinds.js';
+import { parseJson } from '../../src/api/patch/json.js';
 import type { APIService, APIServiceSpec } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
@@ -148,7 +149,8 @@ export async function examine(
     const code = answer.statusCode ?? 0;
     if (code < 200 || code > 299) return failed(`bad status from ${url}: ${code}`);
     const passed = { status: 'True', reason: 'Passed', message: 'all checks passed' } as const;
-    return { ...passed, resources: resourcesOf(parsed(text)) ?? [] };
+    // An API server that does not list its resources is available all the same.
+    return { ...passed, resources: resourcesOf(parseJson(text)) ?? [] };
   } catch (error) {
     const why = ending.signal.aborted ? 'context deadline exceeded' : dialText(error, address);
     return failed(`Get ${JSON.stringify(url)}: ${why}`);
@@ -185,14 +187,4 @@ async function textOf(answer: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** An API server that does not list its resources is available all the same. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
