@@ -4,8 +4,9 @@
  * and is loaded when it is asked for, so that an agent never loads the master's code and `wherry version` loads nothing.
  */
 import { Command } from 'commander';
+import { agentFlags } from './agentflags.js';
 import { addFlags, loadConfig } from './config.js';
-import { agentFlags, masterFlags } from './flags.js';
+import { masterFlags } from './masterflags.js';
 import { paths } from './paths.js';
 import { version } from './version.js';
 
