@@ -6,7 +6,7 @@ const no = (name, comment, from, to) => ({
   from: { path: from },
   to: { path: to },
 });
-const test = '\\.test\\.ts$|[./]contract\\.ts$|/testing/|/testing\\.ts$|^test/|^bench/';
+const test = '\\.test\\.ts$|[./]contract\\.ts$|/testing/|[/-]testing\\.ts$|^test/|^bench/';
 
 module.exports = {
   forbidden: [

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -24,22 +22,13 @@ import { systemClock } from '../src/host/clock.js';
 import { LockHeld } from '../src/host/files.js';
 import { silentLogger } from '../src/host/log.js';
 import { createMaster, type Master } from './main.js';
-import { type MasterOptions, parseMasterOptions } from './options.js';
+import type { MasterOptions } from './options.js';
+import { testOptions } from './testing.js';
 
 const deps = { clock: systemClock, log: silentLogger };
 
 async function optionsIn(directory: string): Promise<MasterOptions> {
-  const options = parseMasterOptions({
-    dataDir: directory,
-    bindAddress: '127.0.0.1',
-    advertiseAddress: '10.0.0.1',
-    adminKubeconfig: join(directory, 'admin.kubeconfig'),
-  });
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return { ...options, securePort: port };
+  return testOptions(directory, { advertiseAddress: '10.0.0.1' });
 }
 
 /** As the administrator, at the port that the test's master took. */

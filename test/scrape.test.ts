@@ -1,10 +1,4 @@
-/**
- * Monitoring reads from the agent with a service account's token: the real master in this process, an agent's server
- * that joined it, and HTTP between all of them. The rights are those that Prometheus' usual ClusterRole has.
- */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -15,56 +9,24 @@ import { createAgentServer } from '../agent/server/server.js';
 import { get } from '../agent/server/testing.js';
 import { createBootstrapToken } from '../master/auth/token.js';
 import { createMaster } from '../master/main.js';
-import { parseMasterOptions } from '../master/options.js';
-import { isReason } from '../src/api/errors.js';
+import { testOptions, tokenOf } from '../master/testing.js';
 import { clusterRoleBindings, clusterRoles, serviceAccounts } from '../src/api/kinds.js';
-import type { AuthenticationTokenRequest } from '../src/api/types.js';
 import { loadKubeconfig } from '../src/client/kubeconfig.js';
-import { createRestClient, type RestClient } from '../src/client/rest.js';
+import { createRestClient } from '../src/client/rest.js';
 import { systemClock } from '../src/host/clock.js';
 import { silentLogger as log } from '../src/host/log.js';
 
 const clock = systemClock;
 const { signal } = new AbortController();
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}
-
-/** Asks for a token of the service account, which a controller makes a moment after the start. */
-async function tokenOf(client: RestClient, name: string): Promise<string> {
-  const ref = { namespace: 'default', name };
-  for (;;) {
-    try {
-      const { status } = await client.post<AuthenticationTokenRequest>(serviceAccounts, ref, 'token', {
-        spec: { expirationSeconds: 600 },
-      });
-      return status?.token ?? '';
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-      await clock.sleep(50, signal);
-    }
-  }
-}
-
 t.test('a service account with nodes/metrics may scrape, and may nothing else', async (t) => {
   const dir = await mkdtemp(join(tmpdir(), 'wherry-scrape-'));
   t.teardown(() => rm(dir, { recursive: true }));
-  const adminKubeconfig = join(dir, 'admin.kubeconfig');
-  const options = parseMasterOptions({
-    dataDir: dir,
-    bindAddress: '127.0.0.1',
-    advertiseAddress: '127.0.0.1',
-    adminKubeconfig,
-  });
-  const master = createMaster({ ...options, securePort: await freePort() }, { clock, log });
+  const options = await testOptions(dir, { advertiseAddress: '127.0.0.1' });
+  const master = createMaster(options, { clock, log });
   await master.start(signal);
   t.teardown(() => master.stop());
-  const admin = await loadKubeconfig(adminKubeconfig);
+  const admin = await loadKubeconfig(options.adminKubeconfig);
   const client = createRestClient({ ...admin, server: master.url() });
   t.teardown(() => client.close());
 
@@ -117,7 +79,9 @@ t.test('a service account with nodes/metrics may scrape, and may nothing else', 
   await grant('health', ['nodes/healthz'], 'health');
 
   const as = async (account: string) => {
-    const headers = { authorization: `Bearer ${await tokenOf(client, account)}` };
+    const headers = {
+      authorization: `Bearer ${await tokenOf(client, { namespace: 'default', name: account })}`,
+    };
     return async (path: string) => (await get({ port: server.port, ca: credentials.ca, headers }, path)).code;
   };
   const prometheus = await as('prometheus');

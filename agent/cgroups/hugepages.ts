@@ -2,10 +2,10 @@
  * Huge pages of the host, under both of their names: `hugepages-2Mi` in the API, `2MB` in the kernel's cgroup files.
  * Read by the node's capacity and by the cgroup manager, once at the start.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromBytes, toBytes } from '../../src/api/quantity.js';
-import { hasCode } from '../../src/host/files.js';
+import { namesIn } from '../../src/host/files.js';
 
 export interface HugePages {
   pageBytes: number;
@@ -44,13 +44,4 @@ export async function readHugePages(root = '/'): Promise<HugePages[]> {
     }),
   );
   return found.flat().sort((a, b) => a.pageBytes - b.pageBytes);
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

@@ -5,6 +5,7 @@
  * An entry's key is a host, perhaps with port, path prefix and patterns (`*`, `?`, `[a-c]`) within labels of the host
  * (`*.registry.io/team`), as Kubernetes documents for `imagePullSecrets`. More exact keys come first.
  */
+import { parseJson } from '../../src/api/patch/json.js';
 import type { Secret } from '../../src/api/types.js';
 import type { PullAuth } from '../runtime/runtime.js';
 import { defaultRegistry, type ImageReference } from './reference.js';
@@ -124,16 +125,6 @@ function loginOf(entry: DockerConfigEntry): { username: string; password: string
 }
 
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString();
-
-/** `undefined` for what is not JSON. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
 
 export const recordOf = (value: unknown): Record<string, unknown> | undefined =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;

@@ -6,11 +6,12 @@
  * A secret that is missing or unreadable is passed over, as documented; so is a provider that fails: it is logged.
  */
 import { readFile } from 'node:fs/promises';
+import { parseJson } from '../../src/api/patch/json.js';
 import type { Pod, Secret } from '../../src/api/types.js';
 import { hasCode } from '../../src/host/files.js';
 import type { Logger } from '../../src/host/log.js';
 import type { PullAuth } from '../runtime/runtime.js';
-import { findLogins, loginsIn, loginsOf, parseJson, type RegistryLogin } from './credentials.js';
+import { findLogins, loginsIn, loginsOf, type RegistryLogin } from './credentials.js';
 import type { CredentialProviders } from './providers.js';
 import type { ImageReference } from './reference.js';
 

@@ -6,10 +6,11 @@
  * as many images, as it says itself. What it says never gets into a log.
  */
 import { join } from 'node:path';
+import { parseJson } from '../../src/api/patch/json.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Exec } from '../../src/host/exec.js';
 import type { Logger } from '../../src/host/log.js';
-import { loginsOfAuths, matchesImage, parseJson, type RegistryLogin, recordOf } from './credentials.js';
+import { loginsOfAuths, matchesImage, type RegistryLogin, recordOf } from './credentials.js';
 import { cacheMsOf, type ProviderConfig } from './providerconfig.js';
 import type { ImageReference } from './reference.js';
 

@@ -5,10 +5,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { freePort } from '../../src/testing/port.js';
 import { halt } from '../runtime/processes.js';
 
 /** The only user, where there is a login. */
@@ -68,15 +69,6 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
       await rm(dir, { recursive: true });
     },
   };
-}
-
-async function freePort(address: string): Promise<number> {
-  const server = createServer().listen(0, address);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function failure(child: ChildProcess): Promise<never> {

@@ -113,6 +113,7 @@ t.test('an open registry: tags, digests, policies, one pull for many', async (t)
 
   await remove(image);
   const byDigest = `${registry.host}/${unique}/app@${digest}`;
+  t.teardown(() => remove(byDigest));
   t.match(await manager.ensure(pod('d'), container(byDigest), signal), { result: 'present' });
   const state = await runtime.inspectImage(byDigest);
   t.ok(state?.repoDigests.includes(byDigest));

@@ -6,7 +6,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Exec, ExecError, run } from '../../src/host/exec.js';
-import { hasCode } from '../../src/host/files.js';
+import { hasCode, ifExists } from '../../src/host/files.js';
 import type { Firewall } from '../services/firewall.js';
 import { netChainPrefix } from '../services/jumps.js';
 import { removeChains } from '../services/removal.js';
@@ -74,10 +74,7 @@ async function releaseSandboxes(
 ): Promise<void> {
   const records = createRecords(directory);
   const cni = createCni({ exec, pluginDirectories });
-  const ids = await records.list().catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const ids = (await ifExists(records.list())) ?? [];
   for (const id of ids) {
     const record = await records.read(id);
     if (record) await cni.del(record.network, { ...record.attachment, networkNamespace: '' }, record.result);

@@ -6,14 +6,14 @@
  * each other, nothing here serialises them. The default network needs the node's pod range, which the node controller
  * of the master writes into `spec.podCIDR`; until then `setUp` fails and the component is not healthy.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Node } from '../../src/api/types.js';
 import type { Source } from '../../src/client/cache.js';
 import type { Clock } from '../../src/host/clock.js';
 import { healthyNow } from '../../src/host/component.js';
 import { type Exec, run } from '../../src/host/exec.js';
-import { hasCode } from '../../src/host/files.js';
+import { namesIn } from '../../src/host/files.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Firewall } from '../services/firewall.js';
 import { type Attachment, addressesOf, createCni } from './cni.js';
@@ -160,7 +160,7 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
 
   async function removeStrayAddresses(known: ReadonlySet<string>): Promise<void> {
     const directory = join(paths.ipam, defaultNetworkName);
-    for (const name of await readdir(directory).catch(emptyWhenMissing)) {
+    for (const name of await namesIn(directory)) {
       if (!/^[\d.]+$/.test(name)) continue;
       const owner = await ownerOf(join(directory, name));
       if (owner === '' || known.has(owner) || young.has(owner)) continue;
@@ -229,11 +229,6 @@ export function createPodNetwork(options: PodNetworkOptions): PodNetwork {
 /** The sandbox that has the address of this file of host-local's; '' when nobody has. */
 const ownerOf = async (file: string): Promise<string> =>
   (await readFile(file, 'utf8').catch(() => '')).split(/\s/)[0] ?? '';
-
-const emptyWhenMissing = (error: unknown): string[] => {
-  if (hasCode(error, 'ENOENT')) return [];
-  throw error;
-};
 
 /** `K8S_*` are the names that plugins for Kubernetes look for (documented by the CNI conventions). */
 const toAttachment = (sandbox: PodSandbox): Attachment => ({

@@ -5,14 +5,14 @@
  * addresses; a configuration that is there already stays the one. Sandboxes then come with their addresses, and give
  * them back when the runtime stops them. What a runtime that was killed has left behind is found by its age.
  */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Node } from '../../src/api/types.js';
 import type { Source } from '../../src/client/cache.js';
 import { createController } from '../../src/client/controller.js';
 import { healthyNow } from '../../src/host/component.js';
 import { run } from '../../src/host/exec.js';
-import { hasCode, readIfExists, writeAtomic } from '../../src/host/files.js';
+import { namesIn, readIfExists, writeAtomic } from '../../src/host/files.js';
 import type { SandboxState } from '../runtime/runtime.js';
 import { conflistName, defaultNetwork, defaultNetworkName, networkConfigNames } from './conflist.js';
 import { createHostNetwork } from './host.js';
@@ -119,9 +119,7 @@ export function createRuntimeNetwork(options: RuntimeNetworkOptions): PodNetwork
     tearDown: async () => undefined,
     async collectGarbage() {
       const directory = join(paths.ipam, defaultNetworkName);
-      const names = (await readdir(directory).catch(emptyWhenMissing)).filter((name) =>
-        /^[\d.]+$/.test(name),
-      );
+      const names = (await namesIn(directory)).filter((name) => /^[\d.]+$/.test(name));
       if (names.length === 0) return;
       const known = new Set(await runtime.allSandboxIds());
       for (const name of names) {
@@ -136,8 +134,3 @@ export function createRuntimeNetwork(options: RuntimeNetworkOptions): PodNetwork
     },
   };
 }
-
-const emptyWhenMissing = (error: unknown): string[] => {
-  if (hasCode(error, 'ENOENT')) return [];
-  throw error;
-};

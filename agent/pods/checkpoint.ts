@@ -3,10 +3,9 @@
  * the resources it was given by a resize. One small file per pod, written before the decision is acted upon, gone with
  * the pod's directory. Read once, at the start of the agent; after that the record of the pod is the truth.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ResourceRequirements } from '../../src/api/types.js';
-import { ensureDirectory, hasCode, readIfExists, writeAtomic } from '../../src/host/files.js';
+import { ensureDirectory, namesIn, readIfExists, writeAtomic } from '../../src/host/files.js';
 import type { Logger } from '../../src/host/log.js';
 import { requireName } from '../volumes/volumes.js';
 import type { PodEnd } from './needs.js';
@@ -44,7 +43,7 @@ export function createCheckpoints(podsDirectory: string, log: Logger): Checkpoin
   return {
     async readAll() {
       const found = new Map<string, Checkpoint>();
-      for (const uid of await names(podsDirectory)) {
+      for (const uid of await namesIn(podsDirectory)) {
         try {
           const checkpoint = await read(uid);
           if (checkpoint) found.set(uid, checkpoint);
@@ -60,13 +59,4 @@ export function createCheckpoints(podsDirectory: string, log: Logger): Checkpoin
       await writeAtomic(join(directory, fileName), JSON.stringify(checkpoint), 0o600);
     },
   };
-}
-
-async function names(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

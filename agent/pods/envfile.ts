@@ -9,7 +9,7 @@
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode } from '../../src/host/files.js';
+import { ifExists } from '../../src/host/files.js';
 import { openSubPath } from '../volumes/subpath.js';
 
 /** A variable has to fit into the arguments of a process, so no sensible file is longer. */
@@ -34,7 +34,7 @@ export function parseEnvFile(text: string, wanted: string): string | undefined {
 
 /** undefined: no such file. Throws for what is no file, too long, or leads out of the volume. */
 export async function readEnvFile(volume: string, path: string): Promise<string | undefined> {
-  if (!(await exists(join(volume, path)))) return undefined;
+  if (!(await ifExists(stat(join(volume, path))))) return undefined;
   const handle = await openSubPath(volume, path);
   try {
     if (!(await handle.stat()).isFile()) throw new Error(`${path} is no file`);
@@ -49,15 +49,5 @@ export async function readEnvFile(volume: string, path: string): Promise<string 
     }
   } finally {
     await handle.close();
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
   }
 }

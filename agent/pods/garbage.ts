@@ -2,8 +2,7 @@
  * Gives back what pods left that nobody knows any more: directories with their mounts, cgroups, addresses. A crash
  * between the last container and the last directory leaves such things. Run at the start and every few minutes.
  */
-import { readdir } from 'node:fs/promises';
-import { hasCode } from '../../src/host/files.js';
+import { namesIn } from '../../src/host/files.js';
 import type { PodNetwork } from '../network/network.js';
 import type { PodCgroups, PodVolumes } from './needs.js';
 import type { PodRecord } from './record.js';
@@ -22,10 +21,7 @@ export interface GarbageOptions {
 export async function collectGarbage(options: GarbageOptions): Promise<void> {
   const { records, network } = options;
   const isUnknown = (uid: string): boolean => !records.has(uid) && !options.hasObject(uid);
-  const found = new Set([
-    ...(await directories(options.podsDirectory)),
-    ...(await options.cgroups.listPods()),
-  ]);
+  const found = new Set([...(await namesIn(options.podsDirectory)), ...(await options.cgroups.listPods())]);
   for (const uid of found) {
     if (isUnknown(uid)) await giveBack(uid, options);
   }
@@ -46,13 +42,4 @@ export async function giveBack(
   await volumes.tearDown(uid);
   await removePodDirectory(uid);
   await cgroups.removePod(uid);
-}
-
-async function directories(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

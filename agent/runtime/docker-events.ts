@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { createBackoff } from '../../src/client/backoff.js';
 import type { Logger } from '../../src/host/log.js';
 import type { DockerClient } from './docker-client.js';
-import { EventQueue } from './event-queue.js';
+import { type EventQueue, eventsOf } from './event-queue.js';
 import { labels, type RuntimeEvent } from './runtime.js';
 
 interface Options {
@@ -22,21 +22,11 @@ interface Options {
 /** What can change the state of a pod; exec, attach and the like would only wake the agent for its own probes. */
 const actions = ['start', 'die', 'oom', 'destroy'];
 
-export async function* dockerEvents(
+export const dockerEvents = (
   client: DockerClient,
   options: Options,
-): AsyncGenerator<RuntimeEvent, void, undefined> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const queue = new EventQueue();
-  const listening = listen(client, queue, { ...options, signal });
-  try {
-    yield* queue.drain(signal);
-  } finally {
-    stop.abort();
-    await listening;
-  }
-}
+): AsyncGenerator<RuntimeEvent, void, undefined> =>
+  eventsOf(options.signal, (queue, signal) => listen(client, queue, { ...options, signal }));
 
 /** Fills the queue until the signal aborts. Says once that Docker is away, and once that it is back. */
 async function listen(

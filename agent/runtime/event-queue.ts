@@ -51,3 +51,20 @@ export class EventQueue {
     return undefined;
   }
 }
+
+/** What `listen` pushes, until the reader leaves or the signal aborts; then waits for `listen` to end too. */
+export async function* eventsOf(
+  given: AbortSignal,
+  listen: (queue: EventQueue, signal: AbortSignal) => Promise<void>,
+): AsyncGenerator<RuntimeEvent, void, undefined> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([given, stop.signal]);
+  const queue = new EventQueue();
+  const listening = listen(queue, signal);
+  try {
+    yield* queue.drain(signal);
+  } finally {
+    stop.abort();
+    await listening;
+  }
+}

@@ -3,6 +3,7 @@
  * SPDY. Used by streaming.ts.
  */
 import type { Readable, Writable } from 'node:stream';
+import { parseJson } from '../../src/api/patch/json.js';
 import type { StreamStatus } from './outcome.js';
 
 export interface TerminalSize {
@@ -55,15 +56,10 @@ export class Sizes {
 
 /** `{"Width":80,"Height":24}`; anything else is ignored. */
 export function parseSize(text: string): TerminalSize | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return undefined;
-    const { Width: width, Height: height }: { Width?: unknown; Height?: unknown } = value;
-    return isCells(width) && isCells(height) ? { width, height } : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = parseJson(text);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { Width: width, Height: height }: { Width?: unknown; Height?: unknown } = value;
+  return isCells(width) && isCells(height) ? { width, height } : undefined;
 }
 
 /** Terminals count in 16 bits. */

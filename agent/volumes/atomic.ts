@@ -21,7 +21,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode } from '../../src/host/files.js';
+import { hasCode, ifExists } from '../../src/host/files.js';
 import { groupMode } from './ownership.js';
 import type { Payload, PayloadFile } from './payload.js';
 
@@ -43,7 +43,7 @@ export async function writePayload(
 ): Promise<boolean> {
   const { group, mountPoints = [] } = options;
   const files: Payload = new Map([...payload].map(([path, file]) => [path, accessible(file, group)]));
-  const old = await currentVersion(directory);
+  const old = await ifExists(readlink(join(directory, current)));
   const isSame = old !== undefined && (await isEqual(join(directory, old), files));
   if (!isSame) {
     const made = await writeVersion(directory, files, options);
@@ -62,15 +62,6 @@ const accessible = (file: PayloadFile, group: number | undefined): PayloadFile =
   group === undefined
     ? file
     : { ...file, mode: groupMode(file.mode, { isDirectory: false, readOnly: true }) };
-
-async function currentVersion(directory: string): Promise<string | undefined> {
-  try {
-    return await readlink(join(directory, current));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
 
 async function isEqual(directory: string, payload: Payload): Promise<boolean> {
   const present = await filesBelow(directory, '');
@@ -139,7 +130,7 @@ async function removeOld(directory: string, payload: Payload, mountPoints: reado
     ...topNames(payload),
     ...mountPoints.map((path) => path.split('/')[0]),
     current,
-    await currentVersion(directory),
+    await ifExists(readlink(join(directory, current))),
   ]);
   for (const name of await readdir(directory)) {
     if (!keep.has(name)) await rm(join(directory, name), { recursive: true, force: true });

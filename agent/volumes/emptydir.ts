@@ -6,7 +6,7 @@ import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { podLimits } from '../../src/api/podresources.js';
 import { toBytes } from '../../src/api/quantity.js';
 import type { EmptyDirVolumeSource, Pod } from '../../src/api/types.js';
-import { hasCode } from '../../src/host/files.js';
+import { ifExists } from '../../src/host/files.js';
 import { type Mounter, noSwap } from './mounts.js';
 import { groupMode, shareWithGroup } from './ownership.js';
 import type { Plug, PlugRequest } from './placement.js';
@@ -41,7 +41,7 @@ export function createEmptyDir({ mounter, allocatable }: EmptyDirOptions): Plug<
   return async (source, request) => {
     const { pod, path } = request;
     const group = pod.spec?.securityContext?.fsGroup;
-    if (!(await exists(path))) {
+    if (!(await isDirectory(path))) {
       // Shown under its name only when it is complete: a crash leaves nothing half-made.
       const draft = draftOf(path);
       await mkdir(draft, { recursive: true });
@@ -108,11 +108,5 @@ export function hugePageSize({ spec }: Pod, medium: string): number {
   return size;
 }
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
-  }
-}
+const isDirectory = async (path: string): Promise<boolean> =>
+  (await ifExists(stat(path)))?.isDirectory() ?? false;

@@ -5,7 +5,7 @@
 import type { Stats } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import type { HostPathVolumeSource } from '../../src/api/types.js';
-import { hasCode } from '../../src/host/files.js';
+import { ifExists } from '../../src/host/files.js';
 
 const checks: Record<string, { what: string; is: (found: Stats) => boolean }> = {
   Directory: { what: 'directory', is: (found) => found.isDirectory() },
@@ -21,7 +21,7 @@ const checks: Record<string, { what: string; is: (found: Stats) => boolean }> = 
 export async function ensureHostPath({ path, type = '' }: HostPathVolumeSource): Promise<void> {
   if (!path.startsWith('/') || path.split('/').includes('..'))
     throw new Error(`hostPath must be absolute and not contain '..': ${path}`);
-  const found = await statIfExists(path);
+  const found = await ifExists(stat(path));
   if (found === undefined) {
     if (type === '' || type === 'DirectoryOrCreate') await mkdir(path, { recursive: true, mode: 0o755 });
     else if (type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close();
@@ -32,13 +32,4 @@ export async function ensureHostPath({ path, type = '' }: HostPathVolumeSource):
   if (type !== '' && !check) throw new Error(`${type} is an invalid volume type`);
   if (check && !check.is(found))
     throw new Error(`hostPath type check failed: ${path} is not a ${check.what}`);
-}
-
-async function statIfExists(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }

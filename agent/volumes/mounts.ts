@@ -10,7 +10,7 @@ import { lstat, readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { dirname } from 'node:path';
 import { type Exec, ExecError, type ExecOptions, type ExecResult } from '../../src/host/exec.js';
-import { hasCode } from '../../src/host/files.js';
+import { ifExists } from '../../src/host/files.js';
 import { removeOwnFiles } from './removal.js';
 
 export interface MountRequest {
@@ -104,21 +104,11 @@ export function createMounter(exec: Exec, answerMs = defaultAnswerMs): Mounter {
     },
     unmountBelow,
     async removeTree(path) {
-      if (!(await exists(path))) return;
+      if (!(await ifExists(lstat(path)))) return;
       await unmountBelow(path);
       await removeOwnFiles(path);
     },
   };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
-  }
 }
 
 /** What is kept in memory is not to reach a swap device; a tmpfs can say so from kernel 6.4 on. */

@@ -4,17 +4,17 @@
  */
 import { lstat, opendir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode } from '../../src/host/files.js';
+import { hasCode, ifExists } from '../../src/host/files.js';
 
 /** Idempotent. Links are removed, never followed. Rejects when another file system is below, with its path. */
 export async function removeOwnFiles(path: string): Promise<void> {
-  const root = await lstatIfExists(path);
+  const root = await ifExists(lstat(path));
   if (root) await remove(path, root.isDirectory(), root.dev);
 }
 
 async function remove(path: string, isDirectory: boolean, device: number): Promise<void> {
   if (!isDirectory && (await unlinked(path))) return;
-  const found = await lstatIfExists(path);
+  const found = await ifExists(lstat(path));
   if (!found) return;
   if (found.dev !== device)
     throw new Error(`${path} is on another file system: it is not removed before it is unmounted`);
@@ -22,33 +22,16 @@ async function remove(path: string, isDirectory: boolean, device: number): Promi
   for await (const entry of await opendir(path)) {
     await remove(join(path, entry.name), entry.isDirectory(), device);
   }
-  await ignoreMissing(rmdir(path));
-}
-
-async function lstatIfExists(path: string) {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  await ifExists(rmdir(path));
 }
 
 /** False for a directory; not every file system tells in a listing what is one. */
 async function unlinked(path: string): Promise<boolean> {
   try {
-    await ignoreMissing(unlink(path));
+    await ifExists(unlink(path));
     return true;
   } catch (error) {
     if (hasCode(error, 'EISDIR')) return false;
     throw error;
-  }
-}
-
-async function ignoreMissing(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }

@@ -11,7 +11,7 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, readlink, realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { hasCode } from '../../src/host/files.js';
+import { hasCode, ifExists } from '../../src/host/files.js';
 
 /** `O_PATH` of Linux, which Node does not name: a handle to name the file by, not to read it. It waits for nothing. */
 const O_PATH = 0o10000000;
@@ -49,7 +49,7 @@ async function resolveWithin(base: string, subPath: string): Promise<string[]> {
   const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
   const missing: string[] = [];
   for (;;) {
-    const found = await realpathIfExists(join(base, ...parts));
+    const found = await ifExists(realpath(join(base, ...parts)));
     if (found === undefined) {
       // The base itself was removed meanwhile: nothing is left to make anything in.
       const last = parts.pop();
@@ -61,15 +61,6 @@ async function resolveWithin(base: string, subPath: string): Promise<string[]> {
     if (path === '..' || path.startsWith('../'))
       throw new Error(`subPath leads out of the volume: ${subPath}`);
     return [...path.split('/').filter((part) => part !== ''), ...missing];
-  }
-}
-
-async function realpathIfExists(path: string): Promise<string | undefined> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
   }
 }
 

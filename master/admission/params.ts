@@ -2,11 +2,11 @@
  * 2. The parameters of a policy: the objects that a binding names or selects, read when they are needed. Every one of them
  * is another evaluation; a binding without any counts as it says.
  */
-import { isReason } from '../../src/api/errors.js';
 import { apiVersionOf } from '../../src/api/kinds.js';
 import { selectorOf } from '../../src/api/selectors.js';
 import type { KubeObject, ParamKind, ParamRef } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
+import { ifFound } from '../../src/client/found.js';
 import type { Resource } from '../resources/resource.js';
 import type { ResourceSet } from '../resources/set.js';
 import type { Subject } from './subject.js';
@@ -55,12 +55,8 @@ async function read(
 ): Promise<KubeObject[]> {
   if (name) {
     if (selector) throw new Error('paramRef.name and paramRef.selector are mutually exclusive');
-    try {
-      return [await client.get(type, { namespace, name })];
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return [];
-      throw error;
-    }
+    const found = await ifFound(client.get(type, { namespace, name }));
+    return found ? [found] : [];
   }
   if (!selector) throw new Error('one of name or selector must be provided');
   const { items } = await client.list(type, { namespace, labelSelector: selectorOf(selector).toString() });

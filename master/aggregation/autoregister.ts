@@ -8,6 +8,7 @@ import { apiServices } from '../../src/api/kinds.js';
 import type { APIService } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { type Controller, createController, on, type Trigger } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { Informers } from '../../src/client/informers.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
@@ -96,9 +97,5 @@ async function create(client: Client, service: APIService): Promise<void> {
 }
 
 async function remove(client: Client, name: string): Promise<void> {
-  try {
-    await client.delete(apiServices, { name });
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error;
-  }
+  await ifFound(client.delete(apiServices, { name }));
 }

@@ -7,11 +7,12 @@
  * Looked at when the APIService, its Service or its endpoints change, and every 30 s; sooner while it is not available.
  */
 import type { IncomingMessage } from 'node:http';
-import { isReason } from '../../src/api/errors.js';
 import { apiServices, endpointSlices, services } from '../../src/api/kinds.js';
+import { parseJson } from '../../src/api/patch/json.js';
 import type { APIService, APIServiceSpec } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { Informers } from '../../src/client/informers.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
@@ -102,15 +103,13 @@ async function writeCondition(
   if (old?.status === status && old.reason === reason && old.message === message) return;
   const lastTransitionTime = old?.status === status ? (old.lastTransitionTime ?? now) : now;
   const condition = { type: 'Available', status, reason, message, lastTransitionTime };
-  try {
-    await client.update(
+  await ifFound(
+    client.update(
       apiServices,
       { ...service, status: { ...service.status, conditions: [...others, condition] } },
       { subresource: 'status' },
-    );
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error;
-  }
+    ),
+  );
 }
 
 /** Never rejects but with the reason of `signal`. */
@@ -150,7 +149,8 @@ export async function examine(
     const code = answer.statusCode ?? 0;
     if (code < 200 || code > 299) return failed(`bad status from ${url}: ${code}`);
     const passed = { status: 'True', reason: 'Passed', message: 'all checks passed' } as const;
-    return { ...passed, resources: resourcesOf(parsed(text)) ?? [] };
+    // An API server that does not list its resources is available all the same.
+    return { ...passed, resources: resourcesOf(parseJson(text)) ?? [] };
   } catch (error) {
     const why = ending.signal.aborted ? 'context deadline exceeded' : dialText(error, address);
     return failed(`Get ${JSON.stringify(url)}: ${why}`);
@@ -187,14 +187,4 @@ async function textOf(answer: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** An API server that does not list its resources is available all the same. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -50,6 +50,12 @@ export interface Attributes {
   fieldSelector?: string | undefined;
 }
 
+/** Of a request for a path that is no resource. */
+export const pathAttributes = (user: User, verb: string, path: string): Attributes => ({
+  ...{ user, verb, path },
+  ...{ group: '', version: '', resource: '', subresource: '', namespace: undefined, name: undefined },
+});
+
 export interface Decision {
   allowed: boolean;
   /** Somebody decided against it; else nobody allowed it, which ends the same. */

@@ -1,7 +1,4 @@
-/** A whole master that is asked over HTTPS, as its administrator, with a token, or as somebody else. Imported by tests only. */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
@@ -10,7 +7,7 @@ import { loadKubeconfig } from '../../src/client/kubeconfig.js';
 import { systemClock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
 import { createMaster, type Master } from '../main.js';
-import { parseMasterOptions } from '../options.js';
+import { testOptions } from '../testing.js';
 import { rbacGroup } from './rbacindex.js';
 
 export interface Who {
@@ -60,25 +57,9 @@ export async function until(code: number, call: () => Promise<Answer>): Promise<
   }
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}
-
 export async function openTestMaster(): Promise<TestMaster> {
   const directory = await mkdtemp(join(tmpdir(), 'wherry-access-'));
-  const options = {
-    ...parseMasterOptions({
-      dataDir: directory,
-      bindAddress: '127.0.0.1',
-      advertiseAddress: '10.0.0.1',
-      adminKubeconfig: join(directory, 'admin.kubeconfig'),
-    }),
-    securePort: await freePort(),
-  };
+  const options = await testOptions(directory, { advertiseAddress: '10.0.0.1' });
 
   async function start(): Promise<Master> {
     const started = createMaster(options, { clock: systemClock, log: silentLogger });

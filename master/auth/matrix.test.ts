@@ -6,7 +6,7 @@ import t from 'tap';
 import type { ResourceType } from '../../src/api/kinds.js';
 import type { User } from '../registry/registry.js';
 import { createResources } from '../resources/table.js';
-import type { Attributes } from './auth.js';
+import { type Attributes, pathAttributes } from './auth.js';
 import { createAuthorizer } from './authorizer.js';
 import { expectedAccess, expectedPaths, expectedWords } from './matrixtesting.js';
 import { rbacGroup } from './rbacindex.js';
@@ -183,18 +183,10 @@ t.test('paths', async (t) => {
     [known('prometheus', 'system:monitoring'), ['nobody', 'any', 'monitor']],
     [people.master, ['nobody', 'any', 'account', 'monitor', 'master']],
   ];
-  const nothing = {
-    group: '',
-    version: '',
-    resource: '',
-    subresource: '',
-    namespace: undefined,
-    name: undefined,
-  };
   for (const [user, levels] of asking)
     for (const [path, level] of expectedPaths)
       for (const verb of ['get', 'post', 'put', 'delete']) {
-        const { allowed } = await authorizer.authorize({ ...nothing, user, verb, path });
+        const { allowed } = await authorizer.authorize(pathAttributes(user, verb, path));
         const isWanted = levels.includes(level) && (verb === 'get' || user === people.master);
         t.equal(allowed, isWanted, `${user.name} ${verb} ${path}`);
       }

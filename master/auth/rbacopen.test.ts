@@ -7,15 +7,13 @@ import { silentLogger } from '../../src/host/log.js';
 import { createFakeClock, type FakeClock, settled } from '../../src/testing/clock.js';
 import { createRegistryClient } from '../registry/client.js';
 import { createTestRegistry } from '../registry/testing.js';
-import type { Attributes } from './auth.js';
+import { type Attributes, pathAttributes } from './auth.js';
 import { createAuthorizer } from './authorizer.js';
 import { createRbac, type Rbac } from './rbac.js';
 import { createTestGraph } from './testing.js';
 
-const asks = (user: string, ...groups: string[]): Attributes => ({
-  ...{ user: { name: user, groups }, verb: 'get', path: '/apis' },
-  ...{ group: '', version: '', resource: '', subresource: '', namespace: undefined, name: undefined },
-});
+const asks = (user: string, ...groups: string[]): Attributes =>
+  pathAttributes({ name: user, groups }, 'get', '/apis');
 const joe = asks('joe', 'system:authenticated');
 
 async function setUp(t: Test, change: (client: Client) => Client = (client) => client) {

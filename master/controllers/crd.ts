@@ -12,6 +12,7 @@ import type {
   CustomResourceDefinitionStatus,
 } from '../../src/api/types.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { toTime } from '../../src/host/clock.js';
 import type { CustomKinds } from '../registry/custom/serving.js';
@@ -108,11 +109,7 @@ export function createDefinitionController(
     const { name = '', uid, resourceVersion } = metadata;
     const kept = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== cleanupFinalizer);
     const body = { metadata: { uid, resourceVersion, finalizers: kept.length > 0 ? kept : null } };
-    try {
-      await client.patch(customResourceDefinitions, { name }, { type: 'merge', body });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.patch(customResourceDefinitions, { name }, { type: 'merge', body }));
     return undefined;
   }
 

@@ -13,6 +13,7 @@ import { selectorOf } from '../../src/api/selectors.js';
 import type { Deployment, Pod, ReplicaSet } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { executeClaims, planClaims } from './claims.js';
 import { type ControllerContext, ownedOrOrphaned, podInformer, replicaSetInformer } from './context.js';
@@ -65,16 +66,9 @@ export function createDeploymentController(context: ControllerContext): Controll
     if (!isDeepStrictEqual({ ...deployment.status }, status)) {
       const { uid } = deployment.metadata;
       const body = { metadata: { uid }, status: { ...status, conditions: status.conditions ?? null } };
-      try {
-        await client.patch(
-          deployments,
-          refOf(deployment),
-          { type: 'merge', body },
-          { subresource: 'status' },
-        );
-      } catch (error) {
-        if (!isReason(error, 'NotFound')) throw error;
-      }
+      await ifFound(
+        client.patch(deployments, refOf(deployment), { type: 'merge', body }, { subresource: 'status' }),
+      );
     }
     const stuckMs = stuckInMs(deployment, status, clock.now());
     // A second late, so that times cut to seconds have surely passed.
@@ -104,11 +98,9 @@ export function createDeploymentController(context: ControllerContext): Controll
     annotate: (_deployment, { replicaSet }) => client.update(replicaSets, replicaSet),
     async delete(_deployment, { replicaSet }) {
       const { uid = '', resourceVersion = '' } = replicaSet.metadata;
-      try {
-        await client.delete(replicaSets, refOf(replicaSet), { preconditions: { uid, resourceVersion } });
-      } catch (error) {
-        if (!isReason(error, 'NotFound')) throw error;
-      }
+      await ifFound(
+        client.delete(replicaSets, refOf(replicaSet), { preconditions: { uid, resourceVersion } }),
+      );
       return undefined;
     },
     async revise(deployment, { revision }) {

@@ -24,6 +24,7 @@ import type {
 } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer, replicaSetInformer } from './context.js';
 import { failedStatus, needsScale, planBudget } from './disruptionplan.js';
@@ -109,11 +110,7 @@ export function createDisruptionController(context: ControllerContext): Controll
 
   async function writeStatus(budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus): Promise<void> {
     if (isDeepStrictEqual({ ...budget.status }, status)) return;
-    try {
-      await client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.update(podDisruptionBudgets, { ...budget, status }, { subresource: 'status' }));
   }
 
   /** The budgets that select the pod, or did before it changed. */

@@ -3,7 +3,6 @@
  * `kubectl describe service` still read. Endpoints of a Service without a selector are the user's and are left alone.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { isReason } from '../../src/api/errors.js';
 import { endpoints } from '../../src/api/kinds.js';
 import { parseKey } from '../../src/api/meta.js';
 import type {
@@ -14,6 +13,7 @@ import type {
   Service,
 } from '../../src/api/types.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer } from './context.js';
 import { type Backend, backendsOf, hasBackends, isHeadless, targetRef } from './endpointmodel.js';
@@ -110,11 +110,7 @@ export function createEndpointsController({ client, clock, log, informers }: Con
   }
 
   async function remove(key: string): Promise<void> {
-    try {
-      await client.delete(endpoints, parseKey(key));
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.delete(endpoints, parseKey(key)));
   }
 
   return createController({

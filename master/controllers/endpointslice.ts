@@ -2,11 +2,11 @@
  * 5. Keeps the EndpointSlices of every Service with a selector. Decisions are in `endpointsliceplan.ts`. A pod's change
  * of readiness goes out in the pass that its event starts: there is no batching delay.
  */
-import { isReason } from '../../src/api/errors.js';
 import { endpointSlices } from '../../src/api/kinds.js';
 import { keyOfRef, refOf } from '../../src/api/meta.js';
 import type { EndpointSlice } from '../../src/api/types.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer } from './context.js';
 import { backendsOf, hasBackends } from './endpointmodel.js';
@@ -48,11 +48,9 @@ export function createEndpointSliceController({
   }
 
   async function remove(slice: EndpointSlice): Promise<void> {
-    try {
-      await client.delete(endpointSlices, refOf(slice), { preconditions: { uid: slice.metadata.uid ?? '' } });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(
+      client.delete(endpointSlices, refOf(slice), { preconditions: { uid: slice.metadata.uid ?? '' } }),
+    );
   }
 
   return createController({

@@ -14,6 +14,7 @@ import { refOf } from '../../src/api/meta.js';
 import type { KubeObject, OwnerReference } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import type { FollowedTypes } from '../resources/followed.js';
 import type { ControllerContext } from './context.js';
@@ -58,7 +59,7 @@ export function createGarbageCollector(context: ControllerContext, types: Follow
     if (decision.do !== 'delete') return;
     const { uid = '', resourceVersion = '' } = object.metadata;
     const { propagationPolicy } = decision;
-    await ignoreNotFound(
+    await ifFound(
       client.delete(type, refOf(object), { propagationPolicy, preconditions: { uid, resourceVersion } }),
     );
     log.debug({ kind: type.kind, name: object.metadata.name }, 'deleted an object whose owners are gone');
@@ -125,7 +126,7 @@ export function createGarbageCollector(context: ControllerContext, types: Follow
   ): Promise<void> {
     const { uid, resourceVersion } = object.metadata;
     const body = { metadata: { uid, resourceVersion, ...change } };
-    await ignoreNotFound(client.patch(type, refOf(object), { type: 'merge', body }));
+    await ifFound(client.patch(type, refOf(object), { type: 'merge', body }));
   }
 
   /** Only changes that matter for ownership wake anybody. */
@@ -176,12 +177,4 @@ function ownership(object: KubeObject | undefined): string {
   const { ownerReferences, deletionTimestamp, finalizers } = object.metadata;
   if (!ownerReferences && !deletionTimestamp) return '';
   return JSON.stringify([ownerReferences, deletionTimestamp && finalizers, Boolean(deletionTimestamp)]);
-}
-
-async function ignoreNotFound(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error;
-  }
 }

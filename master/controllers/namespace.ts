@@ -8,6 +8,7 @@ import { namespaces, pods, type ResourceType } from '../../src/api/kinds.js';
 import { withCondition } from '../../src/api/meta.js';
 import type { KubeObject, Namespace, NamespaceCondition } from '../../src/api/types.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { toTime } from '../../src/host/clock.js';
 import type { FollowedTypes } from '../resources/followed.js';
@@ -84,12 +85,12 @@ export function createNamespaceController(context: ControllerContext, types: Fol
     const remaining = await Promise.all(contents.map((type) => empty(type, key)));
     const decision = plan(namespace, remaining, clock.now());
     if (decision.do === 'finalize') {
-      await ignoreNotFound(client.update(namespaces, decision.namespace, { subresource: 'finalize' }));
+      await ifFound(client.update(namespaces, decision.namespace, { subresource: 'finalize' }));
       return undefined;
     }
     if (!isDeepStrictEqual(namespace.status?.conditions, decision.conditions)) {
       const body = { status: { conditions: decision.conditions } };
-      await ignoreNotFound(
+      await ifFound(
         client.patch(namespaces, { name: key }, { type: 'merge', body }, { subresource: 'status' }),
       );
     }
@@ -121,13 +122,4 @@ export function createNamespaceController(context: ControllerContext, types: Fol
     clock,
     log,
   });
-}
-
-/** Gone already is what was wanted. */
-async function ignoreNotFound(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!isReason(error, 'NotFound')) throw error;
-  }
 }

@@ -8,6 +8,7 @@ import { keyOf, refOf } from '../../src/api/meta.js';
 import type { Node, Pod } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer } from './context.js';
 import { isTerminal } from './podstate.js';
@@ -55,13 +56,7 @@ export function createPodGcController(context: ControllerContext, options: PodGc
   }
 
   async function isGone(name: string): Promise<boolean> {
-    try {
-      await client.get(nodes, { name });
-      return false;
-    } catch (error) {
-      if (isReason(error, 'NotFound')) return true;
-      throw error;
-    }
+    return (await ifFound(client.get(nodes, { name }))) === undefined;
   }
 
   /** By force: there is no agent that could confirm. */

@@ -12,6 +12,7 @@ import { selectorOf } from '../../src/api/selectors.js';
 import type { Pod, ReplicaSet, ReplicaSetStatus } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { executeClaims, planClaims } from './claims.js';
 import { type ControllerContext, ownedOrOrphaned, podInformer, replicaSetInformer } from './context.js';
@@ -106,11 +107,7 @@ export function createReplicaSetController(context: ControllerContext): Controll
 
   async function writeStatus(replicaSet: ReplicaSet, status: ReplicaSetStatus): Promise<void> {
     if (isDeepStrictEqual({ ...replicaSet.status }, status)) return;
-    try {
-      await client.update(replicaSets, { ...replicaSet, status }, { subresource: 'status' });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.update(replicaSets, { ...replicaSet, status }, { subresource: 'status' }));
   }
 
   /** The pod's replica set; for an orphan every one whose selector matches, so that one of them adopts it. */

@@ -3,7 +3,6 @@
  * names them, volumes while they are bound, classes of volume attributes while a claim or a volume has them. Each is one
  * controller; it takes the finalizer away that admission gave, and gives it to objects that came without.
  */
-import { isReason } from '../../src/api/errors.js';
 import {
   persistentVolumeClaims,
   persistentVolumes,
@@ -14,6 +13,7 @@ import {
 import { controllerOf, keyOf, refOf } from '../../src/api/meta.js';
 import type { KubeObject, PersistentVolumeClaim, Pod } from '../../src/api/types.js';
 import { type Controller, createController, on, type Trigger } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import {
   attributesClassProtection,
@@ -121,11 +121,7 @@ function createProtection<T extends KubeObject>(
   async function write(object: T, finalizers: readonly string[]): Promise<void> {
     const { uid, resourceVersion } = object.metadata;
     const body = { metadata: { uid, resourceVersion, finalizers } };
-    try {
-      await client.patch(type, refOf(object), { type: 'merge', body });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.patch(type, refOf(object), { type: 'merge', body }));
   }
 
   async function reconcile(key: string): Promise<ReconcileResult> {

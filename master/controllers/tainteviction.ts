@@ -2,12 +2,12 @@
  * 5. Deletes pods from nodes whose NoExecute taints they do not tolerate, when their tolerationSeconds have passed. The
  * agent of a dead node cannot confirm, so its pods stay Terminating; their controllers replace them at once.
  */
-import { isReason } from '../../src/api/errors.js';
 import { nodes, pods } from '../../src/api/kinds.js';
 import { keyOf, parseKey } from '../../src/api/meta.js';
 import type { Node, Pod, Taint, Toleration } from '../../src/api/types.js';
 import type { Change } from '../../src/client/cache.js';
 import { type Controller, createController, on } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileResult } from '../../src/client/reconciler.js';
 import { type ControllerContext, podInformer } from './context.js';
 
@@ -84,11 +84,7 @@ export function createTaintEvictionController(
     });
     if (ms > 0) return ms === Number.POSITIVE_INFINITY ? undefined : { requeueAfterMs: ms };
     recorder.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
-    try {
-      await client.delete(pods, parseKey(key), { preconditions: { uid: pod.metadata.uid ?? '' } });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.delete(pods, parseKey(key), { preconditions: { uid: pod.metadata.uid ?? '' } }));
     return undefined;
   }
 

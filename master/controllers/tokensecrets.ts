@@ -4,7 +4,6 @@
  * this kind never expire; they are for those who ask for one by making such a Secret. An account whose `secrets` name
  * such a Secret forgets it when it is deleted. Keys are `namespace/name`, and `namespace/name/account/uid` of one that went.
  */
-
 import { isReason } from '../../src/api/errors.js';
 import { secrets, serviceAccounts } from '../../src/api/kinds.js';
 import type { ObjectRef } from '../../src/api/meta.js';
@@ -116,11 +115,7 @@ export function createTokenSecretsController(
     if (step.do === 'fill' && account) await fill(secret, account, step.needsToken);
     if (step.do !== 'delete') return;
     const preconditions = { ...(uid && { uid }), ...(resourceVersion && { resourceVersion }) };
-    try {
-      await client.delete(secrets, { namespace, name }, { preconditions });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.delete(secrets, { namespace, name }, { preconditions }));
   }
 
   const secretsOf = ({ current, old }: Change<ServiceAccount>): string[] => {

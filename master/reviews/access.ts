@@ -16,7 +16,13 @@ import type {
   SubjectAccessReviewSpec,
   SubjectRulesReviewStatus,
 } from '../../src/api/types.js';
-import type { Attributes, Authorizer, RuleResolver, UserRules } from '../auth/auth.js';
+import {
+  type Attributes,
+  type Authorizer,
+  pathAttributes,
+  type RuleResolver,
+  type UserRules,
+} from '../auth/auth.js';
 import type { User } from '../registry/registry.js';
 import { forbiddenField, invalidValue, required } from '../registry/validation/field.js';
 import type { Virtual } from '../registry/virtual.js';
@@ -89,17 +95,9 @@ const withSpec = <T extends { spec: object }>(review: T): T =>
 
 /** What is asked, as the HTTP layer would ask it of a request. */
 function attributesOf(user: User, { resourceAttributes, nonResourceAttributes }: Questions): Attributes {
-  const nothing = {
-    group: '',
-    version: '',
-    resource: '',
-    subresource: '',
-    namespace: undefined,
-    name: undefined,
-  };
   if (nonResourceAttributes) {
     const { verb = '', path = '' }: NonResourceAttributes = nonResourceAttributes;
-    return { ...nothing, user, verb, path };
+    return pathAttributes(user, verb, path);
   }
   const about: ResourceAttributes = resourceAttributes ?? {};
   return {

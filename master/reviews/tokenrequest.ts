@@ -3,7 +3,7 @@
  * request says so. Called by the registry; nothing is stored. Agents are kept to
  * the tokens of their own pods by admission (NodeRestriction).
  */
-import { badRequest, conflict, type FieldError, invalid, isReason } from '../../src/api/errors.js';
+import { badRequest, conflict, type FieldError, invalid } from '../../src/api/errors.js';
 import { nodes, pods, secrets, serviceAccounts } from '../../src/api/kinds.js';
 import type {
   AuthenticationTokenRequest,
@@ -12,6 +12,7 @@ import type {
   Pod,
 } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
+import { ifFound } from '../../src/client/found.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { ObjectClaim, TokenSubject } from '../auth/claims.js';
@@ -140,10 +141,6 @@ async function findBound(
 async function nodeClaim(client: Pick<Client, 'get'>, { spec }: Pod): Promise<ObjectClaim | undefined> {
   const name = spec?.nodeName;
   if (!name) return undefined;
-  try {
-    return { name, uid: (await client.get(nodes, { name })).metadata.uid ?? '' };
-  } catch (error) {
-    if (isReason(error, 'NotFound')) return { name, uid: '' };
-    throw error;
-  }
+  const node = await ifFound(client.get(nodes, { name }));
+  return { name, uid: node?.metadata.uid ?? '' };
 }

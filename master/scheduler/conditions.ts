@@ -4,13 +4,13 @@
  * The write carries the version it was made from: it is refused, and thought over, when the pod has been bound or
  * changed meanwhile.
  */
-import { isReason } from '../../src/api/errors.js';
 import { pods } from '../../src/api/kinds.js';
 import { findCondition, withCondition } from '../../src/api/meta.js';
 import type { Pod, PodCondition } from '../../src/api/types.js';
 import type { Cache } from '../../src/client/cache.js';
 import type { Client } from '../../src/client/client.js';
 import { type Controller, createController } from '../../src/client/controller.js';
+import { ifFound } from '../../src/client/found.js';
 import type { ReconcileContext } from '../../src/client/reconciler.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
@@ -52,11 +52,7 @@ export function createConditionWriter({
       if (messages.get(key) === message) messages.delete(key);
       return;
     }
-    try {
-      await client.update(pods, next, { subresource: 'status', signal });
-    } catch (error) {
-      if (!isReason(error, 'NotFound')) throw error;
-    }
+    await ifFound(client.update(pods, next, { subresource: 'status', signal }));
     if (messages.get(key) === message) messages.delete(key);
   }
 

@@ -1,6 +1,6 @@
 /**
- * The flags of `wherry master` that say who is known, named as kube-apiserver names them. Part of the table in `flags.ts`; what
- * their values mean is checked by `master/auth/authn/options.ts`.
+ * The flags of `wherry master` that say who is known, named as kube-apiserver names them. Part of the table in
+ * `masterflags.ts`; what their values mean is checked by `master/auth/authn/options.ts`.
  */
 import { type Flag, group } from './flag.js';
 

@@ -1,4 +1,4 @@
-/** One flag as the help shows it, for the tables of `flags.ts` and its neighbours. */
+/** One flag as the help shows it, for the tables of `masterflags.ts`, `agentflags.ts` and their parts. */
 export interface Flag {
   /** Without the dashes: `data-dir`. */
   name: string;

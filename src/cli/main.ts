@@ -4,9 +4,10 @@
  * and is loaded when it is asked for, so that an agent never loads the master's code and `wherry version` loads nothing.
  */
 import { Command } from 'commander';
+import { agentFlags } from './agentflags.js';
 import { addFlags, loadConfig } from './config.js';
-import { agentFlags, masterFlags } from './flags.js';
-import { paths, roles } from './paths.js';
+import { masterFlags } from './masterflags.js';
+import { paths } from './paths.js';
 import { version } from './version.js';
 
 /** Prints what went wrong without a stack and exits 1; a `cause` chain is printed in full with WHERRY_DEBUG set. */
@@ -136,12 +137,5 @@ program
   .description('keep a role running where no systemd does')
   .argument('<role>', 'master or agent')
   .action(async (role) => (await import('./up/supervise.js')).supervise(role));
-
-const roleNames: readonly string[] = [...roles, 'cleanup'];
-program.hook('preAction', async (_program, command) => {
-  const { dataDir } = command.opts<{ dataDir?: string }>();
-  if (dataDir !== undefined && !roleNames.includes(command.name()))
-    (await import('./owner.js')).keepOwner(dataDir);
-});
 
 await program.parseAsync().catch(report);

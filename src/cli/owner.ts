@@ -1,18 +1,24 @@
 /**
- * Whose the store is: commands that root runs on the store of a master that is not root leave files that it could not open
- * any more. Called by `main.ts` before each command that takes a data directory; what lies in the store goes back to the
- * owner of its directory when the command ends.
+ * Root in the directories of a master that is not root. Called by the commands that write there, `store` and `secrets`:
+ * they do it with the rights of the master's user, so that nothing is left that the master could not open, and a link that
+ * its user put in the way leads nowhere where that user could not go. Not for two calls at a time: a process has one user.
  */
-import { existsSync, lchownSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 
-/** Does nothing where this is not root, or the store is root's. */
-export function keepOwner(dataDir: string): void {
-  const store = join(dataDir, 'master', 'store');
-  if (process.geteuid?.() !== 0 || !existsSync(store)) return;
-  const { uid, gid } = statSync(store);
-  if (uid === 0) return;
-  process.once('exit', () => {
-    for (const name of readdirSync(store)) lchownSync(join(store, name), uid, gid);
-  });
+/**
+ * Runs it with the rights of the directory's owner if this is root and the owner somebody else. The directory lies in one
+ * of root's. Code has to be loaded before: where the program lies the owner may not be able to read it.
+ */
+export async function asOwnerOf<T>(directory: string, run: () => Promise<T>): Promise<T> {
+  const owner = process.geteuid?.() === 0 ? statSync(directory, { throwIfNoEntry: false }) : undefined;
+  if (!owner || owner.uid === 0) return run();
+  const group = process.getegid?.() ?? 0;
+  process.setegid?.(owner.gid);
+  process.seteuid?.(owner.uid);
+  try {
+    return await run();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(group);
+  }
 }

@@ -3,11 +3,13 @@
  * runs takes it up within seconds and writes everything anew with it, `reencrypt` waits for that, or does it itself when
  * none runs. Run on the master's host.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Cipher } from '../../master/store/cipher.js';
+import type { FileStore } from '../../master/store/file.js';
 import { systemClock } from '../host/clock.js';
 import { acquireLock, LockHeld } from '../host/files.js';
 import { silentLogger } from '../host/log.js';
+import { asOwnerOf } from './owner.js';
 
 export interface SecretsFlags {
   dataDir: string;
@@ -26,13 +28,23 @@ const patienceMs = 10 * 60_000;
 
 interface Place {
   directory: string;
+  /** The file with the keys. */
   path: string;
+  /** Whose owner writes it: the master's directory, or that of the file an administrator named. */
+  keeper: string;
 }
 
 async function placeOf({ dataDir, encryptionProviderConfig }: SecretsFlags): Promise<Place> {
   const { ownKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const directory = join(dataDir, 'master');
-  return { directory, path: encryptionProviderConfig ?? ownKeyFile(directory) };
+  return encryptionProviderConfig === undefined
+    ? { directory, path: ownKeyFile(directory), keeper: directory }
+    : { directory, path: encryptionProviderConfig, keeper: dirname(encryptionProviderConfig) };
+}
+
+async function writeKeys({ path, keeper }: Place, text: string): Promise<void> {
+  const { writeKeyFile } = await import('../../master/store/encryption/keyfile.js');
+  await asOwnerOf(keeper, () => writeKeyFile(path, text));
 }
 
 async function readKeys(path: string): Promise<{ text: string; names: string[]; first: string | undefined }> {
@@ -44,14 +56,13 @@ async function readKeys(path: string): Promise<{ text: string; names: string[]; 
 }
 
 export async function rotateKeys(flags: SecretsFlags, say = print): Promise<void> {
-  const { path } = await placeOf(flags);
-  const { text } = await readKeys(path);
+  const place = await placeOf(flags);
+  const { text } = await readKeys(place.path);
   const { withNewKey } = await import('../../master/store/encryption/configuration.js');
-  const { writeKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const made = withNewKey(text, systemClock.now());
-  await writeKeyFile(path, made.text);
+  await writeKeys(place, made.text);
   say(
-    `${path}: new values are encrypted with ${made.name} from now on; back the file up, then run: wherry secrets reencrypt\n`,
+    `${place.path}: new values are encrypted with ${made.name} from now on; back the file up, then run: wherry secrets reencrypt\n`,
   );
 }
 
@@ -59,56 +70,6 @@ export async function reencrypt(flags: SecretsFlags, say = print): Promise<void>
   const place = await placeOf(flags);
   const { first, names } = await readKeys(place.path);
   const cipher = await cipherOf(place);
-  const how = await withoutMaster(place.directory, () => reencryptHere(place, cipher));
-  if (how === 'busy') await waitForMaster(flags.kubeconfig, first);
-  say(`everything is encrypted as ${place.path} says, with ${first ?? 'no key'}\n`);
-  if (!flags.dropOldKeys) return;
-  // Read again: somebody may have rotated meanwhile.
-  const now = await readKeys(place.path);
-  if (now.first !== first) throw new Error(`${place.path} has changed meanwhile; run the command again`);
-  const { withoutOldKeys } = await import('../../master/store/encryption/configuration.js');
-  const { writeKeyFile } = await import('../../master/store/encryption/keyfile.js');
-  await writeKeyFile(place.path, withoutOldKeys(now.text));
-  const dropped = names.filter((name) => name !== first);
-  say(`removed from it: ${dropped.length === 0 ? 'nothing' : dropped.join(', ')}\n`);
-}
-
-/** Removes what no key opens, while the master is stopped. */
-export async function forgetUnreadable(flags: SecretsFlags, say = print): Promise<void> {
-  const place = await placeOf(flags);
-  const cipher = await cipherOf(place);
-  const done = await withoutMaster(place.directory, async () => {
-    const { checkStore } = await import('../../master/store/check.js');
-    const { removed } = await checkStore(join(place.directory, 'store'), { cipher, forget: true });
-    say(`removed ${removed.length} values that none of the keys in ${place.path} opens\n`);
-  });
-  if (done === 'busy') throw new Error('the master runs: it could open everything when it started');
-}
-
-/** Runs it as the only one on the data directory; 'busy' when the master runs. */
-async function withoutMaster(directory: string, run: () => Promise<void>): Promise<'done' | 'busy'> {
-  let release: () => Promise<void>;
-  try {
-    release = await acquireLock(join(directory, 'lock'));
-  } catch (error) {
-    if (error instanceof LockHeld) return 'busy';
-    throw error;
-  }
-  try {
-    await run();
-    return 'done';
-  } finally {
-    await release();
-  }
-}
-
-async function cipherOf({ path }: Place): Promise<Cipher> {
-  const { cipherOfFile } = await import('../../master/store/encryption/keyfile.js');
-  return cipherOfFile(path);
-}
-
-/** As a master does after its start. */
-async function reencryptHere(place: Place, cipher: Cipher): Promise<void> {
   const { FileStore } = await import('../../master/store/file.js');
   const store = new FileStore({
     directory: join(place.directory, 'store'),
@@ -117,6 +78,57 @@ async function reencryptHere(place: Place, cipher: Cipher): Promise<void> {
     log: silentLogger,
     cipher,
   });
+  const how = await withoutMaster(place.directory, () => reencryptHere(store));
+  if (how === 'busy') await waitForMaster(flags.kubeconfig, first);
+  say(`everything is encrypted as ${place.path} says, with ${first ?? 'no key'}\n`);
+  if (!flags.dropOldKeys) return;
+  // Read again: somebody may have rotated meanwhile.
+  const now = await readKeys(place.path);
+  if (now.first !== first) throw new Error(`${place.path} has changed meanwhile; run the command again`);
+  const { withoutOldKeys } = await import('../../master/store/encryption/configuration.js');
+  await writeKeys(place, withoutOldKeys(now.text));
+  const dropped = names.filter((name) => name !== first);
+  say(`removed from it: ${dropped.length === 0 ? 'nothing' : dropped.join(', ')}\n`);
+}
+
+/** Removes what no key opens, while the master is stopped. */
+export async function forgetUnreadable(flags: SecretsFlags, say = print): Promise<void> {
+  const place = await placeOf(flags);
+  const cipher = await cipherOf(place);
+  const { checkStore } = await import('../../master/store/check.js');
+  const done = await withoutMaster(place.directory, async () => {
+    const { removed } = await checkStore(join(place.directory, 'store'), { cipher, forget: true });
+    say(`removed ${removed.length} values that none of the keys in ${place.path} opens\n`);
+  });
+  if (done === 'busy') throw new Error('the master runs: it could open everything when it started');
+}
+
+/** Runs it as the only one on the data directory, with its owner's rights; 'busy' when the master runs. */
+function withoutMaster(directory: string, run: () => Promise<void>): Promise<'done' | 'busy'> {
+  return asOwnerOf(directory, async () => {
+    let release: () => Promise<void>;
+    try {
+      release = await acquireLock(join(directory, 'lock'));
+    } catch (error) {
+      if (error instanceof LockHeld) return 'busy';
+      throw error;
+    }
+    try {
+      await run();
+      return 'done';
+    } finally {
+      await release();
+    }
+  });
+}
+
+async function cipherOf({ path }: Place): Promise<Cipher> {
+  const { cipherOfFile } = await import('../../master/store/encryption/keyfile.js');
+  return cipherOfFile(path);
+}
+
+/** As a master does after its start. */
+async function reencryptHere(store: FileStore): Promise<void> {
   await store.start();
   try {
     while (store.valuesToReseal > 0) {

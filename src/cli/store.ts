@@ -4,19 +4,24 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { asOwnerOf } from './owner.js';
 
-export async function checkStoreCommand(dataDir: string): Promise<void> {
+const print = (text: string): void => {
+  process.stdout.write(text);
+};
+
+export async function checkStoreCommand(dataDir: string, say = print): Promise<void> {
   const { checkStore } = await import('../../master/store/check.js');
   const { cipherOfFile, ownKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const master = join(dataDir, 'master');
   const dir = join(master, 'store');
   const keys = ownKeyFile(master);
   const cipher = existsSync(keys) ? await cipherOfFile(keys) : undefined;
-  const { entries, revision, problems, sealed } = await checkStore(dir, cipher ? { cipher } : {});
-  const encrypted = sealed === 0 ? '' : `, ${sealed} values encrypted`;
-  process.stdout.write(
-    `${dir}: ${entries} objects at revision ${revision}${encrypted}, ${problems.length} problems\n`,
+  const { entries, revision, problems, sealed } = await asOwnerOf(master, () =>
+    checkStore(dir, cipher ? { cipher } : {}),
   );
-  for (const problem of problems) process.stdout.write(`  ${problem}\n`);
+  const encrypted = sealed === 0 ? '' : `, ${sealed} values encrypted`;
+  say(`${dir}: ${entries} objects at revision ${revision}${encrypted}, ${problems.length} problems\n`);
+  for (const problem of problems) say(`  ${problem}\n`);
   if (problems.length > 0) process.exitCode = 1;
 }

@@ -6,7 +6,7 @@
  * never sees half a file. A lock dies with its process, also after kill -9 and reboot (the pid alone would not tell).
  */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Component, healthyNow } from './component.js';
 import { checkDirectory, checkPrivate } from './private.js';
@@ -43,15 +43,21 @@ export async function writeAtomic(path: string, data: string | Uint8Array, mode:
   await syncDirectory(dirname(path));
 }
 
-/** The content, or `undefined` when there is no such file. Any other error is thrown. */
-export async function readIfExists(path: string): Promise<Buffer | undefined> {
+/** `undefined` when there is no such file or directory; rejects with everything else. */
+export async function ifExists<T>(call: Promise<T>): Promise<T | undefined> {
   try {
-    return await readFile(path);
+    return await call;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
+
+export const readIfExists = (path: string): Promise<Buffer | undefined> => ifExists(readFile(path));
+
+/** What is in a directory; nothing when there is none. */
+export const namesIn = async (directory: string): Promise<string[]> =>
+  (await ifExists(readdir(directory))) ?? [];
 
 /** Throws when group or others may touch the file: a secret that others can read is none. Or when it is not ours. */
 export const requirePrivate = async (path: string): Promise<void> => checkPrivate(path);

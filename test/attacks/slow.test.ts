@@ -5,12 +5,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { freePort } from '../../src/testing/port.js';
 import type { Kind, Plan } from './slowclients.js';
 
 const program = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -34,14 +34,6 @@ interface Target {
   create(name: string, bytes: number): Promise<number>;
   rssMb(): number;
   log(): string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function startMaster(directory: string, started: ChildProcess[]): Promise<Target> {

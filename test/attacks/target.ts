@@ -5,15 +5,14 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { createMaster } from '../../master/main.js';
-import { parseMasterOptions } from '../../master/options.js';
-import { isReason } from '../../src/api/errors.js';
-import { certificateSigningRequests, nodes, pods, serviceAccounts } from '../../src/api/kinds.js';
-import type { AuthenticationTokenRequest, Node, Pod } from '../../src/api/types.js';
+import { testOptions, tokenOf } from '../../master/testing.js';
+import { certificateSigningRequests, nodes, pods } from '../../src/api/kinds.js';
+import type { Node, Pod } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { loadKubeconfig } from '../../src/client/kubeconfig.js';
 import { createRestClient } from '../../src/client/rest.js';
@@ -46,27 +45,17 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, host);
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}
-
 /** With a node `n1` and a pod `web` on it in the namespace `default`. */
 export async function startTarget(): Promise<Target> {
   const directory = await mkdtemp(join(tmpdir(), 'wherry-attacks-'));
-  const adminKubeconfig = join(directory, 'admin.kubeconfig');
-  const parsed = parseMasterOptions({ dataDir: directory, bindAddress: host, adminKubeconfig });
-  const options = { ...parsed, securePort: await freePort(), nodeMonitorGracePeriodMs: 3_600_000 };
+  const options = await testOptions(directory, { nodeMonitorGracePeriod: '1h' });
   const master = createMaster(options, { clock: systemClock, log: silentLogger });
   await master.start(new AbortController().signal);
-  const access = await loadKubeconfig(adminKubeconfig);
+  const access = await loadKubeconfig(options.adminKubeconfig);
   const { ca = '', token: admin = '' } = access;
   const client = createRestClient({ ...access, server: master.url() });
   const agent = await startAgent(client, ca);
-  const tokens = { admin, nobody: await tokenOf(client) };
+  const tokens = { admin, nobody: await tokenOf(client, { namespace: 'default', name: 'default' }) };
   await furnish(client, agent.port);
   return {
     client,
@@ -107,23 +96,6 @@ async function exchange(to: { port: number; ca: string }, bytes: string | Buffer
 function statusIn(text: string): Said['status'] {
   const start = text.lastIndexOf('{"kind":"Status"');
   return start < 0 ? undefined : JSON.parse(text.slice(start, text.lastIndexOf('}') + 1));
-}
-
-async function tokenOf(client: Client): Promise<string> {
-  const account = { namespace: 'default', name: 'default' };
-  const wait = new AbortController().signal;
-  for (;;) {
-    try {
-      const { status } = await client.post<AuthenticationTokenRequest>(serviceAccounts, account, 'token', {
-        spec: { expirationSeconds: 3600 },
-      });
-      return status?.token ?? '';
-    } catch (error) {
-      // The controllers make the account a moment after the start.
-      if (!isReason(error, 'NotFound')) throw error;
-      await systemClock.sleep(20, wait);
-    }
-  }
 }
 
 /** Says 200 to everything. */

@@ -3,13 +3,11 @@
  * WHERRY_TEST_KUBECTLS names, separated by colons.
  */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMaster, type Master } from '../../master/main.js';
-import { parseMasterOptions } from '../../master/options.js';
+import { testOptions } from '../../master/testing.js';
 import { systemClock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
 
@@ -34,20 +32,11 @@ export interface Bench {
 
 export async function startMaster(): Promise<Bench> {
   const directory = await mkdtemp(join(tmpdir(), 'wherry-kubectl-'));
-  const kubeconfig = join(directory, 'admin.kubeconfig');
-  const options = parseMasterOptions({
-    dataDir: directory,
-    bindAddress: '127.0.0.1',
-    adminKubeconfig: kubeconfig,
-  });
-  const given = {
-    ...options,
-    securePort: await freePort(),
-    // The node of these tests has no heartbeat.
-    nodeMonitorGracePeriodMs: 3_600_000,
-  };
+  // The node of these tests has no heartbeat.
+  const options = await testOptions(directory, { nodeMonitorGracePeriod: '1h' });
+  const kubeconfig = options.adminKubeconfig;
   const start = async (): Promise<Master> => {
-    const made = createMaster(given, { clock: systemClock, log: silentLogger });
+    const made = createMaster(options, { clock: systemClock, log: silentLogger });
     await made.start(new AbortController().signal);
     return made;
   };
@@ -76,12 +65,4 @@ export async function startMaster(): Promise<Bench> {
       await rm(directory, { recursive: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
 }

@@ -11,7 +11,7 @@
 import { createBackoff } from '../../../src/client/backoff.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { Logger } from '../../../src/host/log.js';
-import { EventQueue } from '../event-queue.js';
+import { type EventQueue, eventsOf } from '../event-queue.js';
 import { labels, type RuntimeEvent } from '../runtime.js';
 import { type CriClient, deadlines } from './client.js';
 
@@ -34,18 +34,8 @@ export interface EventOptions {
   signal: AbortSignal;
 }
 
-export async function* criEvents(options: EventOptions): AsyncGenerator<RuntimeEvent, void, undefined> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([options.signal, stop.signal]);
-  const queue = new EventQueue();
-  const listening = listen({ ...options, signal }, queue);
-  try {
-    yield* queue.drain(signal);
-  } finally {
-    stop.abort();
-    await listening;
-  }
-}
+export const criEvents = (options: EventOptions): AsyncGenerator<RuntimeEvent, void, undefined> =>
+  eventsOf(options.signal, (queue, signal) => listen({ ...options, signal }, queue));
 
 /**
  * How long after the beginning of a stream its `resync` comes, milliseconds. What ended just before the stream began has

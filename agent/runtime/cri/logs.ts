@@ -6,10 +6,10 @@
  * by asking once a second, and reads to the end once more. A file that is rotated away is read to its end first.
  */
 import { watch } from 'node:fs';
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../../src/host/clock.js';
-import { hasCode } from '../../../src/host/files.js';
+import { hasCode, ifExists, namesIn } from '../../../src/host/files.js';
 import type { LogLine, LogOptions } from '../runtime.js';
 import { parseLogLine } from './log-format.js';
 
@@ -27,10 +27,7 @@ export interface LogSource {
 /** Log files that exist, the oldest first; the one being written is the last. */
 export async function logFiles(path: string): Promise<string[]> {
   const [directory, name] = [dirname(path), basename(path)];
-  const names = await readdir(directory).catch((error: unknown): string[] => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const names = await namesIn(directory);
   const rotated = names.filter((found) => found.startsWith(`${name}.`)).sort();
   return [...rotated, ...(names.includes(name) ? [name] : [])].map((found) => join(directory, found));
 }
@@ -76,16 +73,8 @@ interface Follow {
   source: LogSource;
 }
 
-async function sizeOf(path: string | undefined): Promise<number> {
-  if (path === undefined) return 0;
-  return stat(path).then(
-    ({ size }) => size,
-    (error: unknown) => {
-      if (hasCode(error, 'ENOENT')) return 0;
-      throw error;
-    },
-  );
-}
+const sizeOf = async (path: string | undefined): Promise<number> =>
+  path === undefined ? 0 : ((await ifExists(stat(path)))?.size ?? 0);
 
 async function* linesOf(
   path: string,
@@ -93,7 +82,7 @@ async function* linesOf(
   signal: AbortSignal,
   follow: Follow | undefined,
 ): AsyncGenerator<Buffer, void, undefined> {
-  let file = await openIfThere(path);
+  let file = await ifExists(open(path));
   let offset = range.from;
   let rest: Buffer = Buffer.alloc(0);
   // Whether there can be no more than what is there now.
@@ -113,7 +102,7 @@ async function* linesOf(
       }
       if (follow && (await isReplaced(file, path))) {
         await file?.close();
-        file = await openIfThere(path);
+        file = await ifExists(open(path));
         [offset, rest] = [0, Buffer.alloc(0)];
         if (file) continue;
       }
@@ -126,13 +115,6 @@ async function* linesOf(
   }
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  return open(path).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  });
-}
-
 async function readBlock(file: FileHandle, offset: number, end: number): Promise<Buffer> {
   const length = Math.min(blockBytes, end - offset);
   if (length <= 0) return Buffer.alloc(0);
@@ -143,10 +125,7 @@ async function readBlock(file: FileHandle, offset: number, end: number): Promise
 
 /** Whether another file has the name now. */
 async function isReplaced(file: FileHandle | undefined, path: string): Promise<boolean> {
-  const there = await stat(path).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  });
+  const there = await ifExists(stat(path));
   if (!there) return false;
   return file === undefined || (await file.stat()).ino !== there.ino;
 }
@@ -174,7 +153,7 @@ async function tailOf(
   limit: number,
   count: number,
 ): Promise<{ isEnough: boolean; offset: number; lines: number }> {
-  const file = await openIfThere(path);
+  const file = await ifExists(open(path));
   if (!file) return { isEnough: false, offset: 0, lines: 0 };
   try {
     const size = Math.min((await file.stat()).size, limit);

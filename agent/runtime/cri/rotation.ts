@@ -9,7 +9,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { createController } from '../../../src/client/controller.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { Component } from '../../../src/host/component.js';
-import { hasCode } from '../../../src/host/files.js';
+import { ifExists } from '../../../src/host/files.js';
 import type { Logger } from '../../../src/host/log.js';
 import { logFiles } from './logs.js';
 
@@ -35,7 +35,7 @@ export function createLogRotation(options: RotationOptions): Component {
   const log = options.log.child({ component: 'log-rotation' });
 
   async function rotate(id: string, path: string): Promise<void> {
-    const size = await sizeOf(path);
+    const size = (await ifExists(stat(path)))?.size;
     if (size === undefined) return owner.reopenLog(id);
     if (size < maxBytes) return;
     const old = (await logFiles(path)).slice(0, -1);
@@ -72,13 +72,3 @@ export function createLogRotation(options: RotationOptions): Component {
 
 /** `20260301-120000.000`: sorts as time does. */
 const stampOf = (now: Date): string => now.toISOString().replace(/[-:Z]/g, '').replace('T', '-');
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ size }) => size,
-    (error: unknown) => {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    },
-  );
-}

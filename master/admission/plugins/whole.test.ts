@@ -1,7 +1,4 @@
-/** What the built-in plugins make of objects, asked of a whole master over HTTPS. */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -12,23 +9,13 @@ import { createRestClient } from '../../../src/client/rest.js';
 import { systemClock } from '../../../src/host/clock.js';
 import { silentLogger } from '../../../src/host/log.js';
 import { createMaster } from '../../main.js';
-import { parseMasterOptions } from '../../options.js';
+import { testOptions } from '../../testing.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'wherry-plugins-'));
-const probe = createServer().listen(0, '127.0.0.1');
-await once(probe, 'listening');
-const { port } = probe.address() as AddressInfo;
-probe.close();
-const options = {
-  ...parseMasterOptions({
-    dataDir: directory,
-    bindAddress: '127.0.0.1',
-    advertiseAddress: '10.0.0.1',
-    adminKubeconfig: join(directory, 'admin.kubeconfig'),
-    defaultEvictionTimeout: '77s',
-  }),
-  securePort: port,
-};
+const options = await testOptions(directory, {
+  advertiseAddress: '10.0.0.1',
+  defaultEvictionTimeout: '77s',
+});
 const master = createMaster(options, { clock: systemClock, log: silentLogger });
 await master.start(new AbortController().signal);
 const client = createRestClient({

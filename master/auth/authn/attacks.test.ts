@@ -1,9 +1,7 @@
 /** A whole master over HTTPS, and those who try to get in: who is who, and who is nobody. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type JWTPayload, SignJWT } from 'jose';
 import t from 'tap';
@@ -14,7 +12,7 @@ import { createRestClient, type RestClient } from '../../../src/client/rest.js';
 import { systemClock } from '../../../src/host/clock.js';
 import { createKey, type KeyPair, x509 } from '../../../src/host/x509.js';
 import { createMaster, type Master } from '../../main.js';
-import { parseMasterOptions } from '../../options.js';
+import { testOptions } from '../../testing.js';
 import { type Authority, createAuthority, loadAuthority } from '../ca.js';
 import { defaultIssuer } from './issuer.js';
 import { readSigningKey, type SigningKey } from './keys.js';
@@ -42,14 +40,6 @@ interface World {
 const seen = new Set<string>();
 let world: World;
 
-async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return String(port);
-}
-
 async function startWorld(directory: string): Promise<World> {
   const outside = await createOutsideIssuer();
   const webhook = await createOutsideServer((_path, body) => {
@@ -62,9 +52,8 @@ async function startWorld(directory: string): Promise<World> {
   await writeFile(file('oidc.crt'), outside.ca);
   const access = { server: `${webhook.url}/review`, ca: webhook.ca };
   await writeFile(file('webhook.yaml'), buildKubeconfig(access, { cluster: 'w', user: 'w' }));
-  const options = parseMasterOptions({
-    ...{ dataDir: directory, bindAddress: '127.0.0.1', advertiseAddress: '10.0.0.1' },
-    ...{ adminKubeconfig: file('admin.kubeconfig'), securePort: await freePort() },
+  const options = await testOptions(directory, {
+    advertiseAddress: '10.0.0.1',
     ...{ oidcIssuerUrl: outside.url, oidcClientId: 'kubernetes', oidcCaFile: file('oidc.crt') },
     ...{ oidcGroupsClaim: 'groups', oidcUsernamePrefix: 'out:' },
     authenticationTokenWebhookConfigFile: file('webhook.yaml'),

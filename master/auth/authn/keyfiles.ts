@@ -8,11 +8,11 @@
  * A rotation is: rename `sa.key` to `sa-old-<date>.key`, write a new `sa.key`. Files that change are taken up within
  * seconds; what cannot be read then is reported, and the keys of before stay. No token ends while its key verifies.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../src/host/clock.js';
 import { type Component, healthyNow } from '../../../src/host/component.js';
-import { hasCode, requirePrivate } from '../../../src/host/files.js';
+import { hasCode, namesIn, requirePrivate } from '../../../src/host/files.js';
 import type { Logger } from '../../../src/host/log.js';
 import { type KeySet, keySetOf, readSigningKey, readVerificationKeys } from './keys.js';
 
@@ -101,15 +101,6 @@ async function pathsOf({ directory, signingKeyFile, keyFiles = [] }: KeyFilesOpt
   if (!signingKeyFile) return { signer: own, others };
   const keepsOwn = keyFiles.length === 0 && names.includes(ownKey);
   return { signer: signingKeyFile, others: keepsOwn ? [own, ...others] : others };
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
 }
 
 /** Says when something changed; a file that is not there is for the reader to complain about. */

@@ -4,6 +4,7 @@
  * are in `autoscalermetrics.ts`.
  */
 import { resourceType } from '../../../src/api/kinds.js';
+import { parseJson } from '../../../src/api/patch/json.js';
 import type {
   AutoscalingV1HorizontalPodAutoscaler,
   AutoscalingV1MetricSpec,
@@ -124,14 +125,9 @@ function withExtras(metadata: ObjectMeta, extras: Partial<Record<Extra, unknown>
 function readExtra<T>({ annotations }: ObjectMeta, key: Extra): T | undefined {
   const text = annotations?.[prefix + key];
   if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return undefined;
-    return (key === 'behavior' ? uncapitalised(value) : value) as T;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  const value = parseJson(text);
+  if (typeof value !== 'object' || value === null) return undefined;
+  return (key === 'behavior' ? uncapitalised(value) : value) as T;
 }
 
 /** Behaviour is written with the names that Kubernetes has for it inside, nulls included. */

@@ -1,4 +1,5 @@
 /** The file that holds the keys: mode 0600, replaced in one step, in the hands of whoever had it. */
+import { existsSync } from 'node:fs';
 import { chown, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfExists, requirePrivate, writeAtomic } from '../../../src/host/files.js';
@@ -29,9 +30,9 @@ export async function cipherOfFile(path: string): Promise<ConfiguredCipher> {
   return new ConfiguredCipher(path, found?.configuration ?? { rules: [], keys: [] });
 }
 
-/** A file that exists keeps its owner: an administrator may replace that of a master that is not root. */
+/** A file that exists keeps its owner when root writes it: it may be of a master that is not root. */
 export async function writeKeyFile(path: string, text: string): Promise<void> {
-  const owner = (await readIfExists(path)) === undefined ? undefined : await stat(path);
+  const owner = existsSync(path) ? await stat(path) : undefined;
   await writeAtomic(path, text, 0o600);
-  if (owner && process.getuid?.() === 0) await chown(path, owner.uid, owner.gid);
+  if (owner && process.geteuid?.() === 0) await chown(path, owner.uid, owner.gid);
 }

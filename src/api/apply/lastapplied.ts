@@ -2,7 +2,7 @@
  * From client-side to server-side apply with kubectl: what its annotation says was applied on the client may be taken over,
  * and the annotation follows what is applied now. Pure.
  */
-import { isMap, type JsonMap, ownValue } from '../patch/json.js';
+import { isMap, type JsonMap, ownValue, parseJson } from '../patch/json.js';
 import { compare } from './compare.js';
 import { fieldsOf, misfitsOf } from './configuration.js';
 import {
@@ -35,7 +35,7 @@ export function allowedByLastApplied(
 ): Fields | undefined {
   const text = ownValue(annotationsOf(live) ?? {}, annotation);
   if (typeof text !== 'string' || text === '') return undefined;
-  const last = parsed(text);
+  const last = parseJson(text);
   if (!isMap(last) || ownValue(last, 'apiVersion') !== apiVersion || misfitsOf(shape, last).length > 0)
     return undefined;
   try {
@@ -43,15 +43,6 @@ export function allowedByLastApplied(
     return difference(difference(fieldsOf(shape, last), written), removed);
   } catch (error) {
     if (error instanceof FieldsError) return undefined;
-    throw error;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

@@ -19,5 +19,15 @@ export function copyOf(value: unknown): unknown {
   return copy;
 }
 
+/** `undefined` for what is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 export const ownValue = (map: JsonMap, key: string): unknown =>
   Object.hasOwn(map, key) ? map[key] : undefined;

@@ -3,28 +3,14 @@
  * `down --purge`, and by the supervisor; under systemd the unit names the user itself. Idempotent; why it is a user of its
  * own and how root still looks after its files: decision 018.
  */
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-} from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, runChecked } from '../../host/exec.js';
 import { paths } from '../paths.js';
+import { type Account, giveFile, giveTree, letRead, shareDirectory } from './handover.js';
 
 const name = 'wherry';
 const home = join(paths.dataDir, 'master');
-
-export interface Account {
-  uid: number;
-  gid: number;
-}
 
 interface Entry extends Account {
   home: string;
@@ -50,13 +36,10 @@ export async function ensureAccount(dataDir: string): Promise<void> {
   if (account.uid === 0) throw new Error(`the user ${name} is root by another name; remove it`);
   giveTree(join(dataDir, 'master'), account);
   giveTree(join(paths.logDir, 'audit'), account);
-  // It replaces its kubeconfig there; what is root's in a sticky directory it cannot touch.
-  mkdirSync(paths.configDir, { recursive: true });
-  chownSync(paths.configDir, 0, account.gid);
-  chmodSync(paths.configDir, 0o1775);
-  chownSync(paths.masterConfig, 0, account.gid);
-  chmodSync(paths.masterConfig, 0o640);
-  if (existsSync(paths.adminKubeconfig)) chownSync(paths.adminKubeconfig, account.uid, account.gid);
+  // It replaces its kubeconfig there.
+  shareDirectory(paths.configDir, account);
+  letRead(paths.masterConfig, account);
+  giveFile(paths.adminKubeconfig, account);
 }
 
 /** Removes the user if `ensureAccount` made it. */
@@ -65,21 +48,6 @@ export async function removeAccount(): Promise<void> {
   await runChecked('userdel', [name]);
   // Gone with its user, except where the host is set up to keep it.
   await run('groupdel', [name]);
-}
-
-function giveTree(directory: string, account: Account): void {
-  if (!existsSync(directory)) {
-    mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
-    mkdirSync(directory, { mode: 0o700 });
-  }
-  // Once it is the user's, root must not walk there: the user could lead it elsewhere.
-  if (lstatSync(directory).uid !== account.uid) give(directory, account);
-}
-
-/** The top last: until then it is root's. */
-function give(path: string, account: Account): void {
-  if (lstatSync(path).isDirectory()) for (const entry of readdirSync(path)) give(join(path, entry), account);
-  lchownSync(path, account.uid, account.gid);
 }
 
 /** Whom the master runs as without systemd; undefined where the user is missing or cannot get at the program. */

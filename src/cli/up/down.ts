@@ -1,7 +1,7 @@
 /** `wherry down`: stops both roles and removes what they left on this host. Idempotent; works after any crash. */
 import { existsSync, rmSync } from 'node:fs';
+import { agentFlags } from '../agentflags.js';
 import { loadConfig } from '../config.js';
-import { agentFlags } from '../flags.js';
 import { paths, roles } from '../paths.js';
 import { cleanUpAgent } from '../roles.js';
 import { removeAccount } from './account.js';

@@ -10,7 +10,7 @@ import { isConditionTrue } from '../../api/meta.js';
 import { writeAtomic } from '../../host/files.js';
 import { type Admin, openAdmin } from '../admin.js';
 import { loadConfig } from '../config.js';
-import { masterFlags } from '../flags.js';
+import { masterFlags } from '../masterflags.js';
 import { configOf, paths, type Role } from '../paths.js';
 import { ensureAccount, findBarrier } from './account.js';
 import { deployExample } from './example.js';

@@ -1,7 +1,6 @@
 /** A whole master over HTTPS for tests of quotas: in this process, or in one that can be killed. Imported by tests only. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, extname, join } from 'node:path';
 import type { Test } from 'tap';
 import { isReason } from '../../../../src/api/errors.js';
@@ -12,26 +11,20 @@ import { loadKubeconfig } from '../../../../src/client/kubeconfig.js';
 import { createRestClient, type RestClient } from '../../../../src/client/rest.js';
 import { systemClock } from '../../../../src/host/clock.js';
 import { silentLogger } from '../../../../src/host/log.js';
+import { freePort } from '../../../../src/testing/port.js';
 import { createMaster } from '../../../main.js';
-import { parseMasterOptions } from '../../../options.js';
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
-}
+import { testOptions } from '../../../testing.js';
 
 /** The client of its administrator. */
 export async function startMaster(t: Test): Promise<Client> {
   const directory = t.testdir();
-  const adminKubeconfig = join(directory, 'admin.kubeconfig');
-  const given = { dataDir: directory, bindAddress: '127.0.0.1', adminKubeconfig };
-  const options = { ...parseMasterOptions(given), securePort: await freePort() };
+  const options = await testOptions(directory);
   const master = createMaster(options, { clock: systemClock, log: silentLogger });
   await master.start(new AbortController().signal);
-  const client = createRestClient({ ...(await loadKubeconfig(adminKubeconfig)), server: master.url() });
+  const client = createRestClient({
+    ...(await loadKubeconfig(options.adminKubeconfig)),
+    server: master.url(),
+  });
   t.teardown(async () => {
     await client.close();
     await master.stop();

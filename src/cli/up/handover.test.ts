@@ -1,0 +1,60 @@
+/** Files go to the master's user, and nothing else does. As root only: nobody else gives files away. */
+import { chownSync, lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { giveFile, giveTree, letRead, shareDirectory } from './handover.js';
+
+const account = { uid: 12345, gid: 12346 };
+const options = { skip: process.getuid?.() !== 0 && 'only root gives files away' };
+const ownerOf = (path: string): [number, number] => [lstatSync(path).uid, lstatSync(path).gid];
+const root = [0, 0];
+const own = [account.uid, account.gid];
+
+t.test('what a master left as root becomes its own, once', options, async (t) => {
+  const dir = t.testdir({ outside: { passwd: '' }, data: { master: { pki: { key: '' } } } });
+  const master = `${dir}/data/master`;
+  symlinkSync(`${dir}/outside`, `${master}/link`);
+  giveTree(master, account);
+  for (const path of [master, `${master}/pki`, `${master}/pki/key`, `${master}/link`])
+    t.same(ownerOf(path), own, path);
+  for (const path of [`${dir}/data`, `${dir}/outside`, `${dir}/outside/passwd`])
+    t.same(ownerOf(path), root, path);
+
+  writeFileSync(`${master}/later`, '');
+  giveTree(master, account);
+  t.same(ownerOf(`${master}/later`), root, 'root does not walk in a directory of the user');
+});
+
+t.test('a directory that is missing is made, for its user alone', options, async (t) => {
+  const dir = t.testdir();
+  giveTree(`${dir}/data/master`, account);
+  t.same(ownerOf(`${dir}/data`), root);
+  t.same(ownerOf(`${dir}/data/master`), own);
+  t.equal(statSync(`${dir}/data/master`).mode & 0o777, 0o700);
+});
+
+t.test('configuration: shared, readable, and no way to the files of others', options, async (t) => {
+  const dir = t.testdir({ outside: '', etc: { 'master.yaml': '', 'admin.kubeconfig': '' } });
+  const [etc, config, kubeconfig] = [`${dir}/etc`, `${dir}/etc/master.yaml`, `${dir}/etc/admin.kubeconfig`];
+  shareDirectory(etc, account);
+  letRead(config, account);
+  giveFile(kubeconfig, account);
+  giveFile(`${etc}/none`, account);
+  t.same([ownerOf(etc), statSync(etc).mode & 0o7777], [[0, account.gid], 0o1775]);
+  t.same([ownerOf(config), statSync(config).mode & 0o777], [[0, account.gid], 0o640]);
+  t.same(ownerOf(kubeconfig), own);
+
+  const link = `${etc}/link`;
+  symlinkSync(`${dir}/outside`, link);
+  giveFile(link, account);
+  t.throws(() => letRead(link, account), { message: /link belongs to user 12345; look what it is/ });
+  t.same(ownerOf(`${dir}/outside`), root, 'a link to a file of root gives nothing away');
+  t.equal(statSync(`${dir}/outside`).mode & 0o777, 0o644);
+});
+
+t.test('a user that was made anew gets what the former one had', options, async (t) => {
+  const dir = t.testdir({ master: { key: '' } });
+  mkdirSync(`${dir}/master/store`);
+  for (const path of ['master', 'master/key', 'master/store']) chownSync(`${dir}/${path}`, 999, 999);
+  giveTree(`${dir}/master`, account);
+  t.same(ownerOf(`${dir}/master/key`), own);
+});
