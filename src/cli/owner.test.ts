@@ -24,7 +24,7 @@ import { checkStoreCommand } from './store.js';
 
 const [uid, gid] = [12345, 12346];
 const options = { skip: process.getuid?.() !== 0 && 'only root gives files away' };
-const whoIs = (): number[] => [process.geteuid?.() ?? -1, process.getegid?.() ?? -1];
+const whoIs = (): unknown[] => [process.geteuid?.(), process.getegid?.(), process.getgroups?.()];
 
 /** A data directory as `up` leaves it: root's, and in it the master's own. */
 function dataOf(t: Test): { dataDir: string; master: string } {
@@ -47,14 +47,15 @@ const strangersIn = (directory: string): string[] =>
 
 t.test("with the owner's rights, and with root's again", options, async (t) => {
   const { dataDir, master } = dataOf(t);
-  t.same(await asOwnerOf(master, async () => whoIs()), [uid, gid]);
+  const root = whoIs();
+  t.same(await asOwnerOf(master, async () => whoIs()), [uid, gid, [gid]]);
   await t.rejects(
     asOwnerOf(master, async () => writeFileSync(join(dataDir, 'new'), '')),
     { code: 'EACCES' },
   );
-  t.same(whoIs(), [0, 0]);
-  t.same(await asOwnerOf(dataDir, async () => whoIs()), [0, 0], 'what is of root');
-  t.same(await asOwnerOf(join(dataDir, 'none'), async () => whoIs()), [0, 0], 'what is not there');
+  t.same(whoIs(), root);
+  t.same(await asOwnerOf(dataDir, async () => whoIs()), root, 'what is of root');
+  t.same(await asOwnerOf(join(dataDir, 'none'), async () => whoIs()), root, 'what is not there');
 });
 
 t.test("the store and the keys stay the master's", options, async (t) => {

@@ -12,7 +12,8 @@ import { statSync } from 'node:fs';
 export async function asOwnerOf<T>(directory: string, run: () => Promise<T>): Promise<T> {
   const owner = process.geteuid?.() === 0 ? statSync(directory, { throwIfNoEntry: false }) : undefined;
   if (!owner || owner.uid === 0) return run();
-  const group = process.getegid?.() ?? 0;
+  const [group, groups] = [process.getegid?.() ?? 0, process.getgroups?.() ?? []];
+  process.setgroups?.([owner.gid]);
   process.setegid?.(owner.gid);
   process.seteuid?.(owner.uid);
   try {
@@ -20,5 +21,6 @@ export async function asOwnerOf<T>(directory: string, run: () => Promise<T>): Pr
   } finally {
     process.seteuid?.(0);
     process.setegid?.(group);
+    process.setgroups?.(groups);
   }
 }
