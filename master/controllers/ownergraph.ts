@@ -76,10 +76,13 @@ export function createOwnerGraph(informers: Informers, types: FollowedTypes): Ow
     return { added, removed };
   }
 
-  const find = (index: string, uid: string): GraphNode[] =>
-    [...rows.values()].flatMap(({ type, informer }) =>
-      informer.byIndex(index, uid).map((object) => ({ type, object })),
-    );
+  /** Asked for every object that goes, of every kind: nearly always in vain. */
+  function find(index: string, uid: string): GraphNode[] {
+    const found: GraphNode[] = [];
+    for (const { type, informer } of rows.values())
+      for (const object of informer.byIndex(index, uid)) found.push({ type, object });
+    return found;
+  }
 
   return {
     dependentsOf: (uid) => find('owner', uid),

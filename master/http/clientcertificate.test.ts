@@ -83,6 +83,7 @@ t.test('over TLS', async (t) => {
   t.equal(await codeOf(ofSecond), 200, 'both authorities are trusted');
   api.server.renew({ ...serving, ca: second.pair.cert });
   t.equal(await codeOf(ofFirst, { agent }), 401, 'on a connection of before, too');
+  t.equal(await codeOf(ofFirst), 401, 'and on a new one, though it was believed before');
   t.equal(await codeOf(ofSecond), 200);
   t.equal(await codeOf(ofProxies, { agent: false, headers }), 200);
   agent.destroy();

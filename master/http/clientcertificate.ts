@@ -1,6 +1,7 @@
 /**
  * 1. What a connection proves by its certificate: a user, a front proxy, nothing, or something nobody here believes. Called
- * by `identity.ts` for every request; a certificate is looked at once per connection, and again when the authorities change.
+ * by `identity.ts` for every request; a connection is looked at once, and again when the authorities change. Whom a certificate
+ * makes a user is kept beyond its connection: to find out costs as much as several requests.
  *
  * The TLS library has checked the chain against all authorities together. Which of them it leads to is decided here: the
  * authority of front proxies makes no users, and that of users no front proxies. Sessions are not resumed (`src/host/tls.ts`):
@@ -17,10 +18,13 @@ export interface ClientTrust {
   frontProxies?: { ca: string; allowedNames: readonly string[] } | undefined;
 }
 
-export type Proof =
-  | { kind: 'none' | 'unknown' }
-  | { kind: 'user'; certificate: NonNullable<Credentials['certificate']>; validity: Validity }
-  | { kind: 'frontProxy'; validity: Validity };
+export type Proof = { kind: 'none' | 'unknown' } | UserProof | { kind: 'frontProxy'; validity: Validity };
+
+interface UserProof {
+  kind: 'user';
+  certificate: NonNullable<Credentials['certificate']>;
+  validity: Validity;
+}
 
 interface Known {
   proof: Proof;
@@ -30,7 +34,11 @@ interface Known {
 interface Trust {
   clients: X509Certificate[];
   frontProxies: { authorities: X509Certificate[]; allowedNames: readonly string[] };
+  /** By SHA-256 of the certificate. Holds whatever else a connection shows: to be a user comes first. */
+  users: Map<string, UserProof>;
 }
+
+const maxUsers = 1024;
 
 const none: Proof = { kind: 'none' };
 const unknown: Proof = { kind: 'unknown' };
@@ -50,20 +58,32 @@ export class ClientCertificates {
   of(socket: TLSSocket, nowMs: number): Proof {
     let known = this.#known.get(socket);
     if (known?.trust !== this.#trust) {
-      known = { proof: this.#prove(socket), trust: this.#trust };
+      known = { proof: this.#prove(socket, nowMs), trust: this.#trust };
       this.#known.set(socket, known);
     }
     const { proof } = known;
-    if (!('validity' in proof)) return proof;
-    const { fromMs, untilMs } = proof.validity;
-    return nowMs < fromMs || nowMs > untilMs ? unknown : proof;
+    return !('validity' in proof) || isWithin(proof.validity, nowMs) ? proof : unknown;
   }
 
-  #prove(socket: TLSSocket): Proof {
+  #prove(socket: TLSSocket, nowMs: number): Proof {
+    const fingerprint = socket.getPeerCertificate()?.fingerprint256;
+    if (!fingerprint) return none;
+    if (!socket.authorized) return unknown;
+    const { users } = this.#trust;
+    const before = users.get(fingerprint);
+    // Another way to an authority, shown now, may hold longer.
+    if (before && isWithin(before.validity, nowMs)) return before;
+    const proof = this.#examine(socket);
+    if (proof.kind === 'user') {
+      if (users.size >= maxUsers) users.clear();
+      users.set(fingerprint, proof);
+    }
+    return proof;
+  }
+
+  #examine(socket: TLSSocket): Proof {
     // Not `getPeerX509Certificate`: it takes the chain away from the socket.
     const peer = socket.getPeerCertificate(true);
-    if (!peer?.raw) return none;
-    if (!socket.authorized) return unknown;
     const leaf = new X509Certificate(peer.raw);
     const { commonName, organizations } = namesOf(leaf);
     if (!commonName) return unknown;
@@ -81,12 +101,16 @@ export class ClientCertificates {
   }
 }
 
+const isWithin = ({ fromMs, untilMs }: Validity, nowMs: number): boolean =>
+  nowMs >= fromMs && nowMs <= untilMs;
+
 const readTrust = ({ clients, frontProxies }: ClientTrust): Trust => ({
   clients: readAuthorities(clients),
   frontProxies: {
     authorities: readAuthorities(frontProxies?.ca ?? ''),
     allowedNames: frontProxies?.allowedNames ?? [],
   },
+  users: new Map(),
 });
 
 /** What is above the leaf and is not its own issuer. */

@@ -48,7 +48,7 @@ export interface RequestContext {
   /** Takes what admission and authorization want in the audit log; absent where nobody keeps one. */
   annotate?(key: string, value: string): void;
   /** Create-, Update-, Patch- or DeleteOptions as sent, for admission. */
-  options?: Readonly<Record<string, unknown>>;
+  options?: Readonly<Record<string, unknown>> | undefined;
   /** Asked before an apply or an update creates what is not there: rejects with 403 unless the user may. Absent: the user may. */
   mayCreate?: (() => Promise<unknown>) | undefined;
   /** The body was decoded for this call alone: the registry takes it over instead of copying it. */

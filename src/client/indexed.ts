@@ -87,7 +87,8 @@ export function createIndexedStore<T extends KubeObject>(indexers: Indexers<T> =
     byIndex(name, value) {
       const index = indexes.get(name);
       if (!index) throw new Error(`there is no index ${name}`);
-      return [...(index.buckets.get(value)?.values() ?? [])];
+      const bucket = index.buckets.get(value);
+      return bucket ? [...bucket.values()] : [];
     },
     keys: () => items.keys(),
     addIndexers,

@@ -64,8 +64,9 @@ export function trackUpdate(entries: readonly Entry[], update: Update): readonly
   const own = tracked(changes.written);
   const shaped = shapeFields(entries, update.versions);
   const before = shaped.find((entry) => isOwner(entry, owner));
-  const { entries: left } = takeFrom(shaped, undefined, changesIn);
-  if (isEmpty(own)) return capped(left);
+  if (isEmpty(own)) return capped(takeFrom(shaped, undefined, changesIn).entries);
+  // What the owner had is in `before`: nothing needs to be taken from it.
+  const { entries: left } = takeFrom(shaped, owner, changesIn);
   const fields = before ? union(difference(before.fields, changes.removed), own) : own;
   const others = left.filter((entry) => !isOwner(entry, owner));
   return capped([...others, { ...owner, time, fields }]);
