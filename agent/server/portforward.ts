@@ -20,6 +20,8 @@ export interface PortTarget {
 
 /** As long as kubelet waits for the second stream of a pair. */
 const pairTimeoutMs = 30_000;
+/** Of one client at a time; as many as it may have open. */
+const maxDials = 1000;
 
 interface Pair {
   data?: SpdyStream;
@@ -31,6 +33,7 @@ interface Pair {
 /** Serves until the client goes. Never rejects. */
 export async function servePortForward(transport: Duplex, target: PortTarget, clock: Clock): Promise<void> {
   const pairs = new Map<string, Pair>();
+  const bounded = { ...target, dial: boundedDial(target.dial) };
   const connection = new SpdyConnection(transport, (stream) => {
     const type = stream.headers.get('streamtype');
     const port = parsePort(stream.headers.get('port'));
@@ -46,11 +49,12 @@ export async function servePortForward(transport: Duplex, target: PortTarget, cl
       return;
     }
     pair[type] = stream.accept();
+    stream.once('close', () => abandon(request, pair));
     if (!pair.data || !pair.error) return;
     pair.cancelTimeout();
     pairs.delete(request);
     pair.error.resume();
-    void forward(target, pair.port, { data: pair.data, error: pair.error });
+    void forward(bounded, pair.port, { data: pair.data, error: pair.error });
   });
 
   function newPair(request: string, port: number): Pair {
@@ -67,8 +71,28 @@ export async function servePortForward(transport: Duplex, target: PortTarget, cl
     return pair;
   }
 
+  /** A stream that ends before the pair is complete leaves nothing to wait for. */
+  function abandon(request: string, pair: Pair): void {
+    pair.cancelTimeout();
+    if (pairs.get(request) === pair) pairs.delete(request);
+  }
+
   await connection.closed;
   for (const { cancelTimeout } of pairs.values()) cancelTimeout();
+}
+
+/** Streams that are reset while their port is dialed make room for others; what dials goes on until it ends. */
+function boundedDial(dial: PortTarget['dial']): PortTarget['dial'] {
+  let under = 0;
+  return async (port) => {
+    if (under >= maxDials) throw new Error('too many connections are being opened');
+    under += 1;
+    try {
+      return await dial(port);
+    } finally {
+      under -= 1;
+    }
+  };
 }
 
 /** 1 to 65535. */

@@ -5,12 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import t from 'tap';
 import type { Pod } from '../../src/api/types.js';
+import type { Clock } from '../../src/host/clock.js';
 import { silentLogger } from '../../src/host/log.js';
 import { containerSpec, sandboxSpec } from '../runtime/contract.js';
 import { FakeRuntime } from '../runtime/fake.js';
+import { servePortForward } from './portforward.js';
 import { createAgentServer } from './server.js';
 import { TestClient, type TestStream } from './spdy/testing.js';
 import {
@@ -288,6 +290,43 @@ for (const [name, connect] of Object.entries({ SPDY: raw, 'SPDY in WebSocket': t
     t.pass('so does the client');
   });
 }
+
+t.test('port-forward: pairs that are taken back are forgotten, dials have a bound', async (t) => {
+  const waiting = new Set<() => void>();
+  const clock = {
+    after: (_ms: number, run: () => void) => {
+      waiting.add(run);
+      return () => waiting.delete(run);
+    },
+  } as unknown as Clock;
+  let dials = 0;
+  const dial = (): Promise<Socket> => {
+    dials += 1;
+    return new Promise(() => undefined);
+  };
+  const [near, far] = duplexPair();
+  const served = servePortForward(far, { pod, dial }, clock);
+  const client = new TestClient(near);
+  for (let n = 0; n < 50; n += 1) {
+    const half = await client.open({ streamtype: 'data', port: '1', requestid: String(n) });
+    await half.reset();
+  }
+  const last = await pair(client, 'last', 1);
+  while (dials === 0) await new Promise(setImmediate);
+  t.equal(waiting.size, 0);
+  await Promise.all([last.data.reset(), last.error.reset()]);
+  for (let n = 0; n < 999; n += 1) {
+    const one = await pair(client, `more-${n}`, 1);
+    await Promise.all([one.data.reset(), one.error.reset()]);
+  }
+  const refused = await pair(client, 'refused', 1);
+  t.equal(await refused.error.ended, 'fin');
+  t.match(refused.error.text(), /too many connections are being opened/);
+  t.equal(dials, 1000);
+  far.destroy();
+  client.destroy();
+  await served;
+});
 
 t.test('port-forward over channels, as the JavaScript client speaks it', async (t) => {
   const path = `/portForward/default/web?port=${port}&ports=1`;

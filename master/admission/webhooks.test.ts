@@ -476,3 +476,17 @@ t.test('configurations themselves are seen by nobody', async (t) => {
   await t.resolves(admission.client.delete(validatingWebhookConfigurations, { name: 'a' }));
   t.equal(server.reviews.length, 0);
 });
+
+t.test('a webhook that answers with another protocol fails at once, by its name', async (t) => {
+  const admission = await createTestAdmission();
+  const server = await startWebhook(tls, (_review, _path, { response }) => {
+    response.socket?.write('HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+  });
+  t.teardown(() => Promise.all([admission.close(), server.close()]));
+  await configure(admission, 'validating', 'a', [webhook(server, 'liar')]);
+  const { message } = await errorOf(createMap(admission, map('one')));
+  t.match(
+    message,
+    /failed calling webhook "liar\.example\.com": .*: the connection was closed without an answer$/,
+  );
+});

@@ -11,7 +11,13 @@ import type { Source } from '../../src/client/cache.js';
 import { join } from '../../src/host/join.js';
 import type { Logger } from '../../src/host/log.js';
 import { switchingProtocols } from '../http/podstreams.js';
-import { requestHeaders, responseHeaders, upgradeHeaders } from '../http/proxyheaders.js';
+import {
+  answerOf,
+  requestHeaders,
+  responseHeaders,
+  statusMessageOf,
+  upgradeHeaders,
+} from '../http/proxyheaders.js';
 import type { RequestInfo } from '../http/request.js';
 import type { RequestScope } from '../http/scope.js';
 import { dialText } from './dial.js';
@@ -76,10 +82,9 @@ export class Aggregator {
     }
     pipeline(raw, opened.request).catch(() => undefined);
     try {
-      await relay(await answerOf(opened), response);
+      await relay(await answerOf(opened.request), response);
     } catch (error) {
-      if (response.headersSent) response.destroy();
-      else sendText(response, `error trying to reach service: ${dialText(error, opened.address)}`);
+      unreached(response, error, opened);
     }
   }
 
@@ -99,12 +104,14 @@ export class Aggregator {
     const upgraded = new Promise<{ answer: IncomingMessage; socket: Duplex; head: Buffer }>((resolve) => {
       opened.request.once('upgrade', (answer, socket, head) => resolve({ answer, socket, head }));
     });
-    const answered = answerOf(opened);
+    const answered = answerOf(opened.request);
     opened.request.end();
+    let response: ServerResponse | undefined;
     try {
       const result = await Promise.race([upgraded, answered]);
       if (!('answer' in result)) {
-        await relay(result, client.respond());
+        response = client.respond();
+        await relay(result, response);
         return;
       }
       client.socket.write(switchingProtocols(result.answer));
@@ -112,8 +119,7 @@ export class Aggregator {
       if (client.head.length > 0) result.socket.write(client.head);
       await join(client.socket, result.socket);
     } catch (error) {
-      const response = client.respond();
-      sendText(response, `error trying to reach service: ${dialText(error, opened.address)}`);
+      unreached(response ?? client.respond(), error, opened);
     }
   }
 
@@ -148,19 +154,17 @@ const forwardedOf = (raw: IncomingMessage, url: string) => ({
   uri: url.split('?')[0] ?? '',
 });
 
-function answerOf({ request }: Opened): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    request.once('response', resolve);
-    request.on('error', reject);
-  });
-}
-
 async function relay(answer: IncomingMessage, response: ServerResponse): Promise<void> {
   const headers = responseHeaders(answer.rawHeaders, answer.headers);
   for (const [name, value] of Object.entries(response.getHeaders())) headers.push(name, String(value));
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
+  response.writeHead(answer.statusCode ?? 502, statusMessageOf(answer), headers);
   response.flushHeaders();
   await pipeline(answer, response);
+}
+
+function unreached(response: ServerResponse, error: unknown, { address }: Opened): void {
+  if (response.headersSent) response.destroy();
+  else sendText(response, `error trying to reach service: ${dialText(error, address)}`);
 }
 
 function sendText(response: ServerResponse, text: string): void {

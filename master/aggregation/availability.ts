@@ -16,6 +16,7 @@ import { ifFound } from '../../src/client/found.js';
 import type { Informers } from '../../src/client/informers.js';
 import { type Clock, toTime } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
+import { answerOf } from '../http/proxyheaders.js';
 import { dialText, serverNameOf } from './dial.js';
 import { type ApiResource, type Discovered, resourcesOf } from './discovered.js';
 import { openRemote, type RemoteOptions } from './remote.js';
@@ -140,11 +141,9 @@ export async function examine(
     const headers = { accept: 'application/json' };
     const how = { method: 'GET', path, headers, user: aggregatorUser, reuse: true, signal: ending.signal };
     const { request } = await openRemote(remote, spec, how);
-    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      request.once('response', resolve);
-      request.once('error', reject);
-      request.end();
-    });
+    const answered = answerOf(request);
+    request.end();
+    const answer = await answered;
     const text = await textOf(answer);
     const code = answer.statusCode ?? 0;
     if (code < 200 || code > 299) return failed(`bad status from ${url}: ${code}`);

@@ -10,6 +10,7 @@ import { type Agent, type RequestOptions, request } from 'node:https';
 import { isIP } from 'node:net';
 import type { Client } from '../../src/client/client.js';
 import type { Clock } from '../../src/host/clock.js';
+import { noAnswer } from '../http/proxyheaders.js';
 import { dialText, serverNameOf, tlsOf } from './dial.js';
 import { type Dial, type PoolRequest, TlsPool } from './pool.js';
 import { type Address, resolveService, ServiceUnresolved } from './services.js';
@@ -172,6 +173,9 @@ function exchangeOnce(pool: Agent, place: Place, bytes: Buffer, signal: AbortSig
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       const isStale = outgoing.reusedSocket && !isAnswered && error.code === 'ECONNRESET';
       reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
+    });
+    outgoing.on('close', () => {
+      if (!isAnswered) reject(noAnswer());
     });
     outgoing.end(bytes);
   });

@@ -12,6 +12,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { ApiError, type Status } from '../../src/api/errors.js';
 import type { Node } from '../../src/api/types.js';
+import { noAnswer } from './proxyheaders.js';
 
 /** PEM; asked for at every connection, so that renewed certificates are used. */
 export interface AgentCredentials {
@@ -45,7 +46,7 @@ export class AgentLink {
   async get(wanted: AgentRequest): Promise<IncomingMessage> {
     const response = await this.#send(wanted);
     if (response.statusCode && response.statusCode >= 200 && response.statusCode < 300) return response;
-    throw await refusalOf(response);
+    throw await refusalOf(response).catch((error: Error) => unreachable(wanted.node, error));
   }
 
   /** Resolves with the agent's 101 and the raw connection behind it. */
@@ -53,7 +54,9 @@ export class AgentLink {
     return new Promise((resolve, reject) => {
       const outgoing = request({ ...this.#options(wanted), agent: false });
       outgoing.on('upgrade', (response, socket, head) => resolve({ response, socket, head }));
-      outgoing.on('response', (response) => refusalOf(response).then(reject, reject));
+      outgoing.on('response', (response) =>
+        refusalOf(response).then(reject, (error: Error) => reject(unreachable(wanted.node, error))),
+      );
       outgoing.on('timeout', () =>
         outgoing.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
       );
@@ -132,6 +135,7 @@ export class AgentLink {
         outgoing.destroy(new Error(`no answer within ${connectTimeoutMs / 1000} s`)),
       );
       outgoing.on('error', (error) => reject(unreachable(wanted.node, error)));
+      outgoing.on('close', () => reject(unreachable(wanted.node, noAnswer())));
       outgoing.end();
     });
   }

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Clock } from '../../src/host/clock.js';
@@ -83,6 +84,9 @@ export class Listener {
     }) as unknown as FastifyInstance<Server>;
     this.guard.watch(this.app.server);
     holdBodies(this.app.server);
+    this.app.server.on('request', ({ socket }: { socket: UsedSocket }, response: ServerResponse) => {
+      socket[lastAnswer] = response;
+    });
   }
 
   /** New connections use the renewed certificate; what was shown on others is judged anew. */
@@ -111,6 +115,15 @@ export class Listener {
     refuseConnection(error, socket);
   }
 }
+
+const lastAnswer = Symbol('lastAnswer');
+
+interface UsedSocket extends Duplex {
+  [lastAnswer]?: ServerResponse;
+}
+
+/** Whether an earlier request on the connection was not answered in full: nothing else may write to it until then. */
+export const isAnswering = (socket: UsedSocket): boolean => socket[lastAnswer]?.writableFinished === false;
 
 export const hasTooManyHeaders = ({ rawHeaders }: IncomingMessage): boolean =>
   rawHeaders.length > 2 * maxHeaders;

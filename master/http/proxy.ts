@@ -20,11 +20,13 @@ import type { AgentLink } from './agentlink.js';
 import type { Backends } from './backends.js';
 import { switchingProtocols } from './podstreams.js';
 import {
+  answerOf,
   type Forwarded,
   type LinkContext,
   requestHeaders,
   responseHeaders,
   rewriteLink,
+  statusMessageOf,
   upgradeHeaders,
 } from './proxyheaders.js';
 import { HtmlLinks } from './proxyhtml.js';
@@ -148,19 +150,14 @@ const forwardedOf = (raw: IncomingMessage, { prefix, path }: ProxyPath): Forward
   uri: `${prefix}${path}`,
 });
 
-function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    outgoing.once('response', resolve);
-    outgoing.on('error', (error) =>
-      reject(
-        error instanceof ApiError
-          ? error
-          : new ApiError('ServiceUnavailable', `error trying to reach service: ${error.message}`, undefined, {
-              cause: error,
-            }),
-      ),
-    );
-  });
+async function answerTo(outgoing: ClientRequest): Promise<IncomingMessage> {
+  try {
+    return await answerOf(outgoing);
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    const message = `error trying to reach service: ${error instanceof Error ? error.message : String(error)}`;
+    throw new ApiError('ServiceUnavailable', message, undefined, { cause: error });
+  }
 }
 
 async function relay(answer: IncomingMessage, response: ServerResponse, links: LinkContext): Promise<void> {
@@ -174,7 +171,7 @@ async function relay(answer: IncomingMessage, response: ServerResponse, links: L
     if (stages.length > 0 && (lower === 'content-length' || lower === 'content-encoding')) continue;
     response.appendHeader(name, lower === 'location' ? rewrite(value) : value);
   }
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage);
+  response.writeHead(answer.statusCode ?? 502, statusMessageOf(answer));
   response.flushHeaders();
   try {
     await pipeline([answer, ...stages, response]);

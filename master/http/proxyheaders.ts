@@ -1,8 +1,9 @@
 /**
- * 1. Headers on their way through a proxy: what belongs to one connection only stays behind, and so does what tells who
- * the caller is; redirects are made to lead through the proxy again. Pure. Called by proxy.ts.
+ * 1. Heads on their way through a proxy: what belongs to one connection only stays behind, and so does what tells who
+ * the caller is; redirects are made to lead through the proxy again. Pure, but for waiting for an answer. Called by
+ * proxy.ts and the aggregator.
  */
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 
 /** RFC 9110, 7.6.1. */
 const hopByHop: ReadonlySet<string> = new Set([
@@ -90,6 +91,26 @@ export function responseHeaders(rawHeaders: readonly string[], headers: Incoming
   }
   return result;
 }
+
+/** Of a request that was closed without one, which Node does when the other side changes the protocol unasked. */
+export const noAnswer = (): Error => new Error('the connection was closed without an answer');
+
+/** Resolves with what ends the exchange: a client that is passed a 101 nobody asked for would talk past us. */
+export function answerOf(outgoing: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.once('response', (answer) => {
+      const { statusCode = 0 } = answer;
+      if (statusCode >= 200) resolve(answer);
+      else outgoing.destroy(new Error(`it answered ${statusCode}`));
+    });
+    outgoing.on('error', reject);
+    outgoing.on('close', () => reject(noAnswer()));
+  });
+}
+
+/** As a server may say it: others' may hold what Node refuses to write. */
+export const statusMessageOf = ({ statusMessage = '' }: IncomingMessage): string =>
+  statusMessage.replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ');
 
 export interface LinkContext {
   /** Of the proxy: `/api/v1/.../proxy`. */

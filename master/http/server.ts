@@ -28,6 +28,7 @@ import { anonymous, Identity } from './identity.js';
 import {
   askForBody,
   hasTooManyHeaders,
+  isAnswering,
   Listener,
   type ListenerOptions,
   type ServingCredentials,
@@ -189,7 +190,9 @@ export class HttpServer implements Component {
     });
     app.server.on('upgrade', (raw: IncomingMessage, socket: Duplex, head: Buffer) => {
       socket.on('error', () => socket.destroy());
-      void this.#upgrade(raw, socket, head);
+      // No honest client asks for another protocol before it has heard what it asked for earlier.
+      if (isAnswering(socket)) socket.destroy();
+      else void this.#upgrade(raw, socket, head);
     });
   }
 
@@ -270,7 +273,8 @@ export class HttpServer implements Component {
   async #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const refusal = this.#toApiError(error, request.raw);
     const retryAfter = refusal.details?.retryAfterSeconds;
-    if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
+    // Others' words may be anything.
+    if (typeof retryAfter === 'number') void reply.header('retry-after', String(retryAfter));
     await reply
       .code(refusal.code)
       .header('content-type', 'application/json')

@@ -29,6 +29,11 @@ export async function serveUpgrade(
   { socket, head }: { socket: Duplex; head: Buffer },
 ): Promise<void> {
   const { identity, dispatcher, requests } = deps;
+  let isAnswering = false;
+  const respond = (): ServerResponse => {
+    isAnswering = true;
+    return responseOn(raw, socket);
+  };
   try {
     const scope = await deps.identify(raw, socket, raw.url ?? '/');
     const { info } = scope;
@@ -37,13 +42,15 @@ export async function serveUpgrade(
       await identity.admit(raw, { ...info, verb: 'create' });
     requests?.begin(info);
     try {
-      const respond = (): ServerResponse => responseOn(raw, socket);
       await dispatcher.upgrade(scope, raw, { socket, head, respond });
     } finally {
       requests?.end(info, 101, 0);
     }
   } catch (error) {
-    if (!socket.destroyed) refuse(responseOn(raw, socket), deps.toApiError(error, raw));
+    const refusal = deps.toApiError(error, raw);
+    // What another server answered broke off in the middle: only the cut connection can still tell the client.
+    if (isAnswering) socket.destroy();
+    else if (!socket.destroyed) refuse(respond(), refusal);
   }
 }
 

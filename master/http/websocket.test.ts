@@ -54,6 +54,15 @@ t.test('a watch ends with its time, and a refusal is an ordinary answer', async 
   t.equal(denial.statusCode, 403);
 });
 
+t.test('what a client says on a watch is not kept: a large message ends it', async (t) => {
+  const socket = open(`${maps}?watch=1`);
+  await once(socket, 'open');
+  socket.send('a word is heard by nobody');
+  socket.send(Buffer.alloc(5000));
+  const [code] = await once(socket, 'close');
+  t.equal(code, 1009);
+});
+
 t.test('a log: binary, or base64 where the client asks for it', async (t) => {
   const { cert, key } = api.certificates.server;
   const agent = createServer({ cert, key }, (_request, response) => response.end('line one\nline two\n'));

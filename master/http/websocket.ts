@@ -40,6 +40,8 @@ export class WebSocketResponse extends Writable implements StreamResponse {
     const server = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
+      // What a client says here is read by nobody.
+      maxPayload: 4096,
       handleProtocols: (offered) => [...offered].find((name) => protocols.has(name)) ?? false,
     });
     const { socket, head } = this.#client;

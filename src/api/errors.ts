@@ -84,7 +84,8 @@ export class ApiError extends Error {
 
   /** Rebuilds the error from a `Status` body; an unknown reason falls back to the one of its HTTP code. */
   static fromStatus(status: Partial<Status>, httpCode: number): ApiError {
-    const reason = status.reason && status.reason in reasons ? status.reason : reasonOfCode(httpCode);
+    const isKnown = status.reason !== undefined && Object.hasOwn(reasons, status.reason);
+    const reason = isKnown && status.reason ? status.reason : reasonOfCode(httpCode);
     return new ApiError(reason, status.message ?? `the server answered ${httpCode}`, status.details);
   }
 }

@@ -40,6 +40,8 @@ export interface Target {
   tokens: { admin: string; nobody: string };
   /** Paths that the agent was asked for since the last call. */
   agentSaw(): string[];
+  /** What the agent says from now on to everything, byte for byte, before it hangs up; 200 when undefined. */
+  agentSays(bytes: string | undefined): void;
   /** Resolves when the master closed the connection; rejects when it does not. */
   say(bytes: string | Buffer): Promise<Said>;
   stop(): Promise<void>;
@@ -61,6 +63,7 @@ export async function startTarget(): Promise<Target> {
     client,
     tokens,
     agentSaw: () => agent.seen.splice(0),
+    agentSays: agent.says,
     say: (bytes) => exchange({ port: options.securePort, ca }, bytes),
     async stop() {
       await agent.close();
@@ -98,17 +101,26 @@ function statusIn(text: string): Said['status'] {
   return start < 0 ? undefined : JSON.parse(text.slice(start, text.lastIndexOf('}') + 1));
 }
 
-/** Says 200 to everything. */
+/** Says 200 to everything; or what it is told to. */
 async function startAgent(client: Client, ca: string) {
   const seen: string[] = [];
+  let lie: string | undefined;
   const server = createHttpsServer({ ca, ...(await servingCertificate(client)) }, (request, response) => {
     seen.push(request.url ?? '');
-    response.end('agent');
+    if (lie === undefined) response.end('agent');
+    else request.socket.end(lie);
+  });
+  server.on('upgrade', (request, socket) => {
+    seen.push(request.url ?? '');
+    socket.end(lie ?? 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nagent');
   });
   server.listen(0, host);
   await once(server, 'listening');
   return {
     seen,
+    says: (bytes: string | undefined) => {
+      lie = bytes;
+    },
     port: (server.address() as AddressInfo).port,
     close: async () => {
       server.closeAllConnections();

@@ -2,7 +2,8 @@
  * One end of SPDY/3.1 over any Duplex: an upgraded socket, or WebSocket messages. Made by the sessions of exec and
  * port-forward, which serve the streams that clients open; and by the runtime for CRI, which opens streams itself.
  *
- * Frames are handled one after the other, so reading stops while a stream is full. Windows: clients written in Go know
+ * Frames are handled one after the other, so reading stops while a stream is full, and while the client takes none of our
+ * answers: a flood of pings, resets or refused streams holds up its sender and takes no memory. Windows: clients written in Go know
  * none, so ours are never waited for; a client that mentions windows is told what was taken. Whatever it is sent, a
  * connection ends in `closed` and never throws.
  */
@@ -26,11 +27,15 @@ import {
   windowUpdateFrame,
 } from './frames.js';
 import { HeaderReader, type Headers, HeaderWriter } from './headers.js';
-import { SpdyStream, type StreamLink } from './stream.js';
+import { readAheadBytes, SpdyStream, type StreamLink } from './stream.js';
 
 /** Far above what port-forward of a busy page needs. */
 const maxStreams = 2000;
+/** Up to so many read ahead in full; together they would hold too much otherwise. */
+const fewStreams = 64;
 const synStreamBytes = 10;
+/** Answers that wait for a client to read them; an honest one has a handful. */
+const maxAnswers = 1000;
 
 export class SpdyConnection {
   /** Resolves when the transport is closed, with why if that was not orderly. */
@@ -46,6 +51,8 @@ export class SpdyConnection {
   /** Of the stream that we open next; a server opens none. */
   #nextId = 1;
   #usesWindows = false;
+  #answers = 0;
+  #answersTaken: (() => void) | undefined;
 
   /** `onStream` accepts the stream or destroys it; called for each SYN_STREAM in their order. */
   constructor(transport: Duplex, onStream: (stream: SpdyStream) => void) {
@@ -90,6 +97,7 @@ export class SpdyConnection {
         for (const piece of parser.push(chunk)) {
           if (piece.kind === 'data') await this.#onData(piece);
           else await this.#onControl(piece);
+          if (this.#answers > maxAnswers) await this.#taken();
         }
       }
       return undefined;
@@ -103,7 +111,15 @@ export class SpdyConnection {
     }
   }
 
+  #taken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#answersTaken = resolve;
+      if (this.#transport.destroyed) resolve();
+    });
+  }
+
   #cut(): void {
+    this.#answersTaken?.();
     for (const stream of this.#streams.values()) this.#endOf(stream);
   }
 
@@ -147,7 +163,7 @@ export class SpdyConnection {
       case frameType.ping: {
         const id = streamIdAt(body);
         // Other numbers would be answers to pings of ours.
-        if (id % 2 === (this.#isClient ? 0 : 1)) this.#send(pingFrame(id));
+        if (id % 2 === (this.#isClient ? 0 : 1)) this.#answer(pingFrame(id));
         return;
       }
       case frameType.settings:
@@ -172,27 +188,36 @@ export class SpdyConnection {
     if (id % 2 === 0 || id <= this.#lastId) throw new SpdyError(`stream ${id} cannot be opened`);
     this.#lastId = id;
     if (this.#streams.size >= maxStreams || (flags & flag.unidirectional) !== 0) {
-      this.#send(rstFrame(id, resetStatus.refusedStream));
+      this.#answer(rstFrame(id, resetStatus.refusedStream));
       return;
     }
-    const stream = new SpdyStream(this.#link, id, headers);
+    const isOneOfMany = this.#streams.size >= fewStreams;
+    const stream = new SpdyStream(this.#link, id, headers, isOneOfMany ? readAheadBytes / 8 : readAheadBytes);
     this.#streams.set(id, stream);
     if ((flags & flag.fin) !== 0) stream.receiveEnd();
     this.#onStream(stream);
   }
 
   readonly #link: StreamLink = {
-    reply: (id) => this.#send(synReplyFrame(id, this.#writer.write(new Map()))),
+    reply: (id) => this.#answer(synReplyFrame(id, this.#writer.write(new Map()))),
     data: (id, bytes, fin, sent) => this.#send(dataFrame(id, bytes, fin), sent),
-    reset: (id) => this.#send(rstFrame(id, resetStatus.cancel)),
+    reset: (id) => this.#answer(rstFrame(id, resetStatus.cancel)),
     consumed: (id, bytes) => this.#consumed(id, bytes),
     gone: (id) => this.#streams.delete(id),
   };
 
   #consumed(streamId: number, bytes: number): void {
     if (!this.#usesWindows || bytes === 0) return;
-    if (streamId !== 0) this.#send(windowUpdateFrame(streamId, bytes));
-    this.#send(windowUpdateFrame(0, bytes));
+    if (streamId !== 0) this.#answer(windowUpdateFrame(streamId, bytes));
+    this.#answer(windowUpdateFrame(0, bytes));
+  }
+
+  #answer(frame: Buffer): void {
+    this.#answers += 1;
+    this.#send(frame, () => {
+      this.#answers -= 1;
+      if (this.#answers === 0) this.#answersTaken?.();
+    });
   }
 
   /** `sent` is called in any case: who writes to a client that is gone learns it by `closed`. */

@@ -2,7 +2,8 @@
  * Header blocks of SPDY/3: names and values with their lengths, all blocks of one direction in one zlib stream. Called by
  * connection.ts, strictly in the order of the frames.
  *
- * Reading is bounded: a block that unpacks to more than `maxBlockBytes` is an error, however little was sent. Writing
+ * Reading is bounded: a block that unpacks to more than `maxBlockBytes`, or to more than `maxHeaders` names, is an error,
+ * however little was sent: a stream keeps its headers, and a connection has many streams. Writing
  * uses stored blocks, which every inflater reads; what we send is a dozen bytes.
  */
 import { createInflate, type Inflate } from 'node:zlib';
@@ -11,7 +12,9 @@ import { SpdyError } from './frames.js';
 
 export type Headers = ReadonlyMap<string, string>;
 
-const maxBlockBytes = 64 * 1024;
+/** Clients of Kubernetes send three, of a few bytes. */
+const maxBlockBytes = 16 * 1024;
+const maxHeaders = 64;
 
 /** Throws `SpdyError` for a block that is cut short or says a name twice. */
 export function parseHeaders(block: Buffer): Headers {
@@ -29,6 +32,7 @@ export function parseHeaders(block: Buffer): Headers {
     return block.toString('utf8', at - length, at);
   };
   const count = number();
+  if (count > maxHeaders) throw new SpdyError('a header block has too many names');
   for (let n = 0; n < count; n += 1) {
     const name = text().toLowerCase();
     if (headers.has(name)) throw new SpdyError(`header ${JSON.stringify(name)} occurs twice`);

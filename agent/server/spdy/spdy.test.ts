@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
@@ -20,6 +21,7 @@ import {
   rstFrame,
   SpdyError,
   synReplyFrame,
+  synStreamFrame,
   windowUpdateFrame,
 } from './frames.js';
 import { formatHeaders, HeaderReader, HeaderWriter, parseHeaders } from './headers.js';
@@ -242,6 +244,53 @@ t.test('more streams than allowed are refused, the others live on', async (t) =>
   await many[0]?.write('still here', true);
   await many[0]?.ended;
   t.equal(many[0]?.text(), 'still here');
+  client.destroy();
+});
+
+t.test('a flood of whatever wants an answer holds up its sender, and takes no memory', async (t) => {
+  const count = 3000;
+  const headers = new HeaderWriter();
+  const floods: Record<string, (n: number) => Buffer> = {
+    pings: () => pingFrame(1),
+    'refused streams': (n) => {
+      const frame = synStreamFrame(2 * n + 1, headers.write(new Map()));
+      frame.writeUInt8(flag.unidirectional, 4);
+      return frame;
+    },
+    'data of no stream': () =>
+      Buffer.concat([controlFrame(frameType.settings, Buffer.alloc(4)), dataFrame(9, Buffer.from('x'))]),
+  };
+  for (const [name, of] of Object.entries(floods)) {
+    /** Takes nothing of what it is told. */
+    const deaf = new Duplex({ read: () => undefined, write: () => undefined });
+    const server = new SpdyConnection(deaf, () => undefined);
+    for (let n = 0; n < count; n += 1) deaf.push(of(n));
+    while (deaf.writableLength < 12_000) await new Promise(setImmediate);
+    for (let turns = 0; turns < count; turns += 1) await new Promise(setImmediate);
+    t.ok(deaf.writableLength < 20_000, `${name}: ${deaf.writableLength} bytes wait`);
+    deaf.destroy();
+    await server.closed;
+  }
+});
+
+t.test('headers of many streams take little memory, however well they pack', async (t) => {
+  const { client, server } = await connected((stream) => void stream.accept());
+  const many = new Map(Array.from({ length: 65 }, (_, n) => [`name-${n}`, '']));
+  await client.open(Object.fromEntries(many));
+  t.match(await server.closed, /too many names/);
+  const { client: second, server: other } = await connected((stream) => void stream.accept());
+  await second.open({ x: 'y'.repeat(17_000) });
+  t.match(await other.closed, /too large/);
+});
+
+t.test('many streams that nobody reads hold little between them', async (t) => {
+  const { client, streams, sockets } = await connected((stream) => void stream.accept());
+  const many = await Promise.all(Array.from({ length: 2000 }, (_, n) => client.open({ n: String(n) })));
+  for (const stream of many) void stream.write(Buffer.alloc(readAheadBytes - 1));
+  for (let turns = 0; turns < 3000; turns += 1) await new Promise(setImmediate);
+  const held = streams.reduce((sum, { readableLength }) => sum + readableLength, 0);
+  t.ok(held < 32 * 1024 * 1024, `${held} bytes`);
+  for (const socket of sockets) socket.destroy();
   client.destroy();
 });
 

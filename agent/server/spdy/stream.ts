@@ -2,7 +2,7 @@
  * One stream of a SPDY connection as a Duplex. Made by connection.ts; used by whoever serves it.
  *
  * Its end sends FIN, `destroy` before both sides have ended sends RST. Writes are done when their bytes have left;
- * a stream that nobody reads stops the whole connection once it holds `readAheadBytes`, because clients of Kubernetes
+ * a stream that nobody reads stops the whole connection once it holds what it reads ahead, because clients of Kubernetes
  * know no window per stream.
  */
 import { Duplex } from 'node:stream';
@@ -30,8 +30,8 @@ export class SpdyStream extends Duplex {
   #isFinished = false;
   #isReset = false;
 
-  constructor(link: StreamLink, id: number, headers: Headers) {
-    super({ allowHalfOpen: true, readableHighWaterMark: readAheadBytes });
+  constructor(link: StreamLink, id: number, headers: Headers, readableHighWaterMark = readAheadBytes) {
+    super({ allowHalfOpen: true, readableHighWaterMark });
     this.#link = link;
     this.id = id;
     this.headers = headers;

@@ -38,6 +38,8 @@ type KeyFinder = ReturnType<typeof createLocalJWKSet>;
 
 const retryMs = 10_000;
 const freshMs = 10 * 60_000;
+/** A token that names no key is tried with each of them, and anybody can write one. */
+const maxKeys = 100;
 
 export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
   const { clock, log, issuer } = options;
@@ -91,7 +93,10 @@ async function keySet({ issuer, discoveryUrl, outbound }: RemoteKeysOptions): Pr
   const { jwks_uri: uri } = document;
   if (typeof uri !== 'string' || !uri.startsWith('https://'))
     throw new Error(`${discoveryUrl}: jwks_uri must be an https:// URL`);
-  return (await outbound.json(uri)) as JSONWebKeySet;
+  const keys = (await outbound.json(uri)) as JSONWebKeySet;
+  if (Array.isArray(keys?.keys) && keys.keys.length > maxKeys)
+    throw new Error(`${uri}: holds more than ${maxKeys} keys`);
+  return keys;
 }
 
 async function verifyWith(

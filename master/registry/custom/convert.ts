@@ -2,6 +2,7 @@
  * 2. Between the versions of a custom kind: None only says another apiVersion, a webhook is asked for the rest.
  */
 import { internalError } from '../../../src/api/errors.js';
+import { isMap } from '../../../src/api/patch/json.js';
 import type { KubeObject } from '../../../src/api/types.js';
 import { isSameJson } from '../codec.js';
 
@@ -63,6 +64,9 @@ function problemOf(
     return `${head}: invalid kind (expected ${original.kind}, received ${kind ?? ''})`;
   if (typeof metadata !== 'object' || metadata === null)
     return `invalid metadata in object at index ${index}: missing metadata in converted object`;
+  for (const name of ['labels', 'annotations'] as const)
+    if (!isTexts(metadata[name]))
+      return `invalid metadata in object at index ${index}: ${name} is no map of strings`;
   for (const [name, text] of [
     ['name', 'name'],
     ['namespace', 'namespace'],
@@ -73,6 +77,12 @@ function problemOf(
   }
   return undefined;
 }
+
+/** A list with anything else in it is read by no client. */
+const isTexts = (value: unknown): boolean =>
+  value === undefined ||
+  value === null ||
+  (isMap(value) && Object.values(value).every((text) => typeof text === 'string'));
 
 /** Of metadata a webhook may change labels and annotations, and nothing else. */
 function restored(original: KubeObject, answer: KubeObject): KubeObject {

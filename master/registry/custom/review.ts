@@ -53,5 +53,7 @@ function convertedOf(answer: unknown, apiVersion: string, uid: string): readonly
   const { status = '', message } = response.result ?? {};
   if (status !== 'Success')
     throw new Error(message || `response.result.status was '${status}', not 'Success'`);
-  return response.convertedObjects ?? [];
+  const { convertedObjects = [] } = response;
+  if (!Array.isArray(convertedObjects)) throw new Error('response.convertedObjects is no list');
+  return convertedObjects;
 }

@@ -173,6 +173,38 @@ t.test('a webhook converts, in batches, and its failures are told', async (t) =>
   t.equal(failed.code, 500);
   t.match(failed.text, /conversion webhook for stable.example.com\/v1, Kind=CronTab failed: cannot do that/);
   t.equal((await ask('GET', `${crontabs}/a`)).code, 200, 'what is stored needs no conversion');
+  const lies: Record<string, (objects: KubeObject[]) => unknown> = {
+    'failed: response.convertedObjects is no list': () => ({ length: 1 }),
+    'returned invalid metadata in object at index 0: labels is no map of strings': ([object]) => [
+      {
+        ...object,
+        apiVersion: 'stable.example.com/v1alpha1',
+        metadata: { ...object?.metadata, labels: { a: 1 } },
+      },
+    ],
+    'must have the same UID': ([object]) => [
+      {
+        ...object,
+        apiVersion: 'stable.example.com/v1alpha1',
+        metadata: { ...object?.metadata, uid: 'other' },
+      },
+    ],
+  };
+  for (const [told, lie] of Object.entries(lies)) {
+    hook.answer = ({ request }) => ({
+      ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'ConversionReview' },
+      response: {
+        ...{ uid: request.uid, result: { status: 'Success' } },
+        convertedObjects: lie(hook.requests.at(-1)?.objects ?? []),
+      },
+    });
+    const { code, text } = await ask('GET', `${alphas}/a`);
+    t.equal(code, 500);
+    t.ok(
+      text.includes('conversion webhook for stable.example.com/v1, Kind=CronTab ') && text.includes(told),
+      text,
+    );
+  }
   hook.answer = () => ({ kind: 'Nothing' });
   t.match(
     (await ask('GET', `${alphas}/a`)).text,
