@@ -247,7 +247,7 @@ export function createPods(options: PodsOptions): Pods {
       await runtime.ensureSandboxImage();
       written = await checkpoints.readAll();
       const found = await adopt(runtime, records, makeRecord);
-      log.info({ pods: found.length }, 'found pods of an earlier life');
+      if (found.length > 0) log.info({ pods: found.length }, 'found pods of an earlier life');
       stopping.follow(signal);
       await parts.statuses.start(stopping.signal);
       for (const uid of found) enqueue(uid);

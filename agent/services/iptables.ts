@@ -22,7 +22,7 @@ const lockArgs = ['-w', '20'];
 
 export function createIptables({ clock, exec = run, checkEveryMs = 30_000 }: IptablesOptions): Firewall {
   const callbacks = new Set<() => void>();
-  /** What was asked for, one canary per table. */
+  /** What was written, one canary per table. */
   const jumps = new Map<string, Jump>();
   let cancelCheck = (): void => undefined;
 
@@ -78,11 +78,13 @@ export function createIptables({ clock, exec = run, checkEveryMs = 30_000 }: Ipt
     },
     restore,
     async ensureJump(jump) {
-      jumps.set(keyOf(jump), jump);
       const lines = planJump(await rulesOf(jump.table, jump.from), jump);
-      if (lines.length === 0) return;
-      await createChain(jump.table, jump.to);
-      await apply(jump.table, lines);
+      if (lines.length > 0) {
+        await createChain(jump.table, jump.to);
+        await apply(jump.table, lines);
+      }
+      // Not before: a look that falls in between would take what is not written yet for flushed.
+      jumps.set(keyOf(jump), jump);
     },
     async removeJump(jump) {
       jumps.delete(keyOf(jump));

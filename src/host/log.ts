@@ -4,7 +4,8 @@
  *
  * `log.info({ pod: 'default/web' }, 'pod started')`. Components take a child: `log.child({ component: 'scheduler' })`.
  */
-import { pino } from 'pino';
+import { type DestinationStream, pino } from 'pino';
+import { ApiError } from '../api/errors.js';
 
 /** The part of pino that we use; fastify accepts the same object. */
 export interface Logger {
@@ -17,16 +18,29 @@ export interface Logger {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-/** Writes JSON lines to stderr, which journald or the supervisor keeps. `err` fields print stack and causes. */
-export function createLogger(level: LogLevel): Logger {
+/**
+ * What the API refused, or that it could not be reached, is no mistake of this program: a stack would tell nothing, and
+ * while a master is away there are many of these. Every other error comes with its stack and causes.
+ */
+function describeError(error: Error): object {
+  if (!(error instanceof ApiError) || error.reason === 'InternalError') return pino.stdSerializers.err(error);
+  return { type: error.name, reason: error.reason, message: error.message };
+}
+
+/** Writes JSON lines to stderr, which journald or the supervisor keeps. */
+export function createLogger(
+  level: LogLevel,
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Logger {
   return pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
     },
-    pino.destination({ dest: 2, sync: true }),
+    destination,
   );
 }
 

@@ -13,7 +13,7 @@ vm=$(dirname "$0")
 wherry=(node "$app/dist/src/cli/main.js")
 units=(wherry-master.service wherry-agent.service)
 mkdir -p "$state"
-for part in cgroups security shutdown pressure; do . "$vm/$part.sh"; done
+for part in cgroups security access shutdown pressure; do . "$vm/$part.sh"; done
 
 verdict() {
   sleep 1
@@ -99,6 +99,7 @@ stage1() {
   check 'its kubeconfig is for nobody else' test "$(stat -c '%a %U' /etc/wherry/admin.kubeconfig)" = '600 wherry'
   check 'the agent is in the mount namespace of the host' test "$(readlink "/proc/$(mainPid wherry-agent)/ns/mnt")" = "$(readlink /proc/1/ns/mnt)"
   kubectl get nodes,pods -o wide
+  accessChecks
   containers > "$state/containers"
 
   check 'a second up' up
