@@ -15,9 +15,13 @@ export interface AgentAuthorities {
   formerCa: string;
 }
 
+type ShownCertificate = Pick<PeerCertificate, 'raw' | 'valid_from'> & {
+  subject: Pick<PeerCertificate['subject'], 'CN'>;
+};
+
 /** Undefined when it is. A certificate of the former authority must be from before the present one. */
 export function identityProblem(
-  { subject, raw, valid_from }: Pick<PeerCertificate, 'subject' | 'raw' | 'valid_from'>,
+  { subject, raw, valid_from }: ShownCertificate,
   nodeName: string,
   { ca }: AgentAuthorities,
 ): Error | undefined {
