@@ -1,4 +1,5 @@
 /** Whom the master's link takes for the agent of a node: real TLS servers with certificates of several authorities. */
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -7,6 +8,7 @@ import type { Node } from '../../src/api/types.js';
 import type { KeyPair } from '../../src/host/x509.js';
 import { createKey, createRequest } from '../../src/host/x509.js';
 import { type Authority, type CertificateUse, createAuthority } from '../auth/ca.js';
+import { identityProblem } from './agentidentity.js';
 import { AgentLink } from './agentlink.js';
 
 const dayMs = 86_400_000;
@@ -62,6 +64,9 @@ t.test('the agent of the node, and nobody else', async (t) => {
   );
   t.equal(await dial(t, await signed(serving, 'system:node:n2'), true), '200', 'who asked for no check');
   t.match(await dial(t, await signed(serving, 'n1')), /is of "n1"/);
+  const [{ cert: ca }, { raw, validFrom }] = [serving.pair, new X509Certificate(serving.pair.cert)];
+  const nameless = { raw, valid_from: validFrom };
+  t.match(identityProblem(nameless, 'n1', { ca, formerCa: ca }), /is of undefined/);
   t.match(await dial(t, await signed(await createAuthority(ago(300)), 'system:node:n1')), /unable to verify/);
   t.match(await dial(t, await signed(serving, 'system:node:n1', ago(99), 'client')), /purpose/);
 });

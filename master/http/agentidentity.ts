@@ -16,7 +16,8 @@ export interface AgentAuthorities {
 }
 
 type ShownCertificate = Pick<PeerCertificate, 'raw' | 'valid_from'> & {
-  subject: Pick<PeerCertificate['subject'], 'CN'>;
+  /** Absent when it is empty. */
+  subject?: Pick<PeerCertificate['subject'], 'CN'>;
 };
 
 /** Undefined when it is. A certificate of the former authority must be from before the present one. */
@@ -26,8 +27,10 @@ export function identityProblem(
   { ca }: AgentAuthorities,
 ): Error | undefined {
   const wanted = `system:node:${nodeName}`;
-  if (subject.CN !== wanted)
-    return new Error(`its certificate is of ${JSON.stringify(subject.CN)}, not of ${JSON.stringify(wanted)}`);
+  if (subject?.CN !== wanted)
+    return new Error(
+      `its certificate is of ${JSON.stringify(subject?.CN)}, not of ${JSON.stringify(wanted)}`,
+    );
   if (isIssuedByOneOf(raw, ca) || Date.parse(valid_from) < lifetimePoint(ca, 0)) return undefined;
   return new Error('its certificate is not of the authority for serving certificates of agents');
 }
