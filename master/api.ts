@@ -19,7 +19,7 @@ import { createRbacGuard } from './auth/rbacguard.js';
 import { expirationFigures } from './certificates/upkeep.js';
 import type { Controllers } from './controllers/index.js';
 import { type Core, type Run, self } from './core.js';
-import { AgentLink } from './http/agentlink.js';
+import { type AgentCredentials, AgentLink } from './http/agentlink.js';
 import { Backends } from './http/backends.js';
 import type { MoreDocument } from './http/documents.js';
 import { readDescriptions } from './http/openapi-descriptions.js';
@@ -133,7 +133,7 @@ interface Ways {
 
 /** From the master to agents, to pods through their agents, and to webhooks. */
 async function openWays({ registry, client, clock, pki }: Core, run: Run): Promise<Ways> {
-  const link = new AgentLink(() => ({ ...pki.kubeletClient, ca: pki.ca }));
+  const link = new AgentLink(() => agentCredentials(pki));
   await run(closing('agent-link', () => link.close()));
   const backends = new Backends({ registry, link });
   await run(closing('backends', () => backends.close()));
@@ -142,6 +142,12 @@ async function openWays({ registry, client, clock, pki }: Core, run: Run): Promi
   await run(closing('caller', () => caller.close()));
   return { link, dial, caller };
 }
+
+const agentCredentials = ({ kubeletClient, authorities, ca }: Core['pki']): AgentCredentials => ({
+  ...kubeletClient,
+  ca: authorities.kubeletServing.trusted.join(''),
+  formerCa: ca,
+});
 
 /** Scheduler and controllers are parts of the process that answers; the store can fail on its own. */
 function answerVirtuals({ virtuals, store, client, clock, log }: Core, link: AgentLink): void {
@@ -167,7 +173,7 @@ async function createHttp(core: Core, access: Access, pages: Pages): Promise<Htt
     authorizer: access.authorizer,
     serving: { ...pki.serving, ca: pki.ca },
     servingFor: (serverName) => pki.servingByAuthority.get(serverName),
-    agentCredentials: () => ({ ...pki.kubeletClient, ca: pki.ca }),
+    agentCredentials: () => agentCredentials(pki),
     bindAddress: options.bindAddress,
     port: options.securePort,
     ...options.listen,

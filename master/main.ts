@@ -83,11 +83,15 @@ async function startControl(
       clusterCidr: options.clusterCidr,
       nodeMonitorGracePeriodMs: options.nodeMonitorGracePeriodMs,
       defaultEvictionSeconds: options.defaultEvictionSeconds,
-      server: () => `https://${addressOf(api)}`,
+      clusterInfo: {
+        server: () => `https://${addressOf(api)}`,
+        kubeletServingCaPem: () => pki.authorities.kubeletServing.trusted.join(''),
+      },
       caPem: () => pki.ca,
       onCaChange: certificates.onChange,
       signer: {
-        authority: () => pki.authority,
+        authority: (purpose) =>
+          purpose === 'server' ? pki.authorities.kubeletServing.signing : pki.authority,
         lifetimeMs: options.certificates.signingDurationMs,
         serviceCidr: options.serviceCidr,
       },

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { configMaps } from '../src/api/kinds.js';
 import type { ConfigMap } from '../src/api/types.js';
+import { clusterInfo } from '../src/client/clusterinfo.js';
 import { loadKubeconfig } from '../src/client/kubeconfig.js';
 import { createRestClient, type RestClient } from '../src/client/rest.js';
 import { systemClock } from '../src/host/clock.js';
@@ -90,7 +91,7 @@ export async function startLoad(cluster: Cluster): Promise<Load> {
       const said = await cluster.kubectl('exec', loadPod, '--', 'echo', 'here');
       if (said.trim() !== 'here') throw new Error(`it said ${said}`);
     }),
-    repeat('the agent itself', 1_000, () => askAgent(cluster, token)),
+    repeat('the agent itself', 1_000, () => askAgent(cluster, byToken, token)),
     last('a watch for all the time', async () => {
       for (let begun = systemClock.monotonicMs(); ; ) {
         const events = byCertificate.watch(configMaps, { namespace, resourceVersion: '0', signal });
@@ -146,9 +147,11 @@ async function writeOne(client: RestClient, name: string): Promise<void> {
   await client.delete(configMaps, { namespace, name });
 }
 
-/** A connection to port 10250 that believes the cluster's authority only. */
-async function askAgent(cluster: Cluster, token: string): Promise<void> {
-  const { ca } = await loadKubeconfig(cluster.kubeconfig);
+/** A connection to port 10250 that believes the authority for serving certificates only. */
+async function askAgent(cluster: Cluster, client: RestClient, token: string): Promise<void> {
+  const { namespace, name, servingAuthorities } = clusterInfo;
+  const { items } = await client.list(configMaps, { namespace, fieldSelector: `metadata.name=${name}` });
+  const ca = items[0]?.data?.[servingAuthorities];
   const socket = connect({ host: cluster.nodeIp, port: 10250, ca, servername: cluster.nodeName });
   try {
     await once(socket, 'secureConnect');

@@ -50,15 +50,19 @@ export function createRenewal(options: RenewalOptions): Controller {
   /** Chosen once per process: moving the point at every look would pull it towards the start. */
   const point = 0.7 + 0.2 * random();
 
-  /** The authorities that were trusted when a certificate was obtained. */
+  /** Of the authorities that sign, as they were when a certificate was obtained. */
   const obtainedUnder: Partial<Record<CredentialName, string>> = {};
+  const issuersOf = (name: CredentialName): string | undefined =>
+    name === 'client' ? credentials.ca : credentials.servingCa;
 
   /** How long the certificate is good enough; 0 when it is due. */
   function dueMs(name: CredentialName): number {
     const { cert } = credentials[name];
     const isNamed = name === 'client' || coversNames(cert, [identity.nodeName], identity.nodeIps);
     // The first of the bundle is the one that signs; when that is not what was got, asking again changes nothing.
-    const isOfAnother = !isIssuedBy(cert, credentials.ca) && obtainedUnder[name] !== credentials.ca;
+    const issuers = issuersOf(name);
+    const isOfAnother =
+      issuers !== undefined && !isIssuedBy(cert, issuers) && obtainedUnder[name] !== issuers;
     if (!isNamed || isOfAnother) return 0;
     return Math.max(0, lifetimePoint(cert, point) - clock.now().getTime());
   }
@@ -80,9 +84,9 @@ export function createRenewal(options: RenewalOptions): Controller {
     const files = await openCredentialFiles(options.pkiDir);
     const obtain = (by: RenewalOptions['client']): Promise<KeyPair> =>
       obtainCertificate({ name, identity, client: by, files, signal });
-    const { ca } = credentials;
+    const issuers = issuersOf(name);
     credentials[name] = await (name === 'client' ? asking(obtain) : obtain(client));
-    obtainedUnder[name] = ca;
+    if (issuers !== undefined) obtainedUnder[name] = issuers;
     options.onRenewed(name);
     log.info({ certificate: name }, 'certificate renewed');
   }

@@ -4,6 +4,8 @@
  * certificates: the master goes on with a rotation when all nodes have come along.
  *
  *   ConfigMap changed -> ca.crt, `credentials.ca` -> new connections, `onChange` -> Node annotated
+ *
+ * It also says who signs the serving certificates of agents; this node trusts nobody for that.
  */
 import { isReason } from '../../src/api/errors.js';
 import { configMaps, nodes } from '../../src/api/kinds.js';
@@ -24,7 +26,7 @@ export interface TrustOptions {
   nodeName: string;
   pkiDir: string;
   client: Pick<Client, 'list' | 'watch' | 'patch'>;
-  /** `credentials.ca` is another. */
+  /** `credentials.ca` or `credentials.servingCa` is another. */
   onChange(): void;
   clock: Clock;
   log: Logger;
@@ -41,13 +43,19 @@ export function createTrust(options: TrustOptions): Controller {
   let told = '';
 
   async function follow(): Promise<void> {
-    const wanted = source.get(clusterInfo)?.data?.[clusterInfo.authorities] ?? '';
-    const ca = pemBlocks(wanted, 'CERTIFICATE').join('');
-    if (ca === '' || ca === credentials.ca) return;
-    const files = await openCredentialFiles(options.pkiDir);
-    await files.writeCa(ca);
-    credentials.ca = ca;
-    log.info({ authorities: hashesOf(ca) }, 'the authorities of the cluster changed');
+    const data = source.get(clusterInfo)?.data ?? {};
+    const told = (key: string): string => pemBlocks(data[key] ?? '', 'CERTIFICATE').join('');
+    const ca = told(clusterInfo.authorities);
+    if (ca === '') return;
+    // A master of before has one authority for both.
+    const servingCa = told(clusterInfo.servingAuthorities) || ca;
+    if (ca === credentials.ca && servingCa === credentials.servingCa) return;
+    if (ca !== credentials.ca) {
+      const files = await openCredentialFiles(options.pkiDir);
+      await files.writeCa(ca);
+      log.info({ authorities: hashesOf(ca) }, 'the authorities of the cluster changed');
+    }
+    Object.assign(credentials, { ca, servingCa });
     options.onChange();
   }
 
@@ -65,8 +73,8 @@ export function createTrust(options: TrustOptions): Controller {
   const controller = createController({
     name: 'authorities',
     reconciler: {
-      async reconcile(key, { signal }) {
-        if (key !== 'node') await follow();
+      async reconcile(_key, { signal }) {
+        await follow();
         try {
           await tell(signal);
         } catch (error) {
@@ -96,10 +104,10 @@ export function createTrust(options: TrustOptions): Controller {
   };
 }
 
-/** Hash of the authority that issued both certificates; empty while they are of two. */
-function issuerOf({ ca, client, serving }: AgentCredentials): string {
+/** Hash of the authority that issued the client certificate; empty while another one than signs now issued that of the server. */
+function issuerOf({ ca, client, serving, servingCa }: AgentCredentials): string {
   const issuer = pemBlocks(ca, 'CERTIFICATE').find(
-    (authority) => isIssuedBy(client.cert, authority) && isIssuedBy(serving.cert, authority),
+    (authority) => isIssuedBy(client.cert, authority) && isIssuedBy(serving.cert, servingCa ?? authority),
   );
   return issuer === undefined ? '' : (hashesOf(issuer)[0] ?? '');
 }

@@ -7,7 +7,7 @@ import { certificateSigningRequests, configMaps, nodes } from '../../src/api/kin
 import { authoritiesAnnotation, clusterInfo, issuerAnnotation } from '../../src/client/clusterinfo.js';
 import { createRestClient } from '../../src/client/rest.js';
 import { silentLogger } from '../../src/host/log.js';
-import { certificateHash, coversNames } from '../../src/host/pem.js';
+import { certificateHash, coversNames, isIssuedBy } from '../../src/host/pem.js';
 import { alternativeNames, createKey, importKey, signingAlgorithm, x509 } from '../../src/host/x509.js';
 import { startTestApiServer } from '../../src/testing/apiserver.js';
 import { createFakeClock, settled } from '../../src/testing/clock.js';
@@ -297,7 +297,62 @@ t.test('another authority: trusted, told to the master, and asked for certificat
   const onlyNext = { metadata: { ...clusterInfo }, data: { [clusterInfo.authorities]: `${next.ca}\n` } };
   await client.update(configMaps, onlyNext);
   while ((await annotations())[authoritiesAnnotation] !== second) await settled();
-  t.same(await joinCluster(options), credentials, 'the token of long ago is still that of this cluster');
+  t.same(
+    await joinCluster(options),
+    { ...credentials, servingCa: undefined },
+    'the token of long ago is still that of this cluster',
+  );
+});
+
+t.test('an authority for serving certificates: followed, and trusted for nothing', async (t) => {
+  const { authority, client, options } = await setUp(t);
+  const credentials = await joinSigned(client, authority, options);
+  const before = { ...credentials };
+  const servingAuthority = await createTestAuthority();
+  client.seed(nodes, { metadata: { name: options.nodeName } });
+  const data = {
+    [clusterInfo.authorities]: `${authority.ca}\n`,
+    [clusterInfo.servingAuthorities]: `${servingAuthority.ca}\n`,
+  };
+  client.seed(configMaps, { metadata: { ...clusterInfo }, data });
+  const common = { credentials, pkiDir: options.pkiDir, client, log: silentLogger };
+  const clock = createFakeClock(new Date().toISOString());
+  const { signal } = new AbortController();
+  const renewed: string[] = [];
+  const renewal = createRenewal({
+    ...{ ...common, clock, server: options.server, token: undefined },
+    identity: { nodeName: options.nodeName, nodeIps: options.nodeIps },
+    onRenewed(name) {
+      renewed.push(name);
+      trust.enqueue('node');
+    },
+  });
+  const trust = createTrust({
+    ...{ ...common, clock, nodeName: options.nodeName },
+    onChange: () => renewal.enqueue('serving'),
+  });
+  for (const part of [renewal, trust]) {
+    await part.start(signal);
+    t.teardown(() => part.stop());
+  }
+  const annotations = async () =>
+    (await client.get(nodes, { name: options.nodeName })).metadata.annotations ?? {};
+  while ((await annotations())[issuerAnnotation] === undefined) await settled();
+  t.equal((await annotations())[issuerAnnotation], '', 'the serving certificate is not of the right one yet');
+  const requested = async () => (await client.list(certificateSigningRequests)).items.length;
+  while ((await requested()) < 3) await settled();
+  await signAll(client, servingAuthority);
+  while (!(await annotations())[issuerAnnotation]) await settled();
+  t.same(renewed, ['serving']);
+  t.equal((await annotations())[issuerAnnotation], certificateHash(authority.ca));
+  t.equal((await annotations())[authoritiesAnnotation], certificateHash(authority.ca));
+  t.equal(credentials.ca, before.ca);
+  t.ok(isIssuedBy(credentials.serving.cert, servingAuthority.ca));
+  t.same(
+    await joinCluster({ ...options, token: undefined }),
+    { ...credentials, servingCa: undefined },
+    'a restart asks for nothing',
+  );
 });
 
 t.test('expired while the master was away: with the token, or with words what to do', async (t) => {

@@ -45,6 +45,8 @@ export interface AgentCredentials {
   ca: string;
   client: KeyPair;
   serving: KeyPair;
+  /** Of those that sign `serving`, first the one that does now; undefined until the master has told. */
+  servingCa: string | undefined;
 }
 
 /**
@@ -59,10 +61,7 @@ export async function joinCluster(options: JoinOptions): Promise<AgentCredential
   const ca = await ensureAuthority(options, files, token);
 
   const isGood = (pair: KeyPair | undefined): pair is KeyPair =>
-    pair !== undefined &&
-    matchesKey(pair.cert, pair.key) &&
-    isIssuedByOneOf(pair.cert, ca) &&
-    lifetimePassed(pair.cert, now) < 1;
+    pair !== undefined && matchesKey(pair.cert, pair.key) && lifetimePassed(pair.cert, now) < 1;
   const ensure = async (
     name: CredentialName,
     access: (found: KeyPair | undefined) => KeyPair | { token: string },
@@ -83,14 +82,15 @@ export async function joinCluster(options: JoinOptions): Promise<AgentCredential
   const client = await ensure(
     'client',
     (found) => ({ token: bearerOf(requireToken(token, found)) }),
-    isOf(options.nodeName),
+    (cert) => isIssuedByOneOf(cert, ca) && commonNameOf(cert) === `system:node:${options.nodeName}`,
   );
   const serving = await ensure(
     'serving',
     () => client,
+    // Who should have issued it is not known yet; the renewal sees to that.
     (cert) => coversNames(cert, [options.nodeName], options.nodeIps),
   );
-  return { ca, client, serving };
+  return { ca, client, serving, servingCa: undefined };
 }
 
 async function ensureAuthority(
@@ -112,11 +112,6 @@ async function ensureAuthority(
   await files.writeCa(ca);
   return ca;
 }
-
-const isOf =
-  (nodeName: string) =>
-  (cert: string): boolean =>
-    commonNameOf(cert) === `system:node:${nodeName}`;
 
 function requireToken(token: JoinToken | undefined, expired?: KeyPair): JoinToken {
   if (token) return token;

@@ -26,11 +26,17 @@ export interface Answer {
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface TestMaster {
+  /** Its data directory. */
+  directory: string;
+  /** As the administrator's kubeconfig says. */
+  url(): string;
+  ca: string;
   ask(who: Who, method: Method, path: string, body?: object, contentType?: string): Promise<Answer>;
   /** As the administrator; throws when it is refused. */
   make(path: string, body: object): Promise<Answer>;
   tokenOf(namespace: string, account: string): Promise<string>;
-  restart(): Promise<void>;
+  /** `meanwhile` runs while there is none. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -91,6 +97,9 @@ export async function openTestMaster(): Promise<TestMaster> {
   };
 
   return {
+    directory,
+    url: () => master.url(),
+    ca: ca ?? '',
     ask,
     async make(path, body) {
       const answer = await ask(root, 'POST', path, body);
@@ -102,8 +111,9 @@ export async function openTestMaster(): Promise<TestMaster> {
       const { body } = await ask(root, 'POST', path, { spec: {} });
       return (body as { status: { token: string } }).status.token;
     },
-    async restart() {
+    async restart(meanwhile) {
       await master.stop();
+      await meanwhile?.();
       master = await start();
     },
     async close() {

@@ -31,7 +31,7 @@ export interface Pki {
   /** PEM of all authorities that are trusted, the signing one first: what clients trust, and what their certificates are checked with. */
   ca: string;
   /** How far a rotation is. */
-  authorities: { ca: AuthoritySet; frontProxy: AuthoritySet };
+  authorities: Record<AuthorityName, AuthoritySet>;
   /** Of the API server; `cert` is the leaf and what connects it with an authority that everybody knows. */
   serving: KeyPair;
   /** The same by the server name that a joining host asks for: with the very authority that its token pins in the chain. */
@@ -73,11 +73,25 @@ export const frontProxyName = 'front-proxy-client';
 
 export const pkiDirectoryOf = (directory: string): string => join(directory, 'pki');
 
-/** Where the two authorities of a master are. */
-export const authorityPlaces = (directory: string): Record<'ca' | 'frontProxy', AuthorityPlace> => ({
-  ca: { directory: pkiDirectoryOf(directory), name: 'ca', commonName: 'wherry' },
-  frontProxy: { directory: pkiDirectoryOf(directory), name: 'front-proxy-ca', commonName: 'front-proxy-ca' },
-});
+/** `kubeletServing` signs the serving certificates of agents: the master's link to them believes it, and nobody else. */
+type AuthorityName = 'ca' | 'frontProxy' | 'kubeletServing';
+
+/**
+ * Where the authorities of a master are. The cluster's comes last: how far it is says how far a rotation is, and a step that
+ * died before it is done again.
+ */
+export function authorityPlaces(directory: string): Record<AuthorityName, AuthorityPlace> {
+  const place = (name: string, commonName = name): AuthorityPlace => ({
+    directory: pkiDirectoryOf(directory),
+    name,
+    commonName,
+  });
+  return {
+    frontProxy: place('front-proxy-ca'),
+    kubeletServing: place('kubelet-serving-ca'),
+    ca: place('ca', 'wherry'),
+  };
+}
 
 /** What is issued and renewed, by the name of its files; `wherry certs renew` takes these names. */
 export const leafNames = ['server', 'kubelet-client', 'front-proxy-client', 'admin'] as const;
@@ -92,6 +106,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const authorities = {
     ca: await ensureAuthorities(places.ca, { now, lifetimeMs }),
     frontProxy: await ensureAuthorities(places.frontProxy, { now, lifetimeMs }),
+    kubeletServing: await ensureAuthorities(places.kubeletServing, { now, lifetimeMs }),
   };
   await ensureKey(join(pkiDirectoryOf(directory), 'sa.key'));
   const leaves = await ensureLeaves(options, authorities);

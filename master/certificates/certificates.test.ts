@@ -1,5 +1,6 @@
 /** The master's certificates: names, short lives, another authority step by step, and what is due to be looked at. */
 
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -12,12 +13,20 @@ import { createInformers } from '../../src/client/informers.js';
 import { authorityServerName } from '../../src/client/jointoken.js';
 import { expiryWarning } from '../../src/host/expiry.js';
 import { silentLogger } from '../../src/host/log.js';
-import { certificateHash, coversNames, lifetimePassed, pemBlocks } from '../../src/host/pem.js';
-import type { KeyPair } from '../../src/host/x509.js';
+import {
+  certificateHash,
+  commonNameOf,
+  coversNames,
+  isIssuedBy,
+  lifetimePassed,
+  pemBlocks,
+} from '../../src/host/pem.js';
+import { createKey, createRequest, type KeyPair } from '../../src/host/x509.js';
 import { createFakeClock, settled } from '../../src/testing/clock.js';
 import { createFakeClient } from '../../src/testing/fakeclient.js';
 import { announce, dropOld, replace } from '../auth/authorities.js';
 import { authorityPlaces } from '../auth/pki.js';
+import { identityProblem } from '../http/agentidentity.js';
 import { listCertificates } from './list.js';
 import { openPki } from './live.js';
 import { servingNames } from './names.js';
@@ -162,6 +171,61 @@ t.test('one authority follows another, and nobody is left behind', async (t) => 
   t.notOk((await readdir(`${directory}/pki`)).some((name) => /next|old/.test(name)));
 });
 
+t.test("agents' certificates follow with their own authority", async (t) => {
+  const { clock, directory, certificates, pki } = await setUp(t);
+  const places = Object.values(authorityPlaces(directory));
+  const isTaken = (cert: string): boolean => {
+    const { validFrom, raw } = new X509Certificate(cert);
+    const peer = { subject: { CN: commonNameOf(cert) }, raw, valid_from: validFrom };
+    const ca = pki.authorities.kubeletServing.trusted.join('');
+    return identityProblem(peer, 'n1', { ca, formerCa: pki.ca }) === undefined;
+  };
+  const issue = async (): Promise<string> => {
+    const { signing } = pki.authorities.kubeletServing;
+    const names = {
+      commonName: 'system:node:n1',
+      organizations: ['system:nodes'],
+      dnsNames: ['n1'],
+      ips: [],
+    };
+    const request = await createRequest(await createKey(), names);
+    return signing.signRequest(request, { purpose: 'server', lifetimeMs: 3_600_000 }, clock.now());
+  };
+  const old = await issue();
+  await clock.advance(3_600_000);
+  for (const place of places) await announce(place, clock.now());
+  await certificates.look();
+  const during = await issue();
+  t.ok(isTaken(old) && isTaken(during));
+
+  // Died between two of them: the cluster's comes last, so the step is done again.
+  for (const place of places.slice(0, -1)) await replace(place);
+  await certificates.look();
+  t.equal(pki.authorities.ca.phase, 'announced');
+  for (const place of places) await replace(place);
+  let told = 0;
+  certificates.onChange(() => {
+    told += 1;
+  });
+  await certificates.look();
+  t.equal(told, 1);
+  t.same(
+    Object.values(pki.authorities).map(({ phase }) => phase),
+    ['replaced', 'replaced', 'replaced'],
+  );
+  const next = await issue();
+  t.ok(isTaken(during) && isTaken(next));
+  for (const place of places) await dropOld(place);
+  await certificates.look();
+  t.ok(isTaken(next));
+  const [{ trusted }, { trusted: ofCluster }] = [pki.authorities.kubeletServing, pki.authorities.ca];
+  t.equal(trusted.length, 1);
+  t.notOk(
+    [...trusted, ...ofCluster].some((authority) => isIssuedBy(during, authority)),
+    'nobody vouches for it',
+  );
+});
+
 t.test('a replacement that died half-way is finished', async (t) => {
   const { clock, directory, certificates, pki } = await setUp(t);
   const first = pki.ca;
@@ -212,7 +276,7 @@ t.test('when a rotation goes on', async (t) => {
 t.test('what is listed, and what is warned of', async (t) => {
   const { clock, directory, pki } = await setUp(t);
   const listed = await listCertificates(directory.replace(/\/master$/, ''), clock.now());
-  t.equal(listed.length, 6);
+  t.equal(listed.length, 7);
   t.match(
     listed.find(({ path }) => path.endsWith('server.crt')),
     { issuer: 'CN=wherry', state: 'ok', daysLeft: 364, names: /^localhost,.*,192\.0\.2\.1/ },
@@ -245,5 +309,9 @@ t.test('a warning for everybody to see', async (t) => {
     involvedObject: { kind: 'Namespace', name: 'kube-system' },
     message: /^the certificate server of the master will expire on/,
   });
-  t.match(expirationFigures(certificates.pki), /^wherry_certificate_expiration_seconds\{name="ca"\} \d+$/m);
+  for (const name of ['ca', 'kubelet-serving-ca', 'server'])
+    t.match(
+      expirationFigures(certificates.pki),
+      new RegExp(`^wherry_certificate_expiration_seconds\\{name="${name}"\\} \\d+$`, 'm'),
+    );
 });

@@ -67,6 +67,11 @@ export async function openPki(given: LivePkiOptions): Promise<LivePki> {
 /** All that is text in it; the rest follows from that. */
 const textsOf = ({ ca, authorities, serving, kubeletClient, frontProxy, admin }: Pki): unknown => [
   ca,
-  [authorities.ca.cross, authorities.ca.phase, authorities.frontProxy.phase],
+  [
+    authorities.ca.cross,
+    authorities.ca.phase,
+    authorities.frontProxy.phase,
+    authorities.kubeletServing.trusted,
+  ],
   [serving, kubeletClient, frontProxy, admin],
 ];

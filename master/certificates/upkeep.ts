@@ -72,6 +72,7 @@ function namedCertificates(pki: Pki): ReadonlyMap<string, string> {
   return new Map([
     ['ca', pki.authority.pair.cert],
     ['front-proxy-ca', pki.authorities.frontProxy.signing.pair.cert],
+    ['kubelet-serving-ca', pki.authorities.kubeletServing.signing.pair.cert],
     ['server', pki.serving.cert],
     ['kubelet-client', pki.kubeletClient.cert],
     ['front-proxy-client', pki.frontProxy.client.cert],

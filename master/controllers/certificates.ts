@@ -54,8 +54,8 @@ export interface CertificatesControllerOptions {
   client: Pick<Client, 'create' | 'update' | 'delete'>;
   requests: Source<CertificateSigningRequest>;
   nodes: Cache<Node>;
-  /** Asked for each signature: one may follow another. */
-  authority(): Authority;
+  /** Asked for each signature: one may follow another. Servers and clients have different ones. */
+  authority(purpose: CertificateUse['purpose']): Authority;
   /** What a request gets that asks for nothing less. */
   lifetimeMs: number;
   /** The service network: no node may ask a certificate for one of its addresses. */
@@ -140,7 +140,7 @@ export function createCertificatesController(options: CertificatesControllerOpti
   }
 
   async function sign(csr: CertificateSigningRequest, use: CertificateUse): Promise<void> {
-    const signed = await authority().signRequest(requestText(csr), use, clock.now());
+    const signed = await authority(use.purpose).signRequest(requestText(csr), use, clock.now());
     await mark(csr, 'status', { certificate: Buffer.from(signed).toString('base64') });
   }
 

@@ -16,14 +16,16 @@ export interface ClusterInfoOptions {
   server(): string;
   /** PEM of every authority that is trusted, first the one that signs. */
   caPem(): string;
+  /** The same of those for the serving certificates of agents. */
+  kubeletServingCaPem(): string;
   onCaChange?: ((listener: () => void) => () => void) | undefined;
 }
 
 export function createClusterInfoController(
   { client, clock, log, informers }: ControllerContext,
-  { server, caPem, onCaChange }: ClusterInfoOptions,
+  { server, caPem, kubeletServingCaPem, onCaChange }: ClusterInfoOptions,
 ): Controller {
-  const { namespace, name, authorities } = clusterInfo;
+  const { namespace, name, authorities, servingAuthorities } = clusterInfo;
   const cache = informers.get(configMaps, { namespace, fieldSelector: `metadata.name=${name}` });
   const ours: Trigger = {
     whenSynced: () => Promise.resolve(),
@@ -40,6 +42,7 @@ export function createClusterInfoController(
     const data = {
       ...found?.data,
       [authorities]: ca,
+      [servingAuthorities]: kubeletServingCaPem(),
       kubeconfig: buildKubeconfig(access, { cluster: 'wherry', user: 'nobody' }),
     };
     if (isSameJson(found?.data, data)) return;

@@ -16,7 +16,7 @@ import type { TokenIssuer } from '../auth/authn/issuer.js';
 import type { CustomKinds } from '../registry/custom/serving.js';
 import { type FollowedTypes, fixedTypes } from '../resources/followed.js';
 import { type CertificatesControllerOptions, createCertificatesController } from './certificates.js';
-import { createClusterInfoController } from './clusterinfo.js';
+import { type ClusterInfoOptions, createClusterInfoController } from './clusterinfo.js';
 import { createClusterRoleAggregationController } from './clusterroleaggregation.js';
 import type { ControllerContext } from './context.js';
 import { createDefinitionController } from './crd.js';
@@ -56,8 +56,8 @@ export interface ControllersOptions {
   terminatedPodThreshold?: number;
   /** What pods verify the API server with. */
   caPem(): string;
-  /** `https://host:port` for `cluster-info`; without it there is none. */
-  server?(): string;
+  /** What `cluster-info` says besides; without it there is none. */
+  clusterInfo?: Pick<ClusterInfoOptions, 'server' | 'kubeletServingCaPem'>;
   /** Told when one of the two is another; never by default. */
   onCaChange?(listener: () => void): () => void;
   /** Makes the tokens of Secrets; without it these stay empty. */
@@ -127,7 +127,9 @@ function createAll(context: ControllerContext, options: ControllersOptions): Con
   return [
     createServiceAccountController(context),
     createRootCaController(context, options),
-    ...(options.server ? [createClusterInfoController(context, { ...options, server: options.server })] : []),
+    ...(options.clusterInfo
+      ? [createClusterInfoController(context, { ...options, ...options.clusterInfo })]
+      : []),
     ...(options.issueToken
       ? [createTokenSecretsController(context, { ...options, issueToken: options.issueToken })]
       : []),

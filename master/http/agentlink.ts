@@ -2,23 +2,23 @@
  * 1. From the master to the HTTPS API of a node's agent, with the master's client certificate: requests whose answer
  * streams back, and upgraded connections that are tunnelled byte for byte.
  *
- * The agent's certificate must come from the cluster CA and name the node or its address. Trouble on the way is an
- * `ApiError` of 503 that says what and where; what the agent itself answers is passed on with its code.
+ * The agent's certificate must be that of the node (`agentidentity.ts`). Trouble on the way is an `ApiError` of 503 that says
+ * what and where; what the agent itself answers is passed on with its code.
  */
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { isIPv6 } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { PeerCertificate } from 'node:tls';
 import { ApiError, type Status } from '../../src/api/errors.js';
 import type { Node } from '../../src/api/types.js';
+import { type AgentAuthorities, identityProblem } from './agentidentity.js';
 import { noAnswer } from './proxyheaders.js';
 
 /** PEM; asked for at every connection, so that renewed certificates are used. */
-export interface AgentCredentials {
+export interface AgentCredentials extends AgentAuthorities {
   cert: string;
   key: string;
-  ca: string;
 }
 
 export interface AgentRequest {
@@ -143,15 +143,16 @@ export class AgentLink {
   #options({ node, path, headers, signal, insecure }: AgentRequest): RequestOptions {
     const { host, port } = this.addressOf(node);
     const name = node.metadata.name ?? '';
+    const { cert, key, ...authorities } = this.#credentials();
     return {
-      ...this.#credentials(),
+      ...{ cert, key, ca: [authorities.ca, authorities.formerCa] },
       host,
       port,
       path,
       method: 'GET',
       servername: name,
       checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
-        checkServerIdentity(host, certificate) && checkServerIdentity(name, certificate),
+        identityProblem(certificate, name, authorities),
       timeout: connectTimeoutMs,
       ...(insecure && { rejectUnauthorized: false, checkServerIdentity: () => undefined }),
       ...(headers && { headers }),

@@ -44,7 +44,7 @@ async function startAgent({ certificates }: TestServer): Promise<FakeAgent> {
       raw.socket.once('close', followerGone);
     } else response.writeHead(200).end('one\ntwo\n');
   };
-  const tls = { ...certificates.server, ca: certificates.ca, requestCert: true, rejectUnauthorized: true };
+  const tls = { ...certificates.agent, ca: certificates.ca, requestCert: true, rejectUnauthorized: true };
   const server = createServer(tls, serve).listen(0, '127.0.0.1');
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'v5.channel.k8s.io' });
   server.on('upgrade', (raw: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -63,16 +63,21 @@ let api: TestServer;
 let agent: FakeAgent;
 
 /** The node's status says where its agent listens; the pod is bound to it. */
-async function place(name: string, port: number, containers: readonly string[]): Promise<void> {
+async function place(
+  name: string,
+  nodeName: string,
+  port: number,
+  containers: readonly string[],
+): Promise<void> {
   const { registry, rowOf } = api;
   const status = {
     addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
     daemonEndpoints: { kubeletEndpoint: { Port: port } },
   };
-  const node = { metadata: { name: `node-${name}` }, status };
+  const node = { metadata: { name: nodeName }, status };
   await registry.create(rowOf('nodes'), undefined, node, contextOf());
-  await registry.update(rowOf('nodes'), { name: `node-${name}` }, node, contextOf(), 'status');
-  const spec = { nodeName: `node-${name}`, containers: containers.map((c) => ({ name: c, image: 'x' })) };
+  await registry.update(rowOf('nodes'), { name: nodeName }, node, contextOf(), 'status');
+  const spec = { nodeName, containers: containers.map((c) => ({ name: c, image: 'x' })) };
   await registry.create(rowOf('pods'), 'default', { metadata: { name }, spec }, contextOf());
 }
 
@@ -80,9 +85,9 @@ t.before(async () => {
   api = await createTestServer();
   agent = await startAgent(api);
   const { port } = agent.server.address() as AddressInfo;
-  await place('web', port, ['app']);
-  await place('two', port, ['a', 'b']);
-  await place('away', 1, ['app']);
+  await place('web', 'n1', port, ['app']);
+  await place('two', 'node-two', port, ['a', 'b']);
+  await place('away', 'node-away', 1, ['app']);
   const unbound = { metadata: { name: 'unbound' }, spec: { containers: [{ name: 'app', image: 'x' }] } };
   await api.ask('POST', pods, { body: unbound });
 });

@@ -301,7 +301,7 @@ async function createWorld(): Promise<World> {
     else sockets.handleUpgrade(request, socket, head, (ws) => ws.on('message', (data) => ws.send(data)));
   });
   const tls = {
-    ...api.certificates.server,
+    ...api.certificates.agent,
     ca: api.certificates.ca,
     requestCert: true,
     rejectUnauthorized: true,

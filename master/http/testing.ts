@@ -21,7 +21,9 @@ export interface TestCertificates {
   server: { cert: string; key: string };
   /** Subject CN=cert-user, O=system:masters. */
   client: { cert: string; key: string };
-  /** The same subject from another CA. */
+  /** Of the agent of the node `n1`. */
+  agent: { cert: string; key: string };
+  /** The same subject as the client's from another CA. */
   stranger: { cert: string; key: string };
 }
 
@@ -50,12 +52,13 @@ export async function createTestCertificates(): Promise<TestCertificates> {
   };
   try {
     await Promise.all([newCa('ca'), newCa('other')]);
-    const [server, client, stranger] = await Promise.all([
+    const [server, client, agent, stranger] = await Promise.all([
       issue('ca', 'server', '/CN=kube-apiserver'),
       issue('ca', 'client', '/O=system:masters/CN=cert-user'),
+      issue('ca', 'agent', '/O=system:nodes/CN=system:node:n1'),
       issue('other', 'stranger', '/O=system:masters/CN=cert-user'),
     ]);
-    return { ca: await readFile(file('ca.crt'), 'utf8'), server, client, stranger };
+    return { ca: await readFile(file('ca.crt'), 'utf8'), server, client, agent, stranger };
   } finally {
     await rm(directory, { recursive: true });
   }
@@ -119,7 +122,7 @@ export async function createTestServer(
     clock: systemClock,
     log: silentLogger,
     serving: { ...certificates.server, ca: certificates.ca },
-    agentCredentials: () => ({ ...certificates.client, ca: certificates.ca }),
+    agentCredentials: () => ({ ...certificates.client, ca: certificates.ca, formerCa: certificates.ca }),
     bindAddress: '127.0.0.1',
     port: 0,
     serverAddress: '127.0.0.1:6443',

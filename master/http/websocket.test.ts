@@ -64,7 +64,7 @@ t.test('what a client says on a watch is not kept: a large message ends it', asy
 });
 
 t.test('a log: binary, or base64 where the client asks for it', async (t) => {
-  const { cert, key } = api.certificates.server;
+  const { cert, key } = api.certificates.agent;
   const agent = createServer({ cert, key }, (_request, response) => response.end('line one\nline two\n'));
   agent.listen(0, '127.0.0.1');
   await once(agent, 'listening');
@@ -75,10 +75,10 @@ t.test('a log: binary, or base64 where the client asks for it', async (t) => {
     daemonEndpoints: { kubeletEndpoint: { Port: (agent.address() as AddressInfo).port } },
   };
   const nodes = rowOf('nodes');
-  await registry.create(nodes, undefined, { metadata: { name: 'n' } }, contextOf());
+  await registry.create(nodes, undefined, { metadata: { name: 'n1' } }, contextOf());
   const patch = { type: 'merge' as const, body: { status } };
-  await registry.patch(nodes, { name: 'n' }, patch, contextOf(), 'status');
-  const spec = { nodeName: 'n', containers: [{ name: 'a', image: 'b' }] };
+  await registry.patch(nodes, { name: 'n1' }, patch, contextOf(), 'status');
+  const spec = { nodeName: 'n1', containers: [{ name: 'a', image: 'b' }] };
   await registry.create(rowOf('pods'), 'default', { metadata: { name: 'p' }, spec }, contextOf());
 
   const read = async (protocols: string[]): Promise<{ text: string; protocol: string }> => {

@@ -10,10 +10,15 @@ export const clusterInfo = {
   name: 'cluster-info',
   /** PEM of every authority that is trusted, first the one that signs. */
   authorities: 'ca.crt',
+  /**
+   * The same of those that sign the serving certificates of agents: by which an agent sees that its own is to be renewed. No
+   * reason to trust a server.
+   */
+  servingAuthorities: 'kubelet-serving-ca.crt',
 } as const;
 
 /** On a Node: SHA-256 of every authority that its agent trusts, separated by commas. */
 export const authoritiesAnnotation = 'wherry.io/trusted-authorities';
 
-/** On a Node: SHA-256 of the authority that issued its agent's certificates. */
+/** On a Node: SHA-256 of the authority that issued its agent's client certificate; empty while the serving one is of an old one. */
 export const issuerAnnotation = 'wherry.io/certificates-issued-by';

@@ -47,7 +47,7 @@ export const toPem = (der: Buffer): string => new X509Certificate(der).toString(
 export const matchesKey = (certificate: string, key: string): boolean =>
   new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
 
-export const isIssuedBy = (certificate: string, authority: string): boolean =>
+export const isIssuedBy = (certificate: string | Buffer, authority: string): boolean =>
   new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey);
 
 /** Whether the text is a certificate. */
@@ -61,7 +61,7 @@ export function isReadable(certificate: string): boolean {
 }
 
 /** Whether one of the authorities of a bundle issued it. */
-export const isIssuedByOneOf = (certificate: string, bundle: string): boolean =>
+export const isIssuedByOneOf = (certificate: string | Buffer, bundle: string): boolean =>
   pemBlocks(bundle, 'CERTIFICATE').some((authority) => isIssuedBy(certificate, authority));
 
 /** The common name of its subject. */
