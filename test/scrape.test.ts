@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -78,11 +78,12 @@ t.test('a service account with nodes/metrics may scrape, and may nothing else', 
   await grant('scrape', ['nodes/metrics'], 'prometheus');
   await grant('health', ['nodes/healthz'], 'health');
 
+  const ca = await readFile(join(dir, 'master/pki/kubelet-serving-ca.crt'), 'utf8');
   const as = async (account: string) => {
     const headers = {
       authorization: `Bearer ${await tokenOf(client, { namespace: 'default', name: account })}`,
     };
-    return async (path: string) => (await get({ port: server.port, ca: credentials.ca, headers }, path)).code;
+    return async (path: string) => (await get({ port: server.port, ca, headers }, path)).code;
   };
   const prometheus = await as('prometheus');
   t.equal(await prometheus('/metrics/cadvisor'), 200);
@@ -93,7 +94,7 @@ t.test('a service account with nodes/metrics may scrape, and may nothing else', 
   t.equal(await health('/metrics/cadvisor'), 403);
   const nobody = await as('default');
   t.equal(await nobody('/metrics/cadvisor'), 403);
-  const access = { port: server.port, ca: credentials.ca };
+  const access = { port: server.port, ca };
   t.equal((await get({ ...access, headers: { authorization: 'Bearer made.up.one' } }, '/metrics')).code, 401);
   t.equal((await get({ ...access, identity: credentials.client }, '/pods')).code, 403, 'another node');
 

@@ -18,7 +18,7 @@ import {
   RuntimeError,
 } from '../runtime.js';
 import { type CriClient, deadlines } from './client.js';
-import { isKind, unlessMissing } from './errors.js';
+import { despiteEnd, isKind, unlessMissing } from './errors.js';
 import type { Container, ContainerStatus } from './generated/protocol.js';
 import type { CriImages } from './images.js';
 import { logFiles } from './logs.js';
@@ -94,7 +94,8 @@ export class CriContainers implements LogOwner {
     const hasWaited = graceMs > 0 && (await this.#endByOwnSignal(id, graceMs));
     const leftMs = hasWaited ? 0 : graceMs;
     const request = { containerId: id, timeout: Math.ceil(leftMs / 1000) };
-    await unlessMissing(this.#options.client.call('stopContainer', request, leftMs + deadlines.slow));
+    const { client } = this.#options;
+    await unlessMissing(despiteEnd(() => client.call('stopContainer', request, leftMs + deadlines.slow)));
   }
 
   /**

@@ -1,6 +1,6 @@
 /** What answers of a CRI runtime mean. */
 import t from 'tap';
-import { toRuntimeError } from './errors.js';
+import { despiteEnd, toRuntimeError } from './errors.js';
 
 const answer = (code: number, details: string): Error => Object.assign(new Error(details), { code, details });
 
@@ -20,4 +20,19 @@ const table: [code: number, details: string, kind: string][] = [
 t.test('kinds', async (t) => {
   for (const [code, details, kind] of table)
     t.equal(toRuntimeError(answer(code, details)).kind, kind, `${code} ${details}`);
+});
+
+t.test('a container that ends while it is stopped is asked for once more', async (t) => {
+  const gone = toRuntimeError(answer(2, 'failed to kill container "x": ttrpc: closed: unknown'));
+  const answers =
+    (...errors: (Error | undefined)[]) =>
+    async (): Promise<string> => {
+      const error = errors.shift();
+      if (error) throw error;
+      return 'stopped';
+    };
+  t.equal(await despiteEnd(answers(gone, undefined)), 'stopped');
+  await t.rejects(despiteEnd(answers(gone, gone)), gone);
+  const other = toRuntimeError(answer(2, 'no space left on device'));
+  await t.rejects(despiteEnd(answers(other, undefined)), other);
 });

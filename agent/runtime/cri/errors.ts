@@ -103,6 +103,19 @@ export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined>
   }
 }
 
+/**
+ * Runs a call that ends containers, and once more when a shim ended under it: containerd takes that for a failure, and
+ * knows a moment later that the container has exited.
+ */
+export async function despiteEnd<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof RuntimeError) || !/ttrpc: closed/.test(error.message)) throw error;
+    return call();
+  }
+}
+
 /** The runtime is older than the call. */
 export const isUnimplemented = (error: unknown): boolean =>
   error instanceof RuntimeError && codeOf(error.cause) === code.unimplemented;

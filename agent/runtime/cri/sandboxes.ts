@@ -7,7 +7,7 @@
 import { rm } from 'node:fs/promises';
 import { labels, RuntimeError, type SandboxSpec, type SandboxState } from '../runtime.js';
 import { type CriClient, deadlines } from './client.js';
-import { unlessMissing } from './errors.js';
+import { despiteEnd, unlessMissing } from './errors.js';
 import type { PodSandbox, PodSandboxConfig, PodSandboxStatus } from './generated/protocol.js';
 import type { Owners } from './owners.js';
 import type { Draft } from './protocol.js';
@@ -110,7 +110,9 @@ export class CriSandboxes {
   /** One behind the other. */
   async #alone(id: string, method: 'stopPodSandbox' | 'removePodSandbox'): Promise<void> {
     const call = (): Promise<unknown> =>
-      unlessMissing(this.#options.client.call(method, { podSandboxId: id }, deadlines.slow));
+      unlessMissing(
+        despiteEnd(() => this.#options.client.call(method, { podSandboxId: id }, deadlines.slow)),
+      );
     const mine = (this.#stops.get(id) ?? Promise.resolve()).then(call, call);
     this.#stops.set(id, mine);
     try {
