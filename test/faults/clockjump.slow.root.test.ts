@@ -5,6 +5,7 @@
 import t from 'tap';
 import { nodes, pods } from '../../src/api/kinds.js';
 import { findCondition } from '../../src/api/meta.js';
+import type { Pod } from '../../src/api/types.js';
 import { startCluster } from '../cluster.js';
 import { eventually } from '../wait.js';
 import { createFakeTime } from './faketime.js';
@@ -31,12 +32,11 @@ t.test('the clock jumps', { timeout: 600_000 }, async (t) => {
     pods,
     sleeper('crashing', { containers: [{ ...main, command: ['sh', '-c', 'sleep 1; exit 7'] }] }),
   );
-  await eventually('the pods', 60, async () => (await listPods(cluster)).filter(isReady).length >= 2);
+  const steady = async (): Promise<Pod[]> =>
+    (await listPods(cluster)).filter(({ metadata }) => names.includes(metadata.name ?? ''));
+  await eventually('the pods', 60, async () => (await steady()).filter(isReady).length === names.length);
   const ids = async (): Promise<unknown> =>
-    (await listPods(cluster))
-      .filter(({ metadata }) => names.includes(metadata.name ?? ''))
-      .map(({ status }) => status?.containerStatuses?.[0]?.containerID)
-      .sort();
+    (await steady()).map(({ status }) => status?.containerStatuses?.[0]?.containerID).sort();
   const crashes = async (): Promise<number> =>
     restartsOf((await listPods(cluster)).find(({ metadata }) => metadata.name === 'crashing'));
   const before = await ids();
