@@ -5,6 +5,7 @@
  * The worker goes on meanwhile: the record's `killing` keeps the plan from asking twice, and a later, shorter grace
  * (a faster second delete) is applied to the kill under way.
  */
+import { createStop } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ContainerKill } from './actions.js';
@@ -46,13 +47,13 @@ export function createKill(options: KillOptions): KillContainer {
     let leastMs = 0;
     if (hook && isFirst && kill.graceMs > 0) {
       leastMs = minimumGraceMs;
-      const cutOff = new AbortController();
+      const cutOff = createStop();
+      const release = cutOff.follow(options.signal);
       hooks.set(kill.id, cutOff);
       try {
-        const signal = AbortSignal.any([cutOff.signal, options.signal]);
         await options.runHook(
           { ...context, hook, container: kill.container, id: kill.id, timeoutMs: kill.graceMs },
-          signal,
+          cutOff.signal,
         );
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
@@ -64,6 +65,7 @@ export function createKill(options: KillOptions): KillContainer {
           kill.container,
         );
       } finally {
+        release();
         hooks.delete(kill.id);
       }
     }

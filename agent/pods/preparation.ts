@@ -5,7 +5,7 @@
  * An image that is not there at once is pulled in the background: the worker goes on and comes back when it is.
  */
 import type { Container, Pod, Service } from '../../src/api/types.js';
-import { untilAborted } from '../../src/client/wait.js';
+import { settlesWithin } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { ContainerSpec, Mount } from '../runtime/runtime.js';
 import type { ReferencedObjects } from '../volumes/objects.js';
@@ -103,10 +103,7 @@ export function createPreparation(options: PreparationOptions): {
     const { record, signal } = context;
     const { name } = request.spec;
     const job = imageJob(request, context);
-    const enough = new AbortController();
-    const wait = options.clock.sleep(imageAnswerMs, AbortSignal.any([signal, enough.signal]));
-    await Promise.race([job.done, untilAborted(wait, AbortSignal.any([signal, enough.signal]))]);
-    enough.abort();
+    await settlesWithin(job.done, imageAnswerMs, options.clock, signal);
     if (!job.result) {
       record.pulling.add(name);
       return undefined;

@@ -4,7 +4,7 @@
  * when the job is done. A pod that goes cuts its job off.
  */
 import type { Pod } from '../../src/api/types.js';
-import { untilAborted } from '../../src/client/wait.js';
+import { createStop, settlesWithin } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import { podUid } from './names.js';
 import type { PodVolumes } from './needs.js';
@@ -37,8 +37,10 @@ export function createVolumeJobs(
 
   function begin(pod: Pod, signal: AbortSignal): Job {
     const uid = podUid(pod);
-    const stop = new AbortController();
-    const done = volumes.prepare(pod, AbortSignal.any([stop.signal, signal])).finally(() => {
+    const stop = createStop();
+    const release = stop.follow(signal);
+    const done = volumes.prepare(pod, stop.signal).finally(() => {
+      release();
       jobs.delete(uid);
       const record = recordOf(uid);
       if (!record?.isMounting) return;
@@ -51,25 +53,11 @@ export function createVolumeJobs(
     return job;
   }
 
-  /** True when it ended in time. */
-  async function wait(done: Promise<unknown>, ms: number, signal: AbortSignal): Promise<boolean> {
-    const enough = new AbortController();
-    const either = AbortSignal.any([signal, enough.signal]);
-    let isDone = false;
-    const settled = done.then(
-      () => (isDone = true),
-      () => (isDone = true),
-    );
-    await Promise.race([settled, untilAborted(clock.sleep(ms, either), either)]);
-    enough.abort();
-    return isDone;
-  }
-
   return {
     ...volumes,
     async prepare(pod, signal) {
       const job = jobs.get(podUid(pod)) ?? begin(pod, signal);
-      if (await wait(job.done, patienceMs, signal)) return job.done;
+      if (await settlesWithin(job.done, patienceMs, clock, signal)) return job.done;
       signal.throwIfAborted();
       const record = recordOf(podUid(pod));
       if (record) record.isMounting = true;
@@ -79,7 +67,7 @@ export function createVolumeJobs(
       const job = jobs.get(uid);
       if (job) {
         job.stop.abort(new Error('the pod is gone'));
-        await wait(job.done, cutOffMs, new AbortController().signal);
+        await settlesWithin(job.done, cutOffMs, clock, new AbortController().signal);
       }
       await volumes.tearDown(uid);
     },

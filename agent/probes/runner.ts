@@ -8,7 +8,7 @@
 import { connect } from 'node:net';
 import { Writable } from 'node:stream';
 import type { LifecycleHandler, ProbeHandler } from '../../src/api/types.js';
-import { orAborted } from '../../src/client/wait.js';
+import { createStop, orAborted } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { RuntimeError } from '../runtime/runtime.js';
@@ -49,11 +49,11 @@ export interface ProbeRunnerOptions {
 
 export function createProbeRunner({ runtime, clock }: ProbeRunnerOptions): ProbeRunner {
   return async (handler, target, timeoutMs, signal) => {
-    const timeout = new AbortController();
+    const timeout = createStop();
+    const release = timeout.follow(signal);
     const cancel = clock.after(timeoutMs, () => timeout.abort(new Error('timeout')));
-    const either = AbortSignal.any([signal, timeout.signal]);
     try {
-      return await check(runtime, handler, { ...target, timeoutMs }, either);
+      return await check(runtime, handler, { ...target, timeoutMs }, timeout.signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!timeout.signal.aborted) {
@@ -67,6 +67,7 @@ export function createProbeRunner({ runtime, clock }: ProbeRunnerOptions): Probe
       return { success: false, output, ...((await isAway(runtime)) && { isUnknown: true }) };
     } finally {
       cancel();
+      release();
     }
   };
 }

@@ -6,6 +6,7 @@
  */
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { createBackoff } from '../../src/client/backoff.js';
+import { createStop } from '../../src/client/wait.js';
 import { type DockerClient, deadlines } from './docker-client.js';
 import { toRuntimeError } from './docker-errors.js';
 import { readFrames, readRaw } from './docker-frames.js';
@@ -64,9 +65,10 @@ export class DockerExec {
       signal,
     );
     const docker = await this.#client.docker();
-    const over = new AbortController();
+    const over = createStop();
+    over.follow(signal);
     const streaming = this.#stream(asDuplex(socket), spec, {
-      signal: AbortSignal.any([signal, over.signal]),
+      signal: over.signal,
       resize: (size, abortSignal) => docker.getContainer(containerId).resize({ ...size, abortSignal }),
     }).finally(() => over.abort());
     // It may have ended between the look and the connection.

@@ -7,6 +7,7 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
+import { createStop } from '../../src/client/wait.js';
 import { type DockerClient, deadlines } from './docker-client.js';
 import { DeadlineExceeded, toRuntimeError, unless } from './docker-errors.js';
 import { type ImageState, type PullAuth, RuntimeError } from './runtime.js';
@@ -49,12 +50,13 @@ export class DockerImages {
   async pull(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
     const docker = await this.#client.docker();
-    const stalled = new AbortController();
+    const stalled = createStop();
+    const release = stalled.follow(signal);
     const reason = new DeadlineExceeded(`pulling ${reference} makes no progress`);
     const watch = (): (() => void) => this.#client.clock.after(stalledMs, () => stalled.abort(reason));
     let cancel = watch();
     try {
-      const abortSignal = AbortSignal.any([signal, stalled.signal]);
+      const abortSignal = stalled.signal;
       const stream = await docker.createImage(credentials(auth) ?? {}, { ...source(reference), abortSignal });
       await this.#follow(stream, () => {
         cancel();
@@ -66,6 +68,7 @@ export class DockerImages {
       throw toRuntimeError(error);
     } finally {
       cancel();
+      release();
     }
     const image = await this.inspect(reference);
     if (!image) throw new RuntimeError('failed', `${reference} was pulled and is not there`);

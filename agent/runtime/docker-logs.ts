@@ -5,6 +5,7 @@
  * come without a newline and are marked `partial`. A terminal's log has no frames and is cut at newlines.
  */
 import type { Readable } from 'node:stream';
+import { createStop } from '../../src/client/wait.js';
 import { type DockerClient, deadlines } from './docker-client.js';
 import { toRuntimeError } from './docker-errors.js';
 import { type Frame, readFrames, readRaw } from './docker-frames.js';
@@ -18,13 +19,13 @@ export async function* dockerLogs(
   const { signal } = options;
   if (signal.aborted) return;
   // Aborts when the reader stops early, so that no connection is left behind.
-  const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
+  const stop = createStop();
+  stop.follow(signal);
   try {
     const tty = await client.call(deadlines.quick, async (docker, abortSignal) => {
       return (await docker.getContainer(id).inspect({ abortSignal })).Config.Tty;
     });
-    const source = await open(client, id, options, either);
+    const source = await open(client, id, options, stop.signal);
     for await (const frame of tty ? readLines(source) : readFrames(source)) yield parse(frame);
   } catch (error) {
     if (!signal.aborted) throw toRuntimeError(error);

@@ -5,6 +5,7 @@
  * Invariants: an event pushed while none waits is delivered; a `resync` swallows what waits, for it says more. One
  * reader per queue; its iteration ends when the signal aborts.
  */
+import { createStop } from '../../src/client/wait.js';
 import type { RuntimeEvent } from './runtime.js';
 
 export class EventQueue {
@@ -57,12 +58,12 @@ export async function* eventsOf(
   given: AbortSignal,
   listen: (queue: EventQueue, signal: AbortSignal) => Promise<void>,
 ): AsyncGenerator<RuntimeEvent, void, undefined> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([given, stop.signal]);
+  const stop = createStop();
+  stop.follow(given);
   const queue = new EventQueue();
-  const listening = listen(queue, signal);
+  const listening = listen(queue, stop.signal);
   try {
-    yield* queue.drain(signal);
+    yield* queue.drain(stop.signal);
   } finally {
     stop.abort();
     await listening;

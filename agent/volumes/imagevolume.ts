@@ -3,7 +3,7 @@
  * and the pod's pull secrets say, in the background: a pod does not wait for it in its worker.
  */
 import type { ImageVolumeSource } from '../../src/api/types.js';
-import { untilAborted } from '../../src/client/wait.js';
+import { settlesWithin } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import { podUid } from '../pods/names.js';
 import type { ImageResult, PodImages } from '../pods/needs.js';
@@ -62,10 +62,7 @@ export function createImageVolumes(options: ImageVolumeOptions): {
       if (!(await options.features()).imageVolumes)
         throw new Error('volume type image is not supported by the container runtime of this node');
       const pull = pullOf(source, request);
-      const enough = new AbortController();
-      const either = AbortSignal.any([request.signal, enough.signal]);
-      await Promise.race([pull.done, untilAborted(options.clock.sleep(patienceMs, either), either)]);
-      enough.abort();
+      await settlesWithin(pull.done, patienceMs, options.clock, request.signal);
       const { result } = pull;
       if (!result) {
         pull.isAwaited = true;

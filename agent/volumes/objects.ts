@@ -9,7 +9,7 @@ import { configMaps, persistentVolumeClaims, type ResourceType, secrets } from '
 import type { ConfigMap, KubeObject, PersistentVolumeClaim, Secret } from '../../src/api/types.js';
 import type { Client } from '../../src/client/client.js';
 import { createInformer, type Informer } from '../../src/client/informer.js';
-import { orAborted } from '../../src/client/wait.js';
+import { createStop, orAborted } from '../../src/client/wait.js';
 import type { Clock } from '../../src/host/clock.js';
 import type { Logger } from '../../src/host/log.js';
 
@@ -105,7 +105,8 @@ export function createReferencedObjects(options: ReferencedObjectsOptions): Refe
     key: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const timeout = new AbortController();
+    const timeout = createStop();
+    const release = timeout.follow(signal);
     const cancel = options.clock.after(firstAnswerMs, () =>
       timeout.abort(
         new Error(
@@ -113,11 +114,11 @@ export function createReferencedObjects(options: ReferencedObjectsOptions): Refe
         ),
       ),
     );
-    const either = AbortSignal.any([signal, timeout.signal]);
     try {
-      await orAborted(informer.whenSynced(either), either);
+      await orAborted(informer.whenSynced(timeout.signal), timeout.signal);
     } finally {
       cancel();
+      release();
     }
   }
 

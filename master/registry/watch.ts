@@ -5,8 +5,10 @@
  * how far it is: about once a minute, at the end, and behind the initial events of a WatchList. The revision of a
  * periodic bookmark was read one tick earlier, when nothing behind it could still be under way.
  */
+
 import type { KubeObject } from '../../src/api/types.js';
 import type { WatchOptions } from '../../src/client/client.js';
+import { createStop } from '../../src/client/wait.js';
 import type { Resource } from '../resources/resource.js';
 import type { StoreEvent } from '../store/store.js';
 import { restamp } from './codec.js';
@@ -73,12 +75,9 @@ async function* changes<T extends KubeObject>(
   options: WatchOptions,
   { selection, after, endsAt, signal }: Following,
 ): AsyncGenerator<Batch<T>, void, undefined> {
-  const stop = new AbortController();
-  const events = env.store.watch(
-    watchPrefix(resource, options, selection),
-    after,
-    AbortSignal.any([signal, stop.signal]),
-  );
+  const stop = createStop();
+  stop.follow(signal);
+  const events = env.store.watch(watchPrefix(resource, options, selection), after, stop.signal);
   const source = events[Symbol.asyncIterator]();
   const ticker = new Ticker(env, endsAt);
   const bookmarks = new Bookmarks(after);

@@ -8,7 +8,9 @@
  * containerd tells that a process has ended before its CRI plugin knows; a pod is only named once the plugin does, or
  * whoever looks then would see it running, with no further event to come.
  */
+
 import { createBackoff } from '../../../src/client/backoff.js';
+import { createStop } from '../../../src/client/wait.js';
 import type { Clock } from '../../../src/host/clock.js';
 import type { Logger } from '../../../src/host/log.js';
 import { type EventQueue, eventsOf } from '../event-queue.js';
@@ -49,17 +51,17 @@ async function listen(options: EventOptions, queue: EventQueue): Promise<void> {
   const backoff = createBackoff({ minMs: 100, maxMs: 5000, jitter: 0.5 });
   let isAway = false;
   while (!signal.aborted) {
-    const connection = new AbortController();
-    const either = AbortSignal.any([signal, connection.signal]);
+    const connection = createStop();
+    connection.follow(signal);
     let isOpen = false;
     const push = (event: RuntimeEvent): void => {
       // Before its resync, which will say more, and after its end a connection says nothing.
-      if (isOpen && !either.aborted) queue.push(event);
+      if (isOpen && !connection.signal.aborted) queue.push(event);
     };
     const open = async (): Promise<void> => {
       // The runtime has the request of the stream when it has answered another one that came after it.
-      await client.call('version', {}, deadlines.quick, either);
-      await clock.sleep(settleMs, either);
+      await client.call('version', {}, deadlines.quick, connection.signal);
+      await clock.sleep(settleMs, connection.signal);
       isOpen = true;
       push({ type: 'resync' });
       backoff.reset();
@@ -69,7 +71,7 @@ async function listen(options: EventOptions, queue: EventQueue): Promise<void> {
     try {
       const { runtimeName } = await client.call('version', {}, deadlines.quick, signal);
       const read = runtimeName === 'containerd' ? readContainerd : readCri;
-      const reading = read({ ...options, signal: either }, push);
+      const reading = read({ ...options, signal: connection.signal }, push);
       await Promise.race([reading, open().then(() => reading)]);
       if (!signal.aborted) log.warn({}, 'event stream of the container runtime ended, connecting again');
     } catch (err) {

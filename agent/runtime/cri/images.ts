@@ -4,6 +4,7 @@
  * A pull tells no progress and has no deadline of its own; while it lasts the runtime is asked once a minute whether it
  * still answers. The image of the sandboxes, and others that the runtime pins, are not listed: nobody may remove them.
  */
+import { createStop } from '../../../src/client/wait.js';
 import type { Clock } from '../../../src/host/clock.js';
 import { type ImageState, type PullAuth, RuntimeError } from '../runtime.js';
 import { type CriClient, deadlines } from './client.js';
@@ -49,16 +50,17 @@ export class CriImages {
 
   async pull(reference: string, auth: PullAuth | undefined, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    const away = new AbortController();
+    const away = createStop();
+    const release = away.follow(signal);
     const finished = new AbortController();
     const watching = this.#watch(finished.signal, away);
     try {
       const image = { image: reference };
       // Without the server's address: containerd drops credentials whose address it cannot parse as a URL.
       const login = auth && { username: auth.username, password: auth.password };
-      const either = AbortSignal.any([signal, away.signal]);
-      await this.#client.call('pullImage', { image, ...(login && { auth: login }) }, pullMs, either);
+      await this.#client.call('pullImage', { image, ...(login && { auth: login }) }, pullMs, away.signal);
     } finally {
+      release();
       finished.abort();
       await watching;
     }
