@@ -1,6 +1,6 @@
 /**
  * Processes of containers as this host sees them: who they are, and how they end with all that descend from them. For
- * runtimes that have no call to end a command. Called by the exec of the runtimes.
+ * runtimes that have no call to end a command. Called by the exec of the runtimes, and by tests that freeze something.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';

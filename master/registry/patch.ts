@@ -27,7 +27,7 @@ export function patch<T extends KubeObject>(
   context: RequestContext,
   subresource?: string,
 ): Promise<WriteResult<T>> {
-  const once = new WarnOnce(context);
+  const once = warnOnce(context);
   if (change.type === 'apply') {
     return subresource === 'scale'
       ? applyToScale(env, resource, ref, change, once)
@@ -73,40 +73,22 @@ const withOwners = <T extends KubeObject>(object: T, owners: string | undefined)
     : { ...object, metadata: { ...object.metadata, managedFields: JSON.parse(owners) as never } };
 
 /** A patch that is applied again must not warn again. What a patch makes is nobody else's, whoever sent it. */
-class WarnOnce implements RequestContext {
-  readonly user: RequestContext['user'];
-  readonly dryRun: boolean;
-  readonly fieldValidation: RequestContext['fieldValidation'];
-  readonly fieldManager: string;
-  readonly mayCreate: RequestContext['mayCreate'];
-  readonly ownsBody = true;
-  readonly #context: RequestContext;
-  readonly #given = new Set<string>();
-
-  constructor(context: RequestContext) {
-    this.user = context.user;
-    this.dryRun = context.dryRun;
-    this.fieldValidation = context.fieldValidation;
-    this.fieldManager = context.fieldManager;
-    this.mayCreate = context.mayCreate;
-    this.#context = context;
-  }
-
-  get signal(): AbortSignal {
-    return this.#context.signal;
-  }
-
-  get options(): RequestContext['options'] {
-    return this.#context.options;
-  }
-
-  annotate(key: string, value: string): void {
-    this.#context.annotate?.(key, value);
-  }
-
-  warn(message: string): void {
-    if (this.#given.has(message)) return;
-    this.#given.add(message);
-    this.#context.warn(message);
-  }
+function warnOnce(context: RequestContext): RequestContext {
+  const given = new Set<string>();
+  const { user, dryRun, fieldValidation, fieldManager, mayCreate } = context;
+  return {
+    ...{ user, dryRun, fieldValidation, fieldManager, mayCreate, ownsBody: true },
+    annotate: (key, value) => context.annotate?.(key, value),
+    get signal() {
+      return context.signal;
+    },
+    get options() {
+      return context.options;
+    },
+    warn(message) {
+      if (given.has(message)) return;
+      given.add(message);
+      context.warn(message);
+    },
+  };
 }

@@ -10,7 +10,7 @@ import { allReady, footprint, sleeper } from './steps.js';
 
 const perRound = 25;
 const rounds = 40;
-/** Growth is measured from here: caches are full and code is compiled by then. */
+/** Growth is measured from here: most code is compiled by then. */
 const warmRounds = 10;
 /** What the recorder remembers of 4,096 events, and code that is compiled meanwhile; 10 KB for each pod would be more. */
 const maxHeldMib = 7;

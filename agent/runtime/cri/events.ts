@@ -8,7 +8,6 @@
  * containerd tells that a process has ended before its CRI plugin knows; a pod is only named once the plugin does, or
  * whoever looks then would see it running, with no further event to come.
  */
-
 import { createBackoff } from '../../../src/client/backoff.js';
 import { createStop } from '../../../src/client/wait.js';
 import type { Clock } from '../../../src/host/clock.js';
