@@ -40,7 +40,7 @@ const isOfRuntime = (file) =>
 const totals = { passed: 0, failed: 0 };
 
 /** Runs files with tap and adds up its closing counts; a run that ends without them counts as one failure. */
-async function runTap(name, selection, { jobs = 1, isolated = false, timeoutSeconds = 600 }) {
+async function runTap(name, selection, { jobs = 1, isolated = false, timeoutSeconds = 1200 }) {
   if (selection.length === 0) return;
   process.stdout.write(`\n${name}: ${selection.length} files\n`);
   const out = join(root, `.tap-${process.pid}-${name.replaceAll(' ', '-')}.tap`);

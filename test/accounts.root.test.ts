@@ -56,7 +56,7 @@ t.test('accounts of pods', { timeout: 300_000 }, async (t) => {
     });
     await kubectl('create', 'role', 'reader', '--verb=list', '--resource=pods');
     await kubectl('create', 'rolebinding', 'reader', '--role=reader', '--serviceaccount=default:default');
-    await eventually('the role counts', 5, async () => (await list()).items.length === 1);
+    await eventually('the role counts', 30, async () => (await list()).items.length === 1);
 
     const described = await kubectl('describe', 'pod', 'web');
     t.match(described, /Service Account:\s+default/);
@@ -67,7 +67,7 @@ t.test('accounts of pods', { timeout: 300_000 }, async (t) => {
     t.match(described, /TokenExpirationSeconds:\s+3607/);
 
     await kubectl('delete', 'pod', 'web');
-    await eventually('the token of a deleted pod is refused', 5, async () => {
+    await eventually('the token of a deleted pod is refused', 30, async () => {
       const error = await list().catch((reason: unknown) => reason);
       return error instanceof Error && 'reason' in error && error.reason === 'Unauthorized';
     });
@@ -97,8 +97,10 @@ t.test('accounts of pods', { timeout: 300_000 }, async (t) => {
     t.match(await kubectl('get', 'pvc', 'data'), /data\s+Terminating\s+disk/);
     t.match(await kubectl('describe', 'pvc', 'data'), /Finalizers:\s+\[kubernetes\.io\/pvc-protection\]/);
     await kubectl('delete', 'pod', 'user');
-    await kubectl('wait', '--for=delete', 'pvc/data', '--timeout=10s');
-    t.match(await kubectl('get', 'pv', 'disk'), /Released/);
-    await kubectl('delete', 'pv', 'disk', '--timeout=10s');
+    await kubectl('wait', '--for=delete', 'pvc/data', '--timeout=60s');
+    await eventually('the volume is released', 60, async () =>
+      (await kubectl('get', 'pv', 'disk')).includes('Released'),
+    );
+    await kubectl('delete', 'pv', 'disk', '--timeout=60s');
   });
 });

@@ -106,14 +106,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await end('agent', 'SIGTERM');
     await end('master', 'SIGTERM');
     await runChecked(process.execPath, [cli, 'cleanup', '--config', join(dir, 'agent.yaml'), '--purge'], {
-      timeoutMs: 60_000,
+      timeoutMs: 180_000,
     });
     rmSync(dir, { recursive: true, force: true });
   }
 
   const waitForNode = (client: Client): Promise<unknown> =>
     waitFor(client, nodes, {}, (node) => isConditionTrue(node.status?.conditions, 'Ready'), {
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
       what: 'the node to become Ready',
       hint: join(dir, 'agent.log'),
     });
@@ -121,7 +121,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   async function startBoth(): Promise<Client> {
     writeConfig('master');
     start('master');
-    await reachServer(kubeconfig, 30_000);
+    await reachServer(kubeconfig, 120_000);
     const { client, caPem } = await openAdmin(kubeconfig);
     const { createBootstrapToken } = await import('../master/auth/token.js');
     config.agent['token'] = await createBootstrapToken(client, { ca: caPem, ttlMs: 3_600_000 });

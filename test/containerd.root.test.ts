@@ -111,9 +111,11 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
         (await kubectl('exec', 'talker', '-c', 'side', '--', 'sh', '-c', ask)).split('\r\n\r\n')[1] ?? ''
       );
     };
-    t.equal(await fetch(await read('web', '.status.podIP'), 8080), 'hello\n');
+    const address = await read('web', '.status.podIP');
+    // That it is ready says nothing of its server: it has no probe.
+    await eventually('the page', 60, async () => (await fetch(address, 8080)) === 'hello\n');
     const service = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
-    await eventually('the Service', 20, async () => (await fetch(service, 80)) === 'hello\n');
+    await eventually('the Service', 60, async () => (await fetch(service, 80)) === 'hello\n');
     t.equal((await runChecked('curl', ['-s', `http://${cluster.nodeIp}:18080/`])).stdout, 'hello\n');
   });
 
@@ -127,7 +129,9 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
     t.equal(piped.stdout, 'through stdin end\n');
     const large = await kubectl('exec', 'web', '--', 'head', '-c', '8000000', '/dev/zero');
     t.equal(large.length, 8_000_000, 'every byte arrives');
-    t.match(await kubectl('logs', 'talker', '-c', 'main'), /first\n[\s\S]*line 2\n[\s\S]*line 3\n/);
+    await eventually('its lines', 60, async () =>
+      /first\n[\s\S]*line 2\n[\s\S]*line 3\n/.test(await kubectl('logs', 'talker', '-c', 'main')),
+    );
     t.match(
       await kubectl('logs', 'talker', '-c', 'main', '--tail=2', '--timestamps'),
       /^20\S+Z line \d+\n20\S+Z line \d+\n$/,
@@ -146,7 +150,7 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
     follow.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
     });
-    await eventually('lines as they come', 20, () => text.split('\n').length > 4);
+    await eventually('lines as they come', 60, () => text.split('\n').length > 4);
     follow.kill();
     const forward = spawn('kubectl', [
       '--kubeconfig',
@@ -180,16 +184,16 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
           containers: [{ ...image, name: 'main', command: ['sh', '-c', 'sleep 1; exit 3'] }],
         }),
       );
-      await eventually('a failed probe', 30, async () =>
+      await eventually('a failed probe', 60, async () =>
         (await kubectl('get', 'events')).includes('Readiness probe failed'),
       );
-      await eventually('no more than the one that runs', 20, async () => {
+      await eventually('no more than the one that runs', 60, async () => {
         const listed = await kubectl('exec', 'probed', '--', 'sh', '-c', 'ps | grep -c "sleep 7[7]" || true');
         return Number(listed) <= 1;
       });
       await eventually(
         'a restart',
-        30,
+        60,
         async () => Number(await read('failing', '.status.containerStatuses[0].restartCount')) >= 1,
       );
       t.equal(await read('failing', '.status.containerStatuses[0].lastState.terminated.exitCode'), '3');
@@ -233,16 +237,18 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
     await kubectl('delete', 'pod', 'web', 'talker', 'later', '--wait=true');
     t.ok(performance.now() - begun < 20_000);
     const logs = join(containerd.directory, 'log-files', 'pods');
-    t.strictSame(existsSync(logs) ? readdirSync(logs) : [], [], 'no log');
     const addresses = join(cluster.dir, 'agent', 'cni', 'ipam', 'wherry');
-    t.strictSame(
-      readdirSync(addresses).filter((name) => /^[\d.]+$/.test(name)),
-      [],
-      'no address',
-    );
+    await eventually('no log, no address and no link', 60, async () => {
+      const left = [
+        ...(existsSync(logs) ? readdirSync(logs) : []),
+        ...readdirSync(addresses).filter((name) => /^[\d.]+$/.test(name)),
+        ...((await run('ip', ['-br', 'link', 'show', 'type', 'veth'])).stdout.match(/veth[0-9a-f]{8}/g) ??
+          []),
+      ];
+      if (left.length > 0) throw new Error(left.join(' '));
+      return true;
+    });
     const { directory, confDirectory } = containerd;
-    const bridges = (await run('ip', ['-br', 'link', 'show', 'type', 'veth'])).stdout;
-    t.notMatch(bridges, /veth[0-9a-f]{8}/, 'no link');
     await cluster.stop();
     t.strictSame(readdirSync(confDirectory), [], 'the configuration of the network is gone');
     isDown.value = true;

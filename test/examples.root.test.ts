@@ -30,7 +30,7 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
   await t.test('nginx.yaml: two pods behind a NodePort', async (t) => {
     await cluster.kubectl('apply', '-f', `${examples}nginx.yaml`);
     await cluster.kubectl('rollout', 'status', 'deployment/nginx', '--timeout=60s');
-    await eventually('the page', 10, async () =>
+    await eventually('the page', 60, async () =>
       /Welcome to nginx/.test(await (await fetch(`http://${cluster.nodeIp}:30080`)).text()),
     );
     t.match(
@@ -46,16 +46,28 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
     t.match(JSON.parse(posted.stdout), { kind: 'Pod', metadata: { name: 'nginx-by-curl' } });
     await ready('nginx-by-curl');
     const ip = await cluster.kubectl('get', 'pod', 'nginx-by-curl', '-o', 'jsonpath={.status.podIP}');
-    t.match(await (await fetch(`http://${ip}`)).text(), /Welcome to nginx/);
+    // That it is ready says nothing of its server: it has no probe.
+    await eventually('its page', 60, async () =>
+      /Welcome to nginx/.test(await (await fetch(`http://${ip}`)).text()),
+    );
   });
 
   await t.test('probes.yaml: restarted when its liveness probe fails', async (t) => {
     await cluster.kubectl('apply', '-f', `${examples}probes.yaml`);
     await ready('probes');
+    const restarts = async (): Promise<number> =>
+      Number(
+        await cluster.kubectl(
+          'get',
+          'pod',
+          'probes',
+          '-o',
+          'jsonpath={.status.containerStatuses[0].restartCount}',
+        ),
+      );
+    const before = await restarts();
     await inside('probes', 'rm /tmp/healthy');
-    const restarts = (): Promise<string> =>
-      cluster.kubectl('get', 'pod', 'probes', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}');
-    await eventually('a restart', 30, async () => (await restarts()) === '1');
+    await eventually('a restart', 90, async () => (await restarts()) > before);
     t.match(await ready('probes'), /condition met/);
   });
 
@@ -64,16 +76,19 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
     await cluster.kubectl('apply', '-f', `${examples}volumes.yaml`);
     await ready('volumes');
     const reader = ['exec', 'volumes', '-c', 'reader', '--'];
-    await eventually('the file', 10, async () =>
-      /shared/.test(await cluster.kubectl(...reader, 'cat', '/cache/hello')),
+    await eventually(
+      'the files',
+      60,
+      async () =>
+        /shared/.test(await cluster.kubectl(...reader, 'cat', '/cache/hello')) &&
+        readFileSync('/var/lib/wherry-example/hello', 'utf8') === 'kept\n',
     );
     await t.rejects(cluster.kubectl(...reader, 'touch', '/cache/x'), /Read-only/);
-    t.equal(readFileSync('/var/lib/wherry-example/hello', 'utf8'), 'kept\n');
   });
 
   await t.test('storage.yaml and ingress.yaml: stored and shown', async (t) => {
     await cluster.kubectl('apply', '-f', `${examples}storage.yaml`, '-f', `${examples}ingress.yaml`);
-    await eventually('the claim is bound', 10, async () =>
+    await eventually('the claim is bound', 60, async () =>
       /nfs +Bound +nfs +10Gi +RWO/.test(await cluster.kubectl('get', 'pvc')),
     );
     t.match(await cluster.kubectl('get', 'pv'), /nfs +10Gi +RWO +Retain +Bound +default\/nfs/);
@@ -88,17 +103,18 @@ t.test('examples', { timeout: 300_000 }, async (t) => {
     );
   });
 
-  await t.test('configmap.yaml: a page that changes while it is served', async (t) => {
+  await t.test('configmap.yaml: a page that changes while it is served', async () => {
     await cluster.kubectl('apply', '-f', `${examples}configmap.yaml`);
     await ready('configmap');
-    t.match(
-      await inside('configmap', 'echo $GREETING; wget -qO- http://127.0.0.1/'),
-      /^hello\n<h1>Served from a ConfigMap<\/h1>/,
+    await eventually('the page', 60, async () =>
+      /^hello\n<h1>Served from a ConfigMap<\/h1>/.test(
+        await inside('configmap', 'echo $GREETING; wget -qO- http://127.0.0.1/'),
+      ),
     );
     await cluster.kubectl('patch', 'configmap', 'page', '-p', '{"data":{"index.html":"changed"}}');
     await eventually(
       'the new page',
-      30,
+      60,
       async () => (await inside('configmap', 'wget -qO- http://127.0.0.1/')) === 'changed',
     );
   });

@@ -65,11 +65,17 @@ async function podRows(): Promise<PodRow[]> {
   });
 }
 
-const get = async (from: string, url: string): Promise<string> => {
-  const result = await lab(['exec', from, 'curl', '-sf', '-m', '3', url]);
-  if (result.code !== 0) throw new Error(`${from} cannot fetch ${url}: curl ${result.code}`);
-  return result.stdout.trim();
-};
+/** What is served, once it is: rules are written a moment after what they are about has changed. */
+async function get(from: string, url: string): Promise<string> {
+  let text = '';
+  await eventually(`${from} fetches ${url}`, 60, async () => {
+    const result = await lab(['exec', from, 'curl', '-sf', '-m', '3', url]);
+    if (result.code !== 0) throw new Error(`curl ${result.code}`);
+    text = result.stdout.trim();
+    return true;
+  });
+  return text;
+}
 
 t.test('three hosts', { timeout: 900_000 }, async (t) => {
   const hosts = labHosts(3);
@@ -88,15 +94,18 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
   t.same(new Set(rows.map((row) => row.node)).size, 3, 'the pods are spread over three hosts');
   const clusterIp = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
 
-  await t.test('pods reach each other by their addresses, without NAT', { timeout }, async (t) => {
+  await t.test('pods reach each other by their addresses, without NAT', { timeout }, async () => {
     const [client] = rows;
     const far = rows.find((row) => row.node !== client?.node);
     if (!client || !far) throw new Error('no two pods on two hosts');
-    await kubectl('exec', client.name, '--', 'timeout', '3', 'wget', '-qO-', `http://${far.ip}/`);
-    t.match(
-      await kubectl('logs', far.name, '--tail=20'),
-      new RegExp(`^${client.ip.replaceAll('.', '\\.')} `, 'm'),
-      'the far pod sees the address of the near one',
+    await eventually('an answer', 60, async () =>
+      (
+        await kubectl('exec', client.name, '--', 'timeout', '3', 'wget', '-qO-', `http://${far.ip}/`)
+      ).includes(far.name),
+    );
+    const line = new RegExp(`^${client.ip.replaceAll('.', '\\.')} `, 'm');
+    await eventually('the far pod sees the address of the near one', 30, async () =>
+      line.test(await kubectl('logs', far.name, '--tail=100')),
     );
   });
 
@@ -106,14 +115,15 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
       for (const host of hosts)
         t.ok(await get(host.name, `http://${clusterIp}/`), `${host.name} reaches the ClusterIP`);
       for (const row of rows)
-        t.ok(
-          await kubectl('exec', row.name, '--', 'timeout', '3', 'wget', '-qO-', `http://${clusterIp}/`),
-          `${row.name} reaches the ClusterIP`,
+        await eventually(`${row.name} reaches the ClusterIP`, 60, async () =>
+          Boolean(
+            await kubectl('exec', row.name, '--', 'timeout', '3', 'wget', '-qO-', `http://${clusterIp}/`),
+          ),
         );
       for (const host of hosts)
         t.ok(await get('outside', `http://${host.address}:30090/`), `${host.name} answers on the NodePort`);
       const served = new Set<string>();
-      for (let count = 0; count < 60; count++)
+      for (let count = 0; count < 200 && served.size < rows.length; count++)
         served.add(await get('outside', `http://${hosts[0]?.address}:30090/`));
       t.equal(served.size, rows.length, 'traffic is spread over all endpoints');
     },
@@ -123,20 +133,20 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
     'a host that dies is NotReady and its pods run elsewhere within a minute; it comes back clean',
     async (t) => {
       await lab(['kill', 'node-3']);
-      await eventually('node-3 is NotReady', 60, async () =>
+      await eventually('node-3 is NotReady', 90, async () =>
         /node-3\s+NotReady/.test(await kubectl('get', 'nodes')),
       );
-      await eventually('six pods on the other hosts', 60, async () => {
+      await eventually('six pods on the other hosts', 90, async () => {
         const ready = await kubectl('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}');
         return ready === '6' && (await podRows()).filter((row) => row.node !== 'node-3').length === 6;
       });
       for (let count = 0; count < 10; count++)
         t.ok(await get('outside', `http://${hosts[0]?.address}:30090/`), 'the Service answers');
       await lab(['start', 'node-3']);
-      await eventually('node-3 is Ready', 90, async () =>
+      await eventually('node-3 is Ready', 180, async () =>
         /node-3\s+Ready/.test(await kubectl('get', 'nodes')),
       );
-      await eventually('nothing of the old pods is left on it', 60, async () => {
+      await eventually('nothing of the old pods is left on it', 120, async () => {
         const socket = hosts[2]?.dockerSocket ?? '';
         return (await runChecked('docker', ['-H', `unix://${socket}`, 'ps', '-aq'])).stdout.trim() === '';
       });
@@ -146,11 +156,13 @@ t.test('three hosts', { timeout: 900_000 }, async (t) => {
 
   await t.test('a network that is cut and healed', { timeout }, async (t) => {
     await lab(['cut', 'node-2']);
-    await eventually('node-2 is NotReady', 60, async () =>
+    await eventually('node-2 is NotReady', 90, async () =>
       /node-2\s+NotReady/.test(await kubectl('get', 'nodes')),
     );
     await lab(['heal', 'node-2']);
-    await eventually('node-2 is Ready', 90, async () => /node-2\s+Ready/.test(await kubectl('get', 'nodes')));
+    await eventually('node-2 is Ready', 180, async () =>
+      /node-2\s+Ready/.test(await kubectl('get', 'nodes')),
+    );
     t.ok(await get('node-2', `http://${clusterIp}/`), 'it reaches the ClusterIP again');
   });
 });

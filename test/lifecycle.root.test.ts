@@ -60,7 +60,7 @@ t.test('the life of pods', { timeout: 500_000 }, async (t) => {
     const ids = await containers('wherry_main_still');
     t.equal(ids.length, 1);
     await cluster.kubectl('delete', 'pod', mirror, '--wait=false');
-    await eventually('mirrored anew', 30, async () => {
+    await eventually('mirrored anew', 90, async () => {
       const now = await get(cluster, mirror);
       return now.metadata.uid !== metadata.uid && now.status?.phase === 'Running';
     });
@@ -70,7 +70,7 @@ t.test('the life of pods', { timeout: 500_000 }, async (t) => {
     await cluster.kill('agent');
     await run('docker', ['kill', ids[0] ?? ''], {});
     cluster.start('agent');
-    await eventually('restarted without a master', 40, async () => {
+    await eventually('restarted without a master', 90, async () => {
       const now = await containers('wherry_main_still');
       return now.length === 1 && now[0] !== ids[0];
     });
@@ -80,8 +80,8 @@ t.test('the life of pods', { timeout: 500_000 }, async (t) => {
       return status?.restartCount === 1 && status.ready;
     });
     rmSync(file);
-    await eventually('ended', 40, async () => (await containers('wherry_main_still')).length === 0);
-    await eventually('gone', 20, async () => (await cluster.tryKubectl(['get', 'pod', mirror])).code !== 0);
+    await eventually('ended', 90, async () => (await containers('wherry_main_still')).length === 0);
+    await eventually('gone', 90, async () => (await cluster.tryKubectl(['get', 'pod', mirror])).code !== 0);
   });
 
   await t.test('sidecars start first, end last and fail no pod', async (t) => {
@@ -90,15 +90,20 @@ t.test('the life of pods', { timeout: 500_000 }, async (t) => {
     const side = (name: string): Container =>
       shell(
         name,
-        `echo ${name}-up >>${log}; trap "echo ${name}-down >>${log}; exit 1" TERM; while :; do sleep 0.1; done`,
+        `trap "echo ${name}-down >>${log}; exit 1" TERM; echo ${name}-up >>${log}; while :; do sleep 0.1; done`,
         {
           ...mount,
           restartPolicy: 'Always',
-          lifecycle: { postStart: { exec: { command: ['sleep', '1'] } } },
+          lifecycle: {
+            postStart: {
+              exec: { command: ['sh', '-c', `until grep ${name}-up ${log}; do sleep 0.1; done`] },
+            },
+          },
         },
       );
     await apply(cluster, 'order', {
       restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 60,
       volumes: [{ name: 'log', hostPath: { path: manifests } }],
       initContainers: [side('a'), side('b')],
       containers: [shell('main', `sleep 1; echo main >>${log}; exit 0`, mount)],
@@ -130,19 +135,21 @@ t.test('the life of pods', { timeout: 500_000 }, async (t) => {
     const wanted = { requests: { cpu: '150m', memory: '48Mi' }, limits: { cpu: '300m', memory: '96Mi' } };
     const patch = JSON.stringify({ spec: { containers: [{ name: 'main', resources: wanted }] } });
     await cluster.kubectl('patch', 'pod', 'resized', '--subresource', 'resize', '-p', patch);
-    await eventually('resized', 30, async () => {
-      const [status] = (await get(cluster, 'resized')).status?.containerStatuses ?? [];
-      return status?.resources?.limits?.['memory'] === '96Mi';
+    await eventually('resized', 90, async () => {
+      const { containerStatuses = [], conditions = [] } = (await get(cluster, 'resized')).status ?? {};
+      return (
+        containerStatuses[0]?.resources?.limits?.['memory'] === '96Mi' &&
+        !conditions.some(({ type }) => type.startsWith('PodResize'))
+      );
     });
     const format = '{{.HostConfig.Memory}} {{.HostConfig.CpuQuota}} {{.HostConfig.CpuShares}}';
     const { stdout } = await run('docker', ['inspect', '-f', format, id], {});
     t.equal(stdout.trim(), `${96 * 2 ** 20} 30000 153`);
     const pod = await get(cluster, 'resized');
     t.match(pod.status?.containerStatuses, [{ restartCount: 0, allocatedResources: { cpu: '150m' } }]);
-    t.notOk(pod.status?.conditions?.some(({ type }) => type.startsWith('PodResize')));
     const tooMuch = patch.replace('150m', '900').replace('300m', '900');
     await cluster.kubectl('patch', 'pod', 'resized', '--subresource', 'resize', '-p', tooMuch);
-    await eventually('infeasible', 30, async () => {
+    await eventually('infeasible', 90, async () => {
       const { status } = await get(cluster, 'resized');
       return status?.conditions?.some(({ reason }) => reason === 'Infeasible') ?? false;
     });
@@ -155,7 +162,10 @@ t.test('the life of pods', { timeout: 500_000 }, async (t) => {
       containers: [shell('main', 'exec sleep 1000')],
     });
     await eventually('failed', 60, async () => (await phase('late')) === 'Failed');
-    const { status } = await get(cluster, 'late');
-    t.match(status, { reason: 'DeadlineExceeded', containerStatuses: [{ state: { terminated: {} } }] });
+    t.match((await get(cluster, 'late')).status, { reason: 'DeadlineExceeded' });
+    await eventually('ended', 60, async () => {
+      const [status] = (await get(cluster, 'late')).status?.containerStatuses ?? [];
+      return status?.state?.terminated !== undefined;
+    });
   });
 });

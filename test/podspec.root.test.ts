@@ -88,21 +88,21 @@ t.test('flags of the node and objects of the API in pods', { timeout: 300_000 },
       pod('lost', { hostUsers: false }),
     );
     const described = (name: string): Promise<string> => cluster.kubectl('describe', 'pod', name);
-    await eventually('the end of the one with a sysctl', 30, async () =>
+    await eventually('the end of the one with a sysctl', 60, async () =>
       /Reason:\s+SysctlForbidden/.test(await described('unsafe')),
     );
     t.match(
       await described('unsafe'),
       /Status:\s+Failed[\s\S]*forbidden sysctl: "net\.core\.somaxconn" not allowlisted/,
     );
-    await eventually('the event of the one with a strange class', 30, async () =>
+    await eventually('the event of the one with a strange class', 60, async () =>
       /FailedCreatePodSandBox.*no runtime for "no-such-runtime" is configured/.test(
         await described('strange'),
       ),
     );
-    await eventually('the reason of the one with its own users', 30, async () =>
+    await eventually('the reason of the one with its own users', 60, async () =>
       (await described('lost')).includes('not supported by this node: spec.hostUsers'),
     );
-    await cluster.kubectl('delete', 'pod', '--all', '--grace-period=0', '--force', '--timeout=30s');
+    await cluster.kubectl('delete', 'pod', '--all', '--grace-period=0', '--force', '--timeout=60s');
   });
 });

@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import t, { type Test } from 'tap';
 import { findBarrier } from '../src/cli/up/account.js';
 import { type ExecResult, run, runChecked } from '../src/host/exec.js';
@@ -59,7 +60,7 @@ async function nodeAddress(): Promise<string> {
 }
 
 const page = async (): Promise<string> =>
-  (await fetch(`http://${await nodeAddress()}:30080`, { signal: AbortSignal.timeout(5_000) })).text();
+  (await fetch(`http://${await nodeAddress()}:30080`, { signal: AbortSignal.timeout(20_000) })).text();
 const containers = async (): Promise<string[]> =>
   (await runChecked('docker', ['ps', '--no-trunc', '--format', '{{.ID}} {{.CreatedAt}} {{.Names}}'])).stdout
     .split('\n')
@@ -96,7 +97,14 @@ t.test('up, twice, kill -9, down --purge', { timeout: 600_000 }, async (t) => {
   t.match(await page(), /Welcome to nginx/);
   t.match(await kubectl('get', 'nodes'), /\sReady\s/);
   await checkMaster(t);
-  t.match(await kubectl('get', 'deployment', 'nginx'), /nginx\s+2\/2\s+2\s+2/);
+  await eventually('both pods', 60, async () =>
+    /nginx\s+2\/2\s+2\s+2/.test(await kubectl('get', 'deployment', 'nginx')),
+  );
+  await eventually('nothing more to be said of them', 60, async () => {
+    const progressing = '{.status.conditions[?(@.type=="Progressing")].reason}';
+    const told = await kubectl('get', 'deployment', 'nginx', '-o', `jsonpath=${progressing}`);
+    return told === 'NewReplicaSetAvailable';
+  });
 
   const stable = {
     containers: await containers(),
@@ -112,14 +120,22 @@ t.test('up, twice, kill -9, down --purge', { timeout: 600_000 }, async (t) => {
   );
 
   for (const victims of [['agent'], ['master'], ['master', 'agent']]) {
-    for (const victim of victims) process.kill(pidOf(victim), 'SIGKILL');
-    await eventually('the node is Ready again', 60, async () =>
-      /\sReady\s/.test(await kubectl('get', 'nodes')),
+    const killed = victims.map(pidOf);
+    for (const pid of killed) process.kill(pid, 'SIGKILL');
+    await eventually(
+      'they run again, and the node is Ready',
+      60,
+      async () =>
+        victims.every((victim) => !killed.includes(pidOf(victim))) &&
+        /\sReady\s/.test(await kubectl('get', 'nodes')),
     );
     t.match(await page(), /Welcome to nginx/, `the page after kill -9 of ${victims.join(' and ')}`);
   }
   t.same(await containers(), stable.containers, 'no container was restarted or duplicated');
 
   await script('down', '--purge');
+  await eventually('the machine is as before', 30, async () =>
+    isDeepStrictEqual(await snapshot(), before),
+  ).catch((error: unknown) => t.comment(String(error)));
   t.same(await snapshot(), before, 'the machine is as before');
 });

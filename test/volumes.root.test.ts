@@ -97,11 +97,17 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
         pod(`${kind}-w`, 'echo from the first > /v/file; sleep 1000', spec, container),
       );
       await ready(`${kind}-w`);
+      const file = join(path, 'file');
+      await eventually('the file', 60, () => readFileSync(file, 'utf8') === 'from the first\n');
       await gone(`${kind}-w`);
       t.same(readdirSync(path), ['file'], 'the disk is as the pod left it');
       await apply(cluster, pod(`${kind}-r`, 'cat /v/file; sleep 1000', spec, container));
       await ready(`${kind}-r`);
-      t.equal(await kubectl('logs', `${kind}-r`), 'from the first\n');
+      await eventually(
+        'its words',
+        60,
+        async () => (await kubectl('logs', `${kind}-r`)) === 'from the first\n',
+      );
       await gone(`${kind}-r`);
     }
     t.same(mounts(), []);
@@ -110,7 +116,7 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
   await t.test('a pod waits for its claim, and says what for', { timeout: 120_000 }, async () => {
     const { spec, container } = claimed('late');
     await apply(cluster, pod('waits', 'sleep 1000', { ...spec, nodeName: cluster.nodeName }, container));
-    await eventually('FailedMount', 30, async () =>
+    await eventually('FailedMount', 60, async () =>
       (await events('waits')).includes('persistentvolumeclaims "late" not found'),
     );
     await apply(cluster, ...disk('late', { hostPath: { path: join(cluster.dir, 'late') } }));
@@ -119,7 +125,7 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
     const hostPath = { path: join(cluster.dir, 'nothing'), type: 'Directory' };
     const volumes = [{ name: 'v', hostPath }];
     await apply(cluster, pod('typed', 'true', { volumes }, container));
-    await eventually('FailedMount', 30, async () =>
+    await eventually('FailedMount', 60, async () =>
       (await events('typed')).includes(`hostPath type check failed: ${hostPath.path} is not a directory`),
     );
     await gone('typed');
@@ -135,19 +141,22 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
       pod('evil', 'ln -s /etc /v/link; mkdir /v/ok; sleep 1000', evil.spec, evil.container),
     );
     await ready('evil');
+    await eventually('the link', 60, () => readdirSync(path).sort().join() === 'link,ok');
     const sub = claimed('shared', { subPath: 'link' });
     await apply(cluster, pod('victim', 'ls /v', sub.spec, sub.container));
     const reason = '{.status.containerStatuses[0].state.waiting.reason}';
-    await eventually('CreateContainerConfigError', 30, async () =>
+    await eventually('CreateContainerConfigError', 60, async () =>
       (await kubectl('get', 'pod', 'victim', '-o', `jsonpath=${reason}`)).includes(
         'CreateContainerConfigError',
       ),
     );
-    t.match(await events('victim'), /failed to prepare subPath for volumeMount "v" of container "main"/);
+    await eventually('its event', 60, async () =>
+      (await events('victim')).includes('failed to prepare subPath for volumeMount "v" of container "main"'),
+    );
     const good = claimed('shared', { subPath: 'ok/new' });
     await apply(cluster, pod('good', 'echo x > /v/file; sleep 1000', good.spec, good.container));
     await ready('good');
-    t.equal(readFileSync(join(path, 'ok/new/file'), 'utf8'), 'x\n');
+    await eventually('its file', 60, () => readFileSync(join(path, 'ok/new/file'), 'utf8') === 'x\n');
     await kubectl('delete', 'pod', 'evil', 'victim', 'good', '--timeout=60s');
     t.same(mounts(), []);
     t.equal(readFileSync(join(path, 'ok/new/file'), 'utf8'), 'x\n', 'and nothing of it goes with the pod');
@@ -187,13 +196,13 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
       const change = (value: string) =>
         kubectl('patch', 'configmap', 'live', '--type=merge', '-p', JSON.stringify({ data: { key: value } }));
       await change('two');
-      await eventually('two', 10, async () => (await run('cat /c/key')) === 'two');
+      await eventually('two', 60, async () => (await run('cat /c/key')) === 'two');
       await cluster.kill('agent');
       await change('three');
       cluster.start('agent');
       await eventually(
         'three',
-        30,
+        60,
         async () => (await cluster.tryKubectl(['exec', 'follows', '--', 'cat', '/c/key'])).stdout === 'three',
       );
       t.equal(await run('cat /d/f /m/f'), 'x\ny\n', 'what the pod wrote is still there');
@@ -213,7 +222,7 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
     await kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/job', '--timeout=60s');
     const uid = await kubectl('get', 'pod', 'job', '-o', 'jsonpath={.metadata.uid}');
     const left = join(cluster.dir, 'agent/pods', uid, 'volumes');
-    await eventually('no volumes', 20, async () => !existsSync(left) && mounts().length === 0);
+    await eventually('no volumes', 60, async () => !existsSync(left) && mounts().length === 0);
     t.equal(await kubectl('logs', 'job'), 'done\n');
     await gone('job');
   });
@@ -234,11 +243,11 @@ t.test('volumes', { timeout: 600_000 }, async (t) => {
     );
     await ready('brief');
     t.match(await kubectl('get', 'pvc', 'brief-v'), /Bound/);
-    t.same(readdirSync(join(cluster.dir, 'eph')), ['f']);
+    await eventually('its file', 60, () => readdirSync(join(cluster.dir, 'eph')).join() === 'f');
     await gone('brief');
     await eventually(
       'no claim',
-      30,
+      60,
       async () => (await cluster.tryKubectl(['get', 'pvc', 'brief-v'])).code !== 0,
     );
   });

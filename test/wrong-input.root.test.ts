@@ -5,6 +5,7 @@ import t from 'tap';
 import { Agent, request } from 'undici';
 import type { Status } from '../src/api/errors.js';
 import { type Cluster, startCluster } from './cluster.js';
+import { eventually } from './wait.js';
 
 interface Case {
   name: string;
@@ -256,7 +257,7 @@ t.test('wrong input', { timeout: 300_000 }, async (t) => {
     );
   });
 
-  await t.test('an image that cannot be pulled', { timeout: 120_000 }, async (t) => {
+  await t.test('an image that cannot be pulled', { timeout: 240_000 }, async () => {
     await cluster.kubectl('run', 'nopull', '--image=127.0.0.1:1/no/such:image');
     await cluster.kubectl(
       'wait',
@@ -264,9 +265,15 @@ t.test('wrong input', { timeout: 300_000 }, async (t) => {
       'pod/nopull',
       '--timeout=60s',
     );
-    const described = await cluster.kubectl('describe', 'pod', 'nopull');
-    t.match(described, /Failed to pull image "127\.0\.0\.1:1\/no\/such:image"/);
-    t.match(described, /ErrImagePull/);
-    t.match(described, /connection refused/, "the runtime's own words");
+    const words = [
+      /Failed to pull image "127\.0\.0\.1:1\/no\/such:image"/,
+      /ErrImagePull/,
+      // The runtime's own.
+      /connection refused/,
+    ];
+    await eventually('its events', 60, async () => {
+      const described = await cluster.kubectl('describe', 'pod', 'nopull');
+      return words.every((word) => word.test(described));
+    });
   });
 });

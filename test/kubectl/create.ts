@@ -58,9 +58,12 @@ export const create: Case[] = [
     run: 'run one --image=nginx --restart=Never --labels=a=b',
     exit: 1,
     complains: /pods "one" is forbidden: failed quota: q: must specify cpu for: one/,
+    patient: true,
   },
   { run: 'delete quota q', prints: /deleted/ },
   { run: 'create quota q --hard=pods=10', prints: 'resourcequota/q created\n' },
+  // Until the quota has been counted nothing is let in.
+  { run: 'get quota q -o jsonpath={.status.used.pods}', prints: /^\d+$/, patient: true },
   { run: 'run one --image=nginx --restart=Never --labels=a=b', prints: 'pod/one created\n' },
   { run: 'expose deployment web --port=80 --target-port=8080', prints: 'service/web exposed\n' },
   { run: 'expose pod one --port=80 --name=one', prints: 'service/one exposed\n' },

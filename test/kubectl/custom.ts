@@ -86,7 +86,7 @@ export const custom: Case[] = [
     input: definition,
     prints: `customresourcedefinition.apiextensions.k8s.io/crontabs.${group} created\n`,
   },
-  { run: `wait --for=condition=Established crd/crontabs.${group} --timeout=10s`, prints: /condition met/ },
+  { run: `wait --for=condition=Established crd/crontabs.${group} --timeout=50s`, prints: /condition met/ },
   { run: `get crd crontabs.${group}`, prints: /NAME +CREATED AT\ncrontabs.stable.example.com +\d{4}-/ },
   {
     run: 'api-resources --api-group=stable.example.com',
