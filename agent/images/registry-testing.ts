@@ -2,14 +2,13 @@
  * A real registry (Debian's docker-registry) as a process of its own on a free port, with or without a login and TLS;
  * for tests of pulls. Imported by tests only.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { stringify } from 'yaml';
-import { freePort } from '../../src/testing/port.js';
 import { halt } from '../runtime/processes.js';
 
 /** The only user, where there is a login. */
@@ -36,7 +35,6 @@ export interface RealRegistryOptions {
 export async function startRegistry(options: RealRegistryOptions = {}): Promise<RealRegistry> {
   const { address = '127.0.0.1', login = false, tls } = options;
   const dir = await mkdtemp(join(tmpdir(), 'wherry-registry-'));
-  const host = `${address}:${await freePort(address)}`;
   await writeFile(join(dir, 'htpasswd'), htpasswd);
   if (tls) {
     await writeFile(join(dir, 'key'), tls.key, { mode: 0o600 });
@@ -44,18 +42,20 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
   }
   const config = {
     version: 0.1,
-    log: { level: 'error', accesslog: { disabled: true } },
+    log: { level: 'info', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(dir, 'data') } },
     http: {
-      addr: host,
+      addr: `${address}:0`,
       secret: 'test',
       ...(tls && { tls: { certificate: join(dir, 'cert'), key: join(dir, 'key') } }),
     },
     ...(login && { auth: { htpasswd: { realm: 'test', path: join(dir, 'htpasswd') } } }),
   };
   await writeFile(join(dir, 'config.yml'), stringify(config));
-  const child = spawn('docker-registry', ['serve', join(dir, 'config.yml')], { stdio: 'ignore' });
-  await Promise.race([listening(host, child), failure(child)]);
+  const child = spawn('docker-registry', ['serve', join(dir, 'config.yml')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const host = `${address}:${await portOf(child.stderr)}`;
   return {
     host,
     async freeze() {
@@ -71,20 +71,15 @@ export async function startRegistry(options: RealRegistryOptions = {}): Promise<
   };
 }
 
-async function failure(child: ChildProcess): Promise<never> {
-  const [code] = await once(child, 'exit');
-  throw new Error(`the registry ended with ${code}`);
-}
-
-async function listening(host: string, child: ChildProcess): Promise<void> {
-  const [address, port] = host.split(':');
-  while (child.exitCode === null) {
-    const isUp = await new Promise<boolean>((resolve) => {
-      const socket = connect({ host: address ?? '', port: Number(port) });
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-      socket.once('close', () => socket.destroy()).once('connect', () => socket.end());
-    });
-    if (isUp) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+/** What it says once it listens; what it says later is thrown away. */
+async function portOf(log: Readable): Promise<number> {
+  let text = '';
+  for await (const chunk of log.iterator({ destroyOnReturn: false })) {
+    text += String(chunk);
+    const port = /listening on \S*:(\d+)/.exec(text)?.[1];
+    if (port === undefined) continue;
+    log.resume();
+    return Number(port);
   }
+  throw new Error(`the registry does not start: ${text}`);
 }

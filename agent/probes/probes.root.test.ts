@@ -34,13 +34,13 @@ const exec = (command: string[], timeoutMs: number) =>
 const processes = async (): Promise<string> => (await docker('top', id, '-o', 'pid,args')).stdout;
 
 t.test('commands succeed, fail, and say why', async (t) => {
-  t.match(await exec(['/bin/true'], 5000), { success: true });
-  t.match(await exec(['/bin/sh', '-c', 'echo no; echo never >&2; exit 3'], 5000), {
+  t.match(await exec(['/bin/true'], 60_000), { success: true });
+  t.match(await exec(['/bin/sh', '-c', 'echo no; echo never >&2; exit 3'], 60_000), {
     success: false,
     // Two streams: which of them is read first is open.
     output: /no\nnever|never\nno/,
   });
-  const long = await exec(['/bin/sh', '-c', 'head -c 100000 /dev/zero; exit 1'], 5000);
+  const long = await exec(['/bin/sh', '-c', 'head -c 100000 /dev/zero; exit 1'], 60_000);
   t.equal(long.output.length, 10 * 1024);
 });
 
@@ -49,8 +49,8 @@ t.test('a command that takes too long is gone, with what it started', async (t) 
   const result = await exec(['/bin/sh', '-c', 'sleep 777 & sleep 778'], 1000);
   t.match(result, { success: false, output: /^command timed out: .* timed out after 1s$/ });
   t.notOk(result.isUnknown);
-  t.ok(performance.now() - started < 3000);
-  for (let n = 0; n < 50 && /sleep 77/.test(await processes()); n += 1)
+  t.ok(performance.now() - started < 30_000, 'nobody waits for its end');
+  for (let n = 0; n < 300 && /sleep 77/.test(await processes()); n += 1)
     await new Promise((resolve) => setTimeout(resolve, 100));
   t.notMatch(await processes(), /sleep 77/);
   t.match(await processes(), /sleep 1000/, 'the container itself runs on');
@@ -58,5 +58,5 @@ t.test('a command that takes too long is gone, with what it started', async (t) 
 
 t.test('a container that is gone says nothing', async (t) => {
   await runtime.removeContainer(id);
-  t.match(await exec(['/bin/true'], 5000), { success: false, isUnknown: true });
+  t.match(await exec(['/bin/true'], 60_000), { success: false, isUnknown: true });
 });

@@ -1,6 +1,6 @@
 /**
  * Docker away, hung, and back. A proxy in front of its socket plays the faults, so that the daemon everybody uses is
- * left alone; time runs a hundred times faster for deadlines.
+ * left alone; where it hangs, time runs a hundred times faster for deadlines.
  */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -46,12 +46,11 @@ class DockerProxy {
   }
 }
 
+const proxy = new DockerProxy();
 const clock: Clock = {
   ...systemClock,
-  after: (ms, run) => systemClock.after(ms / 100, run),
-  sleep: (ms, signal) => systemClock.sleep(ms / 100, signal),
+  after: (ms, run) => systemClock.after(proxy.hung ? ms / 100 : ms, run),
 };
-const proxy = new DockerProxy();
 await proxy.up();
 const runtime = new DockerRuntime({ socketPath, node: unique, log: silentLogger, clock, oomScoreFloor: 0 });
 const subject = { runtime, image: await testImage(), commands: {} as never, unique };
@@ -84,8 +83,10 @@ t.test(
     ]) {
       await refused(t, call(), 'unavailable');
     }
-    const next = events.next();
+    let next = events.next();
     await proxy.up();
+    // What was heard of the start may still wait.
+    while ((await next).value?.type === 'pod') next = events.next();
     t.strictSame((await next).value, { type: 'resync' }, 'connected again, and says so');
     t.match(await runtime.inspectSandbox(sandbox), { state: 'running' });
     await runtime.removeSandbox(sandbox);
@@ -98,7 +99,7 @@ t.test('hung: calls give up after their deadline', async (t) => {
   proxy.hung = true;
   const before = performance.now();
   await refused(t, runtime.listSandboxes(), 'unavailable', /no answer within 10 s/);
-  t.ok(performance.now() - before < 3000);
+  t.ok(performance.now() - before < 9000);
   const stop = new AbortController();
   const call = runtime.exec('x', { command: ['true'], tty: false }, stop.signal);
   stop.abort(new Error('probe timed out'));

@@ -6,6 +6,7 @@ import { RuntimeError } from './runtime.js';
 
 const commands = {
   serve: ['serve'],
+  listens: ['true'],
   stubborn: ['stubborn'],
   exit3: ['exit', '3'],
   speak: ['speak'],

@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/host/log.js';
 import { containerSpec, sandboxSpec } from '../runtime/contract.js';
 import { DockerRuntime } from '../runtime/docker.js';
 import { removeLeftovers, testImage } from '../runtime/docker-testing.js';
+import { until } from '../testing/namespace.js';
 import { createAgentServer } from './server.js';
 import { type Access, createTestAuthority, open, testAccess } from './testing.js';
 
@@ -116,6 +117,5 @@ t.test('when the client goes, the command and its children are gone too', async 
   };
   while (!session.text(1).includes('on') || (await running()) < 2) await new Promise(setImmediate);
   session.socket.terminate();
-  for (let tries = 0; tries < 200 && (await running()) > 0; tries += 1) await new Promise(setImmediate);
-  t.equal(await running(), 0);
+  await t.resolves(until(async () => (await running()) === 0));
 });

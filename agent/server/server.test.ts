@@ -20,7 +20,7 @@ const serving = await authority.issue('system:node:n1', ['system:nodes']);
 
 const runtime = new FakeRuntime();
 runtime.images.add('busy:1');
-const commands = { serve: ['serve'], stubborn: [], exit3: [], speak: [], cat: [], env: [] };
+const commands = { serve: ['serve'], listens: [], stubborn: [], exit3: [], speak: [], cat: [], env: [] };
 const subject = { runtime, image: 'busy:1', commands, unique: 'u' };
 const sandbox = await runtime.createSandbox(sandboxSpec('u', 'web'));
 await runtime.startSandbox(sandbox);

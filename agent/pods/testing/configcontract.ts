@@ -61,7 +61,7 @@ async function createWorld(
     const chunks: Buffer[] = [];
     output.on('data', (chunk: Buffer) => chunks.push(chunk));
     const spec = { command: ['sh', '-c', command], tty: false, stdout: output, stderr: output };
-    await runtime.exec(found?.id ?? '', spec, AbortSignal.timeout(20_000));
+    await runtime.exec(found?.id ?? '', spec, AbortSignal.timeout(90_000));
     return Buffer.concat(chunks).toString().replace(/\n$/, '');
   };
   const isEmpty = async (): Promise<boolean> =>
@@ -78,7 +78,7 @@ const runs = (h: Harness, names: readonly string[]) => async (): Promise<boolean
 };
 
 export async function configContract(t: Test, open: OpenRuntime): Promise<void> {
-  await t.test('a pod that uses many fields at once', { timeout: 180_000 }, async (t) => {
+  await t.test('a pod that uses many fields at once', { timeout: 300_000 }, async (t) => {
     const seccompDirectory = await mkdtemp(join(tmpdir(), 'wherry-seccomp-'));
     t.teardown(() => rm(seccompDirectory, { recursive: true, force: true }));
     await mkdir(join(seccompDirectory, 'profiles'));
@@ -253,7 +253,7 @@ export async function configContract(t: Test, open: OpenRuntime): Promise<void> 
     await h.until('gone', h.isEmpty);
   });
 
-  await t.test('a pod in the namespaces of the host', { timeout: 120_000 }, async (t) => {
+  await t.test('a pod in the namespaces of the host', { timeout: 300_000 }, async (t) => {
     const h = await createWorld(t, open, 'hostconfig');
     const container: Container = { name: 'c', image: h.image, command: ['sh', '-c', 'exec sleep 600'] };
     const host = { hostNetwork: true, hostPID: true, hostIPC: true };
@@ -287,7 +287,7 @@ export async function configContract(t: Test, open: OpenRuntime): Promise<void> 
     );
   });
 
-  await t.test('a privileged container', { timeout: 120_000 }, async (t) => {
+  await t.test('a privileged container', { timeout: 300_000 }, async (t) => {
     const h = await createWorld(t, open, 'privconfig');
     const container: Container = {
       name: 'c',
@@ -309,7 +309,7 @@ export async function configContract(t: Test, open: OpenRuntime): Promise<void> 
     t.match(await h.inside('c', 'busybox ls /dev'), /^(kmsg|mem|loop0|vda|sda)$/m, 'the devices of the host');
   });
 
-  await t.test('a RuntimeClass', { timeout: 60_000 }, async (t) => {
+  await t.test('a RuntimeClass', { timeout: 300_000 }, async (t) => {
     const h = await createWorld(t, open, 'classconfig');
     h.client.seed(runtimeClasses, { metadata: { name: 'known' }, handler: 'runc' });
     h.client.seed(runtimeClasses, { metadata: { name: 'strange' }, handler: 'no-such-runtime' });
@@ -329,7 +329,7 @@ export async function configContract(t: Test, open: OpenRuntime): Promise<void> 
 
   await t.test(
     'what the host cannot enforce keeps the pod waiting, and says so',
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async (t) => {
       const h = await createWorld(t, open, 'refusedconfig');
       const container: Container = {

@@ -20,8 +20,8 @@ import type { Runtime } from '../../runtime/runtime.js';
 import type { PodsOptions } from '../assembly.js';
 import { createPods, type Pods, uidIndexers } from '../pods.js';
 
-/** Of real time, on a busy machine; what is awaited takes milliseconds. */
-const patienceMs = 20_000;
+/** Of real time, on a busy machine; what is awaited takes milliseconds, or seconds on a real runtime. */
+const patienceMs = { fake: 20_000, real: 120_000 };
 
 export interface Harness {
   clock: FakeClock;
@@ -171,7 +171,8 @@ export async function createHarness(t: Test, given: HarnessOptions = {}): Promis
         gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds },
       ),
     async until(what, isTrue) {
-      for (const end = performance.now() + patienceMs; performance.now() < end; ) {
+      const ms = given.runtime ? patienceMs.real : patienceMs.fake;
+      for (const end = performance.now() + ms; performance.now() < end; ) {
         if (await isTrue()) return;
         await new Promise((resolve) => setImmediate(resolve));
         await clock.advance(1);

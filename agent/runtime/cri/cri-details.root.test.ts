@@ -4,13 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import { systemClock } from '../../../src/host/clock.js';
 import { silentLogger } from '../../../src/host/log.js';
+import { until } from '../../testing/namespace.js';
 import { containerSpec, refused, sandboxSpec, sink } from '../contract.js';
 import { createTestRegistry } from '../registry-testing.js';
 import type { ContainerSpec, LogLine, SandboxSpec } from '../runtime.js';
@@ -114,27 +115,32 @@ t.test('a long line comes in parts, a terminal has lines', async (t) => {
 t.test('a log is rotated while it is written and followed', async (t) => {
   const { sandbox, id } = await startPod(
     'rotate',
-    shell('i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i+1)); sleep 0.01; done'),
+    shell('i=0; while [ ! -e /stop ]; do echo line $i; i=$((i+1)); sleep 0.01; done'),
   );
   const following = allLines(id);
+  const { logPath = '' } = (await runtime.inspectContainer(id)) ?? {};
+  await until(async () => (await stat(logPath)).size > 2000);
   const rotation = createLogRotation({
     owner: runtime.logOwner,
     clock: systemClock,
     log: silentLogger,
     maxBytes: 1000,
   });
-  await systemClock.sleep(1000, signal);
   await rotation.start(signal);
-  const lines = await following;
+  const files = async (): Promise<string[]> => readdir(join(logPath, '..'));
+  await until(async () => (await files()).length === 2);
   await rotation.stop();
+  await until(async () => (await stat(logPath)).size > 500);
+  await output(id, shell('echo > /stop'));
+  const lines = await following;
+  t.ok(lines.length > 20);
   t.strictSame(
     lines.map(({ text }) => text.toString()),
-    Array.from({ length: 200 }, (_, n) => `line ${n}`),
+    lines.map((_, n) => `line ${n}`),
     'not one is lost, none comes twice',
   );
-  const { logPath = '' } = (await runtime.inspectContainer(id)) ?? {};
-  t.equal((await readdir(join(logPath, '..'))).length, 2);
-  t.equal((await allLines(id)).length, 200, 'both files are the log');
+  t.equal((await files()).length, 2);
+  t.equal((await allLines(id)).length, lines.length, 'both files are the log');
   await runtime.removeSandbox(sandbox);
 });
 
@@ -163,16 +169,16 @@ t.test('attaching reads and writes a container with stdin; a terminal has a size
 t.test('an abort kills the command and what it has started, and no other', async (t) => {
   const { sandbox, id } = await startPod('abort', ['sleep', '1000']);
   const stop = new AbortController();
-  const begun = sink();
+  const [begun, alike] = [sink(), sink()];
   const endless = (mark: string): readonly string[] => shell(`trap "" TERM; echo begun; sleep ${mark}; true`);
-  const other = runtime.exec(id, { command: endless('7001'), tty: false }, signal);
+  const other = runtime.exec(id, { command: endless('7001'), tty: false, stdout: alike.stream }, signal);
   const cut = runtime.exec(id, { command: endless('7002'), tty: false, stdout: begun.stream }, stop.signal);
-  for (let tries = 0; tries < 100 && begun.text() === ''; tries += 1) await systemClock.sleep(20, signal);
+  await until(() => begun.text() !== '' && alike.text() !== '');
   stop.abort(new Error('probe timed out'));
   await t.rejects(cut, { message: 'probe timed out' });
-  const processes = await output(id, ['ps', '-o', 'args']);
-  t.notMatch(processes, /sleep 7002/);
-  t.match(processes, /sleep 7001/);
+  const processes = (): Promise<string> => output(id, ['ps', '-o', 'args']);
+  await until(async () => !/sleep 7002/.test(await processes()));
+  await until(async () => /sleep 7001/.test(await processes()));
   await runtime.removeSandbox(sandbox);
   t.not(await other.catch(() => 1), 0);
 });
@@ -187,14 +193,17 @@ t.test('a stop signal of its own, within the grace period', async (t) => {
       container: { stopSignal: 'SIGUSR1' },
     },
   );
-  for (const { id } of [own, deaf]) await output(id, ['true']);
+  // By then they listen to signals.
+  for (const { id } of [own, deaf])
+    for await (const _ of runtime.logs(id, { follow: true, timestamps: false, signal })) break;
   await runtime.stopContainer(own.id, 10_000);
   t.match(await runtime.inspectContainer(own.id), { state: 'exited', exitCode: 5 });
-  const begun = performance.now();
+  const begunMs = Date.now();
   await runtime.stopContainer(deaf.id, 1500);
-  t.match(await runtime.inspectContainer(deaf.id), { state: 'exited', exitCode: 137 });
-  const took = performance.now() - begun;
-  t.ok(took >= 1500 && took < 3500, `${Math.round(took)} ms`);
+  const ended = await runtime.inspectContainer(deaf.id);
+  t.match(ended, { state: 'exited', exitCode: 137 });
+  const took = Number(ended?.finishedAt) - begunMs;
+  t.ok(took >= 1500 && took < 3500, `${took} ms, by the clock of containerd`);
   await runtime.removeSandbox(own.sandbox);
   await runtime.removeSandbox(deaf.sandbox);
 });
@@ -318,7 +327,7 @@ t.test('two removals at the same time; what a container wrote', async (t) => {
   );
   for await (const _ of runtime.logs(id, { follow: true, timestamps: false, signal })) break;
   let bytes = 0;
-  for (let tries = 0; tries < 150 && bytes < 3_000_000; tries += 1) {
+  for (let tries = 0; tries < 600 && bytes < 3_000_000; tries += 1) {
     bytes = (await runtime.writableLayerBytes()).get(id) ?? 0;
     if (bytes < 3_000_000) await systemClock.sleep(100, signal);
   }
@@ -351,15 +360,18 @@ t.test(
       await refused(t, call(), 'unavailable');
     }
     await containerd.start();
-    t.strictSame((await events.next()).value, { type: 'resync' });
+    let event = await events.next();
+    // What was heard of pods before may still wait.
+    while (event.value?.type === 'pod') event = await events.next();
+    t.strictSame(event.value, { type: 'resync' });
     t.match(await runtime.inspectContainer(id), { state: 'running' });
     t.equal((await output(id, ['echo', 'here'])).trim(), 'here');
     await containerd.pause();
     const begun = performance.now();
     await refused(t, runtime.version(), 'unavailable', /deadline/i);
-    t.ok(performance.now() - begun < 12_000);
+    t.ok(performance.now() - begun < 60_000);
     containerd.resume();
-    for (let tries = 0; tries < 50; tries += 1) {
+    for (let tries = 0; tries < 300; tries += 1) {
       const isBack = await runtime.version().then(
         () => true,
         () => false,
@@ -382,14 +394,13 @@ t.test('a creation that was cut off leaves nothing that a list does not show', a
   await creating;
   // The runtime goes on, or tidies up; then the name is free, or its owner is there to be adopted.
   let id: string | undefined;
-  for (let tries = 0; tries < 100 && id === undefined; tries += 1) {
+  for (let tries = 0; tries < 600 && id === undefined; tries += 1) {
     id = await runtime.createSandbox(spec).catch(async () => (await runtime.listSandboxes())[0]?.id);
     if (id === undefined) await systemClock.sleep(50, signal);
   }
   t.ok(id);
   for (const { id } of await runtime.listSandboxes()) await runtime.removeSandbox(id);
-  t.strictSame(
-    (await readdir(join(containerd.directory, 'ipam', 'wherry'))).filter((name) => /^[\d.]+$/.test(name)),
-    [],
-  );
+  const addresses = async (): Promise<string[]> =>
+    (await readdir(join(containerd.directory, 'ipam', 'wherry'))).filter((name) => /^[\d.]+$/.test(name));
+  await until(async () => (await addresses()).length === 0);
 });

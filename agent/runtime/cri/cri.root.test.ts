@@ -10,6 +10,9 @@ const unique = `t${randomUUID().slice(0, 8)}`;
 const shell = (script: string): readonly string[] => ['/bin/sh', '-c', script];
 const commands = {
   serve: shell('trap "exit 0" TERM; while :; do sleep 0.05; done'),
+  listens: shell(
+    'until /bin/busybox grep -q "^SigCgt:.*[4-7c-f]...$" /proc/1/status; do /bin/busybox sleep 0.05; done',
+  ),
   stubborn: shell('trap "" TERM; while :; do sleep 1; done'),
   exit3: shell('exit 3'),
   speak: shell('echo words; echo oops >&2'),

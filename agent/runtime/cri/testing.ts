@@ -98,7 +98,7 @@ export async function startContainerd(options: TestContainerdOptions = {}): Prom
     },
     resume: () => child?.kill('SIGCONT'),
     async destroy() {
-      const { items } = await client.call('listPodSandbox', {}, 10_000);
+      const { items } = await client.call('listPodSandbox', {}, 60_000);
       for (const { id } of items) {
         await client.call('stopPodSandbox', { podSandboxId: id }, 60_000);
         await client.call('removePodSandbox', { podSandboxId: id }, 60_000);

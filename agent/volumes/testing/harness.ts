@@ -127,7 +127,7 @@ const marker = 'WHERRY_TEST_MOUNTS';
 export async function insideMountNamespace(t: Test, url: string): Promise<boolean> {
   if (process.env[marker] === '1') return true;
   const args = ['--mount', process.execPath, ...process.execArgv, fileURLToPath(url)];
-  await t.spawn('unshare', args, { env: { ...process.env, [marker]: '1' }, timeout: 120_000 });
+  await t.spawn('unshare', args, { env: { ...process.env, [marker]: '1' }, timeout: 300_000 });
   return false;
 }
 
