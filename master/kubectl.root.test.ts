@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { kubectls, type Ran, startMaster } from '../test/kubectl/runner.js';
 
 const manifest = fileURLToPath(new URL('../examples/nginx.yaml', import.meta.url)).replace('/dist/', '/');
 const { run, stop } = await startMaster();
 
-t.setTimeout(180_000);
+t.setTimeout(600_000);
 t.teardown(stop);
 
 const pod = {
@@ -40,6 +40,14 @@ const everyKind = [
   },
 ];
 
+/** What controllers do takes a moment: repeated until it prints this. */
+async function soon(t: Test, kubectl: string, args: string, wanted: RegExp): Promise<void> {
+  let ran = await run(kubectl, args.split(' '));
+  for (let left = 100; left > 0 && !(ran.code === 0 && wanted.test(ran.stdout)); left -= 1)
+    ran = await run(kubectl, args.split(' '));
+  t.match(ran.stdout, wanted, `kubectl ${args}: ${ran.stderr}`);
+}
+
 for (const kubectl of kubectls) {
   t.test(`stock ${kubectl}`, async (t) => {
     /** Runs, expects success, and gives what was printed. */
@@ -65,6 +73,7 @@ for (const kubectl of kubectls) {
     t.match(await ok('scale deployment nginx --replicas=3'), /scaled/);
     t.equal(await ok('get deployment nginx -o jsonpath={.spec.replicas}'), '3');
     t.match(await ok('set image deployment/nginx nginx=nginx:2'), /image updated/);
+    await soon(t, kubectl, 'rollout history deployment/nginx', /^2 /m);
     t.match(await ok('rollout undo deployment/nginx'), /rolled back/);
     t.match(await ok('rollout history deployment/nginx'), /REVISION/);
     t.match(await ok('rollout restart deployment/nginx'), /restarted/);
@@ -90,7 +99,7 @@ for (const kubectl of kubectls) {
       await ok(`delete -f ${manifest}`),
       /deployment.apps "nginx" deleted[\s\S]*service "nginx" deleted/,
     );
-    t.equal(await ok('get deployments,replicasets -o name'), '', 'the foreground is clean');
+    await soon(t, kubectl, 'get deployments,replicasets,pods -o name', /^$/);
     t.match(await ok('get --raw /readyz?verbose'), /readyz check passed/);
   });
 
@@ -120,12 +129,11 @@ for (const kubectl of kubectls) {
       await ok(`patch ${kind} every --type=json -p [{"op":"remove","path":"/metadata/annotations/note"}]`);
     }
     t.equal(await ok(notes), ',');
-    await ok('wait --for=condition=Progressing deployment/every --timeout=10s');
-    t.match(
-      await ok('get events --field-selector involvedObject.name=every,reason=ScalingReplicaSet'),
-      /deployment\/every +Scaled up replica set/,
-    );
+    await ok('wait --for=condition=Progressing deployment/every --timeout=60s');
+    const scaled = 'get events --field-selector involvedObject.name=every,reason=ScalingReplicaSet';
+    await soon(t, kubectl, scaled, /deployment\/every +Scaled up replica set/);
     t.match(await ok('describe deployment every'), /Events:[\s\S]*ScalingReplicaSet/);
+    await soon(t, kubectl, 'get pods -l app=every -o name', /^(pod\/\S+\n){2}$/);
     const all = (await ok('get configmaps -A -o name')).split('\n').sort();
     t.same((await ok('get configmaps -A -o name --chunk-size=2')).split('\n').sort(), all);
 
@@ -133,8 +141,8 @@ for (const kubectl of kubectls) {
     const orphans = (await ok('get replicasets,pods -l app=every -o name')).trim().split('\n');
     t.equal(orphans.length, 3, 'a replica set and two pods are left');
     await ok('delete replicasets -l app=every --cascade=foreground');
-    t.equal(await ok('get replicasets,pods -l app=every -o name'), '');
+    await soon(t, kubectl, 'get replicasets,pods -l app=every -o name', /^$/);
     await ok('delete --ignore-not-found -f -', items);
-    t.equal(await ok('get all -l every=kind -o name'), '');
+    await soon(t, kubectl, 'get all -l every=kind -o name', /^$/);
   });
 }

@@ -15,7 +15,7 @@ async function eventually(kubectl: string, line: string): Promise<string> {
   return '';
 }
 
-t.setTimeout(180_000);
+t.setTimeout(600_000);
 t.teardown(stop);
 
 const group = 'rbac.authorization.k8s.io';
