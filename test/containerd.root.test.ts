@@ -235,7 +235,7 @@ t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
   await t.test('what is deleted goes, and at the end nothing is left', patient, async (t) => {
     const begun = performance.now();
     await kubectl('delete', 'pod', 'web', 'talker', 'later', '--wait=true');
-    t.ok(performance.now() - begun < 20_000);
+    t.ok(performance.now() - begun < 60_000);
     const logs = join(containerd.directory, 'log-files', 'pods');
     const addresses = join(cluster.dir, 'agent', 'cni', 'ipam', 'wherry');
     await eventually('no log, no address and no link', 60, async () => {

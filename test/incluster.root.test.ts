@@ -103,7 +103,7 @@ async function prepare({ client: api }: Cluster): Promise<void> {
   });
 }
 
-t.test('a program in a pod talks to the API', { timeout: 300_000 }, async (t) => {
+t.test('a program in a pod talks to the API', { timeout: 600_000 }, async (t) => {
   const time = await createFakeTime();
   t.teardown(time.remove);
   const cluster = await startCluster({ name: 'incluster', env: { agent: time.env } });
@@ -126,7 +126,7 @@ t.test('a program in a pod talks to the API', { timeout: 300_000 }, async (t) =>
   const first = await read('/short/token');
   t.equal(await read('/short/token'), first);
   time.setOffset('+540');
-  await eventually('a new token on disk, before the old one expires', 90, async () => {
+  await eventually('a new token on disk, before the old one expires', 240, async () => {
     return (await read('/short/token')) !== first;
   });
   time.setOffset('+0');

@@ -124,9 +124,10 @@ t.test('more memory than the limit ends in OOMKilled', async (t) => {
   });
   const stop = new AbortController();
   for await (const event of runtime.events(stop.signal)) {
-    // It tells why containers ended from here on, perhaps a moment after their end.
+    // It tells why containers end from here on, a moment before or after their end.
     if (event.type === 'resync') await runtime.startContainer(id);
-    if ((await runtime.inspectContainer(id))?.oomKilled) stop.abort();
+    const found = await runtime.inspectContainer(id);
+    if (found?.state === 'exited' && found.oomKilled) stop.abort();
   }
   t.match(await runtime.inspectContainer(id), { state: 'exited', exitCode: 137, oomKilled: true });
   await runtime.removeSandbox(sandbox);

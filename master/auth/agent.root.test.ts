@@ -32,7 +32,7 @@ const podOf = (name: string): Pod => ({
   },
 });
 
-t.test('an agent and its certificate', { timeout: 300_000 }, async (t) => {
+t.test('an agent and its certificate', { timeout: 600_000 }, async (t) => {
   const cluster = await startCluster({ name: 'nodeaccess' });
   t.teardown(() => cluster.stop());
   const { client } = cluster;
@@ -42,7 +42,7 @@ t.test('an agent and its certificate', { timeout: 300_000 }, async (t) => {
     return page.split('\n').filter((line) => /^apiserver_request_total\{.*code="403"/.test(line));
   };
 
-  await t.test('many pods at once', { timeout: 180_000 }, async (t) => {
+  await t.test('many pods at once', { timeout: 500_000 }, async (t) => {
     const names = Array.from({ length: count }, (_, at) => `p${at}`);
     await Promise.all(
       names.map(async (name) => {
@@ -52,7 +52,7 @@ t.test('an agent and its certificate', { timeout: 300_000 }, async (t) => {
         await client.create(pods, podOf(name));
       }),
     );
-    const tookMs = await eventually('all pods are ready', 120, async () => {
+    const tookMs = await eventually('all pods are ready', 240, async () => {
       const { items } = await client.list(pods, { namespace });
       return items.filter(({ status }) => isConditionTrue(status?.conditions, 'Ready')).length === count;
     });
@@ -68,13 +68,13 @@ t.test('an agent and its certificate', { timeout: 300_000 }, async (t) => {
       { namespace, name: 'p7' },
       { type: 'merge', body: { stringData: { word: 'new' } } },
     );
-    await eventually('the Secret is new in the pod', 60, async () => {
+    await eventually('the Secret is new in the pod', 120, async () => {
       return (await cluster.kubectl('exec', 'p7', '--', 'cat', '/s/word')) === 'new';
     });
     await client.deleteCollection(pods, { namespace }, { gracePeriodSeconds: 0 });
     await eventually(
       'the pods are gone',
-      60,
+      120,
       async () => (await client.list(pods, { namespace })).items.length === 0,
     );
     t.same(await refusals(), []);

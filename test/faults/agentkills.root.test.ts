@@ -14,7 +14,7 @@ const kills = 50;
 const windowMs = 900;
 const seed = Number(process.env['FAULT_SEED'] ?? 20_261_121);
 
-t.test(`kill -9 of the agent, FAULT_SEED=${seed}`, { timeout: 900_000 }, async (t) => {
+t.test(`kill -9 of the agent, FAULT_SEED=${seed}`, { timeout: 1_100_000 }, async (t) => {
   const cluster = await startCluster({ name: 'kills' });
   t.teardown(() => cluster.stop());
   const next = random(seed);
@@ -38,7 +38,7 @@ t.test(`kill -9 of the agent, FAULT_SEED=${seed}`, { timeout: 900_000 }, async (
     await pause(next() < 0.3 ? next() * 300 : 700 + next() * windowMs);
   }
 
-  await eventually('every pod that is left is ready', 180, () => allReady(cluster, alive.length + 1));
+  await eventually('every pod that is left is ready', 300, () => allReady(cluster, alive.length + 1));
   const items = await listPods(cluster);
   t.equal(
     items.find(({ metadata }) => metadata.name === 'steady')?.status?.containerStatuses?.[0]?.containerID,
@@ -51,13 +51,13 @@ t.test(`kill -9 of the agent, FAULT_SEED=${seed}`, { timeout: 900_000 }, async (
     'no container was started twice',
   );
   const expected = ['steady', ...alive].flatMap((name) => [`${name}/main/0`, `${name}//0`]).sort();
-  await eventually('one sandbox and one container each', 60, async () => {
+  await eventually('one sandbox and one container each', 180, async () => {
     const { containers } = await holdingsOf(cluster);
     if (JSON.stringify(containers) !== JSON.stringify(expected)) throw new Error(containers.join(' '));
     return true;
   });
   const count = alive.length + 1;
-  await eventually('one address, veth, attachment and directory each', 30, async () => {
+  await eventually('one address, veth, attachment and directory each', 180, async () => {
     const { addresses, links, sandboxes, podDirectories } = await holdingsOf(cluster);
     const counts = [addresses, links, sandboxes, podDirectories].map(({ length }) => length);
     if (counts.some((found) => found !== count)) throw new Error(`${counts.join(', ')} for ${count} pods`);
@@ -69,7 +69,7 @@ t.test(`kill -9 of the agent, FAULT_SEED=${seed}`, { timeout: 900_000 }, async (
       cluster.client.delete(pods, { namespace: 'default', name: metadata.name ?? '' }),
     ),
   );
-  await eventually('nothing is left', 60, async () => {
+  await eventually('nothing is left', 180, async () => {
     const left = await holdingsOf(cluster);
     if (!isEmpty(left)) throw new Error(JSON.stringify(left));
     return true;

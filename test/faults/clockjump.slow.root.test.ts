@@ -13,7 +13,7 @@ import { allReady, isReady, listPods, pause, restartsOf, sleeper } from './steps
 
 const settleMs = 60_000;
 
-t.test('the clock jumps', { timeout: 600_000 }, async (t) => {
+t.test('the clock jumps', { timeout: 900_000 }, async (t) => {
   const { env, setOffset, remove } = await createFakeTime();
   t.teardown(remove);
   const cluster = await startCluster({ name: 'clock', env: { master: env, agent: env } });

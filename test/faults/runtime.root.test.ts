@@ -32,7 +32,7 @@ function fill(path: string): never {
   for (;;) writeFileSync(path, chunk, { flag: 'a' });
 }
 
-t.test('the runtime', { timeout: 900_000 }, async (t) => {
+t.test('the runtime', { timeout: 1_100_000 }, async (t) => {
   const daemon = await startOwnDocker(600);
   t.teardown(() => daemon.close());
   const cluster = await startCluster({
@@ -45,7 +45,7 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
   });
   t.teardown(() => cluster.stop());
   const oneEach = async (all: readonly string[]): Promise<void> => {
-    await eventually('one running container each', 60, async () => {
+    await eventually('one running container each', 120, async () => {
       const running = await daemon.docker(
         'ps',
         '--format',
@@ -60,11 +60,11 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
   for (const name of names) await cluster.client.create(pods, sleeper(name));
   await eventually('the pods', 60, () => allReady(cluster, names.length));
 
-  await t.test('frozen for a minute', { timeout: 240_000 }, async (t) => {
+  await t.test('frozen for a minute', { timeout: 600_000 }, async (t) => {
     const before = await containerIds(cluster);
     await daemon.freeze();
     const begun = Date.now();
-    await eventually('NotReady, with the reason', 40, async () => {
+    await eventually('NotReady, with the reason', 120, async () => {
       const ready = await condition(cluster, 'Ready');
       return ready?.status === 'False' && /container runtime is down/.test(ready.message ?? '');
     });
@@ -72,8 +72,8 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
     await cluster.client.delete(pods, { namespace: 'default', name: 'three' });
     await pause(Math.max(frozenMs - (Date.now() - begun), 0));
     daemon.thaw();
-    await eventually('Ready again', 60, async () => (await condition(cluster, 'Ready'))?.status === 'True');
-    await eventually('what was asked meanwhile', 60, () => allReady(cluster, names.length));
+    await eventually('Ready again', 120, async () => (await condition(cluster, 'Ready'))?.status === 'True');
+    await eventually('what was asked meanwhile', 120, () => allReady(cluster, names.length));
     const kept = (await listPods(cluster)).filter(({ metadata }) => metadata.name !== 'meanwhile');
     t.same(kept.map(({ metadata }) => metadata.name).sort(), ['one', 'two']);
     t.ok(
@@ -84,27 +84,27 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
     await oneEach(['one', 'two', 'meanwhile']);
   });
 
-  await t.test('killed and started again', { timeout: 240_000 }, async (t) => {
+  await t.test('killed and started again', { timeout: 600_000 }, async (t) => {
     await daemon.kill();
-    await eventually('NotReady, with the reason', 40, async () => {
+    await eventually('NotReady, with the reason', 120, async () => {
       const ready = await condition(cluster, 'Ready');
       return ready?.status === 'False' && /container runtime is down/.test(ready.message ?? '');
     });
     await daemon.start();
-    await eventually('Ready again', 60, async () => (await condition(cluster, 'Ready'))?.status === 'True');
-    await eventually('all pods are ready again', 120, () => allReady(cluster, 3));
+    await eventually('Ready again', 120, async () => (await condition(cluster, 'Ready'))?.status === 'True');
+    await eventually('all pods are ready again', 240, () => allReady(cluster, 3));
     await oneEach(['one', 'two', 'meanwhile']);
     t.pass('all pods run once');
   });
 
-  await t.test('the disk is full', { timeout: 300_000 }, async (t) => {
+  await t.test('the disk is full', { timeout: 600_000 }, async (t) => {
     // A node short of disk removes the images that no container needs: this one keeps the pods' image for later.
     await daemon.docker('create', 'busybox', 'true');
     const ballast = join(daemon.dataDir, '..', 'ballast');
     t.throws(() => fill(ballast), { code: 'ENOSPC' }, 'no byte is left');
     await eventually(
       'DiskPressure',
-      60,
+      120,
       async () => (await condition(cluster, 'DiskPressure'))?.status === 'True',
     );
     await cluster.client.create(pods, sleeper('during', { tolerations: [{ operator: 'Exists' }] }));
@@ -112,7 +112,7 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
     rmSync(ballast);
     await eventually(
       'no pressure any more',
-      60,
+      120,
       async () => (await condition(cluster, 'DiskPressure'))?.status === 'False',
     );
     await Promise.all(
@@ -120,13 +120,13 @@ t.test('the runtime', { timeout: 900_000 }, async (t) => {
         cluster.client.delete(pods, { namespace: 'default', name: metadata.name ?? '' }),
       ),
     );
-    await eventually('nothing is left', 60, async () => {
+    await eventually('nothing is left', 180, async () => {
       const left = await holdingsOf(cluster, daemon.socket, daemon.dataDir);
       if (!isEmpty(left)) throw new Error(JSON.stringify(left));
       return true;
     });
     await cluster.client.create(pods, sleeper('after'));
-    await eventually('a new pod runs', 60, () => allReady(cluster, 1));
+    await eventually('a new pod runs', 120, () => allReady(cluster, 1));
     t.pass('the node works as before');
   });
 });

@@ -16,7 +16,7 @@ async function ready(cluster: Cluster): Promise<NodeCondition | undefined> {
   return findCondition(node.status?.conditions, 'Ready');
 }
 
-t.test('the runtime is down when the agent starts', { timeout: 300_000 }, async (t) => {
+t.test('the runtime is down when the agent starts', { timeout: 600_000 }, async (t) => {
   const daemon = await startOwnDocker(300);
   t.teardown(() => daemon.close());
   const cluster = await startCluster({
@@ -25,20 +25,20 @@ t.test('the runtime is down when the agent starts', { timeout: 300_000 }, async 
   });
   t.teardown(() => cluster.stop());
   await cluster.client.create(pods, sleeper('before'));
-  await eventually('the pod', 60, () => allReady(cluster, 1));
+  await eventually('the pod', 120, () => allReady(cluster, 1));
 
   await cluster.kill('agent');
   await daemon.kill();
   cluster.start('agent');
-  await eventually('NotReady, with the reason', 60, async () => {
+  await eventually('NotReady, with the reason', 120, async () => {
     const condition = await ready(cluster);
     return condition?.status === 'False' && /container runtime is down/.test(condition.message ?? '');
   });
   await cluster.client.create(pods, sleeper('meanwhile', { tolerations: [{ operator: 'Exists' }] }));
   await daemon.start();
-  await eventually('Ready', 60, async () => (await ready(cluster))?.status === 'True');
-  await eventually('both pods', 60, () => allReady(cluster, 2));
-  await eventually('each of them once', 60, async () => {
+  await eventually('Ready', 120, async () => (await ready(cluster))?.status === 'True');
+  await eventually('both pods', 120, () => allReady(cluster, 2));
+  await eventually('each of them once', 120, async () => {
     const running = await daemon.docker('ps', '--format', '{{.Label "io.kubernetes.pod.name"}}');
     const found = running.split('\n').filter(Boolean).sort();
     if (found.join(' ') !== 'before before meanwhile meanwhile') throw new Error(found.join(' '));
