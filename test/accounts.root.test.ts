@@ -24,7 +24,7 @@ const sleeper = (volumes: object[] = []): string =>
     },
   });
 
-t.test('accounts of pods', { timeout: 300_000 }, async (t) => {
+t.test('accounts of pods', { timeout: 600_000 }, async (t) => {
   const cluster = await startCluster({ name: 'accounts' });
   t.teardown(() => cluster.stop());
   const { kubectl, tryKubectl } = cluster;

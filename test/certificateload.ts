@@ -167,7 +167,7 @@ async function askAgent(cluster: Cluster, client: RestClient, token: string): Pr
   }
 }
 
-/** A kubectl that is to run until the end, and to say something at least every ten seconds. */
+/** A kubectl that is to run until the end, and to say something at least every half a minute. */
 async function follow(cluster: Cluster, args: readonly string[], signal: AbortSignal): Promise<void> {
   const child = spawn('kubectl', ['--kubeconfig', cluster.kubeconfig, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -182,13 +182,13 @@ async function follow(cluster: Cluster, args: readonly string[], signal: AbortSi
     errors += chunk.toString();
   });
   const check = setInterval(() => {
-    isSilent = systemClock.monotonicMs() - saidAt > 10_000;
+    isSilent = systemClock.monotonicMs() - saidAt > 30_000;
     if (isSilent) child.kill();
   }, 1_000);
   signal.addEventListener('abort', () => child.kill(), { once: true });
   await once(child, 'exit');
   clearInterval(check);
-  if (!signal.aborted) throw new Error(isSilent ? 'nothing for ten seconds' : errors);
+  if (!signal.aborted) throw new Error(isSilent ? 'nothing for half a minute' : errors);
 }
 
 /** What `/metrics` of the agent counts. */
@@ -196,7 +196,7 @@ export async function agentFigure(cluster: Cluster, name: string): Promise<numbe
   const { stdout } = await runChecked(
     'kubectl',
     ['--kubeconfig', cluster.kubeconfig, 'get', '--raw', `/api/v1/nodes/${cluster.nodeName}/proxy/metrics`],
-    { timeoutMs: 30_000 },
+    { timeoutMs: 120_000 },
   );
   return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(stdout)?.[1] ?? Number.NaN);
 }

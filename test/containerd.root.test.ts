@@ -13,7 +13,7 @@ import { run, runChecked } from '../src/host/exec.js';
 import { startCluster } from './cluster.js';
 import { eventually } from './wait.js';
 
-const patient = { timeout: 180_000 };
+const patient = { timeout: 400_000 };
 const image = { image: 'busybox', imagePullPolicy: 'IfNotPresent' } as const;
 
 const pod = (name: string, spec: object): object => ({
@@ -27,7 +27,7 @@ const talk = 'echo first; echo oops >&2; i=0; while :; do i=$((i+1)); echo line 
 const site =
   'mkdir /www; echo hello > /www/index.html; trap "exit 0" TERM; httpd -p 8080 -h /www; while :; do sleep 0.1; done';
 
-t.test('a node on containerd', { timeout: 570_000 }, async (t) => {
+t.test('a node on containerd', { timeout: 1_100_000 }, async (t) => {
   const containerd = await startContainerd();
   await testImage(containerd.socketPath, 'docker.io/library/busybox:latest');
   const cluster = await startCluster({

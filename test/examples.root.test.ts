@@ -8,7 +8,7 @@ import { eventually } from './wait.js';
 
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 
-t.test('examples', { timeout: 300_000 }, async (t) => {
+t.test('examples', { timeout: 600_000 }, async (t) => {
   const cluster = await startCluster({ name: 'examples' });
   t.teardown(() => cluster.stop());
   const ready = (name: string): Promise<string> =>

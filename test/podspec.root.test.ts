@@ -34,7 +34,7 @@ const runtimeClass = (name: string, handler: string): object => ({
   handler,
 });
 
-t.test('flags of the node and objects of the API in pods', { timeout: 300_000 }, async (t) => {
+t.test('flags of the node and objects of the API in pods', { timeout: 600_000 }, async (t) => {
   const cluster = await startCluster({
     name: 'podspec',
     agent: {

@@ -36,7 +36,7 @@ function startLoad(url: string): { stop(): Promise<{ answered: number; failures:
   };
 }
 
-t.test('rolling update under load', { timeout: 300_000 }, async (t) => {
+t.test('rolling update under load', { timeout: 600_000 }, async (t) => {
   const cluster = await startCluster({ name: 'rollout' });
   t.teardown(() => cluster.stop());
   const url = `http://${cluster.nodeIp}:30080/`;

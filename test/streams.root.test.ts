@@ -23,7 +23,7 @@ const kubectls = ['kubectl', ...(process.env['WHERRY_TEST_KUBECTLS'] ?? '').spli
   (path) => path !== '',
 );
 
-const patient = { timeout: 180_000 };
+const patient = { timeout: 400_000 };
 
 const image = { image: 'busybox', imagePullPolicy: 'IfNotPresent' } as const;
 const site =
@@ -93,7 +93,7 @@ async function helpers(parent?: number): Promise<string[]> {
   return (await run('pgrep', [...ofParent, '--full', 'netns-helper'])).stdout.split('\n').filter(Boolean);
 }
 
-t.test('streams', { timeout: 900_000 }, async (t) => {
+t.test('streams', { timeout: 1_100_000 }, async (t) => {
   const cluster: Cluster = await startCluster({ name: 'streams' });
   t.teardown(() => cluster.stop());
   const flags = ['--kubeconfig', cluster.kubeconfig];

@@ -175,7 +175,7 @@ async function send(
   return { code: answer.statusCode, status: (await answer.body.json()) as Status };
 }
 
-t.test('wrong input', { timeout: 300_000 }, async (t) => {
+t.test('wrong input', { timeout: 600_000 }, async (t) => {
   const cluster = await startCluster({ name: 'input' });
   t.teardown(() => cluster.stop());
 

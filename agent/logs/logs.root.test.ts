@@ -46,7 +46,7 @@ async function read(id: string, query: string): Promise<string> {
 }
 
 t.test('tail, time, size, follow to the end', async (t) => {
-  const id = await start('options', 'echo one; sleep 2; echo two; echo three; sleep 1; echo bad >&2');
+  const id = await start('options', 'echo one; sleep 1; echo two; echo three; sleep 3; echo bad >&2');
   t.equal(await read(id, 'follow=true'), 'one\ntwo\nthree\nbad\n', 'ends with the container');
   t.equal(await read(id, 'tailLines=2'), 'three\nbad\n');
   t.equal(await read(id, 'tailLines=0'), '');
