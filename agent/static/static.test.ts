@@ -204,6 +204,10 @@ t.test('the life of a static pod', async (t) => {
   t.equal((await running(h)).length, 1, 'half a file ends nothing');
   await h.look();
   t.equal(h.problems.length, 1, 'told once');
+  await writeFile(join(h.manifests, 'web.yaml'), '');
+  await h.look();
+  await h.until('told', async () => h.problems.length > 1);
+  t.equal((await running(h)).length, 1, 'nor does a file that is about to be written');
 
   await rm(join(h.manifests, 'web.yaml'));
   await h.look();

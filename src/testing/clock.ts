@@ -91,4 +91,5 @@ export async function settled(): Promise<void> {
   }
 }
 
-const isAtFiles = (): boolean => process.getActiveResourcesInfo().some((name) => name.startsWith('FSReq'));
+const isAtFiles = (): boolean =>
+  process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq)/.test(name));
