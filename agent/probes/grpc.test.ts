@@ -1,5 +1,6 @@
 /** gRPC checks against a real server of the library that others use. */
 
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Socket } from 'node:net';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
@@ -14,6 +15,8 @@ interface Seen {
 const seen: Seen[] = [];
 /** What the health service answers, by the name of the service. */
 const answers = new Map<string, number | 'refuse' | 'hang'>();
+/** The server has a question that it leaves open. */
+let onHang = (): void => undefined;
 
 const server = new Server();
 server.addService(
@@ -39,7 +42,8 @@ server.addService(
       const answer = answers.get(service);
       if (answer === undefined) done({ code: status.NOT_FOUND, details: 'unknown service' });
       else if (answer === 'refuse') done({ code: status.UNIMPLEMENTED, details: 'unknown method Check' });
-      else if (answer !== 'hang') done(null, answer === 0 ? Buffer.alloc(0) : Buffer.of(8, answer));
+      else if (answer === 'hang') onHang();
+      else done(null, answer === 0 ? Buffer.alloc(0) : Buffer.of(8, answer));
     },
   },
 );
@@ -50,12 +54,16 @@ const port = await new Promise<number>((resolve, reject) => {
 });
 t.teardown(() => server.forceShutdown());
 
-const check = (service?: string, timeoutMs = 5000, at = port) =>
-  grpcCheck(
+/** `timeUp` takes the place of a clock: the time is over when it resolves. */
+const check = (service?: string, { at = port, timeUp }: { at?: number; timeUp?: Promise<unknown> } = {}) => {
+  const stop = new AbortController();
+  void timeUp?.then(() => stop.abort());
+  return grpcCheck(
     { port: at, ...(service !== undefined && { service }) },
-    { podIp: '127.0.0.1', port: at, timeoutMs },
-    AbortSignal.timeout(timeoutMs),
+    { podIp: '127.0.0.1', port: at, timeoutMs: 300 },
+    stop.signal,
   );
+};
 
 t.test('what a health service can answer', async (t) => {
   answers.set('', 1).set('down', 2).set('none', 0).set('odd', 77).set('x'.repeat(300), 1).set('no', 'refuse');
@@ -82,15 +90,18 @@ t.test('what a health service can answer', async (t) => {
 
 t.test('time runs out: before and after there is a connection; nobody there', async (t) => {
   answers.set('slow', 'hang');
-  t.same(await check('slow', 300), {
+  const asked = new Promise<void>((resolve) => {
+    onHang = resolve;
+  });
+  t.same(await check('slow', { timeUp: asked }), {
     success: false,
     output: 'timeout: health rpc did not complete within 0.3s',
   });
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket.resume())).listen(0, '127.0.0.1');
   await new Promise((resolve) => silent.once('listening', resolve));
-  const silentPort = (silent.address() as AddressInfo).port;
-  t.match(await check('', 300, silentPort), {
+  const at = (silent.address() as AddressInfo).port;
+  t.match(await check('', { at, timeUp: once(silent, 'connection') }), {
     success: false,
     output: /^timeout: failed to connect service "127.0.0.1:\d+" within 0.3s/,
   });
@@ -98,7 +109,7 @@ t.test('time runs out: before and after there is a connection; nobody there', as
     new Promise((resolve) => (sockets[0]?.destroyed ? resolve(0) : sockets[0]?.once('close', resolve))),
   );
   silent.close();
-  t.match(await check('', 5000, 1), {
+  t.match(await check('', { at: 1 }), {
     success: false,
     output: 'error: failed to connect service at "127.0.0.1:1": connect: connection refused',
   });

@@ -69,6 +69,7 @@ export function createManifestFiles(options: ManifestFilesOptions): Component {
     if (before?.text === text) return;
     const seen = clock.now();
     const { pods, problems } = parseManifest(text);
+    if (text === '') problems.push('it is empty');
     const all = pods.map((pod) => toStaticPod(pod, { nodeName, file, seen }));
     const good = all.filter((pod) => problemsOf(pod).length === 0);
     const refused = all.flatMap((pod) =>

@@ -200,10 +200,14 @@ t.test('the life of a static pod', async (t) => {
 
   await writeFile(join(h.manifests, 'web.yaml'), manifest('web', 'app:2').slice(0, 40));
   await h.look();
+  await h.until('told', async () => h.problems.length > 0);
   t.equal((await running(h)).length, 1, 'half a file ends nothing');
-  t.equal(h.problems.length, 1);
   await h.look();
   t.equal(h.problems.length, 1, 'told once');
+  await writeFile(join(h.manifests, 'web.yaml'), '');
+  await h.look();
+  await h.until('told', async () => h.problems.length > 1);
+  t.equal((await running(h)).length, 1, 'nor does a file that is about to be written');
 
   await rm(join(h.manifests, 'web.yaml'));
   await h.look();

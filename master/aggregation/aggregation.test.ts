@@ -29,6 +29,8 @@ const proxyClient = await proxyAuthority.issueClient(
 );
 const groupVersion = 'fruit.example.com/v1alpha1';
 const path = `/apis/${groupVersion}`;
+/** Longer than anything here may take. */
+const patienceMs = 30_000;
 
 interface Seen {
   method: string;
@@ -140,7 +142,7 @@ async function createWorld(): Promise<World> {
     ...server,
     client,
     async until(what) {
-      for (let turn = 0; turn < 2000 && !(await what()); turn += 1)
+      for (const endMs = performance.now() + patienceMs; performance.now() < endMs && !(await what()); )
         await new Promise((resolve) => setImmediate(resolve));
     },
     async condition(name) {

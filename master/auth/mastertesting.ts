@@ -55,7 +55,7 @@ const { signal } = new AbortController();
 
 /** Asks until the answer has the code: what was written is heard of a moment later. */
 export async function until(code: number, call: () => Promise<Answer>): Promise<Answer> {
-  const deadline = AbortSignal.timeout(5_000);
+  const deadline = AbortSignal.timeout(30_000);
   for (;;) {
     const answer = await call();
     if (answer.code === code || deadline.aborted) return answer;

@@ -1,6 +1,7 @@
 /** Rules, who holds them, what may be granted: roles without a registry behind them. */
 import t from 'tap';
 import type { ClusterRole, PolicyRule, RoleBinding, Subject } from '../../src/api/types.js';
+import { cpuMsOf } from '../../src/testing/cpu.js';
 import type { User } from '../registry/registry.js';
 import { createResources } from '../resources/table.js';
 import type { Attributes, Decision } from './auth.js';
@@ -453,8 +454,9 @@ t.test('a decision costs microseconds', async (t) => {
   const request = asked('list networking.k8s.io/ingresses ns-50:', user);
   t.ok(roles.index.decide(request).allowed);
   const rounds = 20_000;
-  const begun = process.hrtime.bigint();
-  for (let round = 0; round < rounds; round += 1) roles.index.decide(request);
-  const each = Number(process.hrtime.bigint() - begun) / 1000 / rounds;
+  const costMs = await cpuMsOf(() => {
+    for (let round = 0; round < rounds; round += 1) roles.index.decide(request);
+  });
+  const each = (costMs * 1000) / rounds;
   t.ok(each < 100, `${each.toFixed(2)} us`);
 });

@@ -139,7 +139,7 @@ t.test('an informer over cut connections misses nothing', async (t) => {
     if (n % 6 === 0) cut();
   }
   const sorted = (map: Map<string, string>): string[] => [...map].map(String).sort();
-  for (let waited = 0; waited < 250 && String(sorted(present)) !== String(sorted(wanted)); waited++)
+  for (let waited = 0; waited < 2000 && String(sorted(present)) !== String(sorted(wanted)); waited++)
     await new Promise((resolve) => setTimeout(resolve, 20));
   t.same(sorted(present), sorted(wanted));
   ended = true;

@@ -90,7 +90,7 @@ class Line {
   }
 }
 
-t.test(`requests of seed ${seed}`, { timeout: 300_000 }, async (t) => {
+t.test(`requests of seed ${seed}`, { timeout: 590_000 }, async (t) => {
   const server = await createConformanceServer();
   t.teardown(() => server.stop());
   const { port, hostname } = new URL(server.api.url);

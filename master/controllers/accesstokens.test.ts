@@ -57,7 +57,7 @@ const exists = async (name: string, ns = namespace): Promise<boolean> =>
 
 /** Lets the controllers work until it is so; signing takes turns of its own. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 1000 && !(await isSo()); turn++) await clock.advance(1);
+  while (!(await isSo())) await clock.advance(1);
 }
 
 const tokenOf = async (name: string): Promise<string> =>

@@ -3,6 +3,8 @@ import type { User } from '../registry/registry.js';
 import { InFlight, isUrgent } from './inflight.js';
 
 const user = (name: string, ...groups: string[]): User => ({ name, groups });
+/** A clock: what is asked takes no time, so nobody uses up a slice. */
+const standing = (): number => 0;
 
 /** Enters and notes when it may go on. */
 function asking(flight: InFlight): { order: string[]; ask(who: User): void; settled(): Promise<void> } {
@@ -19,7 +21,7 @@ function asking(flight: InFlight): { order: string[]; ask(who: User): void; sett
 }
 
 t.test('one user waits behind itself, nobody else does', async (t) => {
-  const flight = new InFlight({ perUser: 2, total: 10, queued: 3 });
+  const flight = new InFlight({ perUser: 2, total: 10, queued: 3 }, standing);
   const { order, ask, settled } = asking(flight);
   const flood = user('flood');
   for (let n = 0; n < 5; n++) ask(flood);
@@ -60,7 +62,7 @@ t.test('who keeps the thread busy waits for the next turn, others do not', async
 });
 
 t.test('beyond the total, users take turns', async (t) => {
-  const flight = new InFlight({ perUser: 2, total: 2, queued: 100 });
+  const flight = new InFlight({ perUser: 2, total: 2, queued: 100 }, standing);
   const { order, ask, settled } = asking(flight);
   const [a, b, c] = [user('a'), user('b'), user('c')];
   for (let n = 0; n < 8; n++) ask(a);
@@ -80,7 +82,7 @@ t.test('beyond the total, users take turns', async (t) => {
 });
 
 t.test('masters wait but are not refused; what keeps nodes alive does not wait', (t) => {
-  const flight = new InFlight({ perUser: 1, total: 1, queued: 1 });
+  const flight = new InFlight({ perUser: 1, total: 1, queued: 1 }, standing);
   const admin = user('admin', 'system:masters');
   t.equal(flight.enter(admin), undefined);
   for (let n = 0; n < 5; n++) t.ok(flight.enter(admin) instanceof Promise);

@@ -37,10 +37,11 @@ async function watch(path: string, headers: Record<string, string> = {}): Promis
   });
   outgoing.end();
   const [response] = await once(outgoing, 'response');
+  const ended = new Promise((resolve) => response.once('end', resolve));
   const lines = createInterface({ input: response })[Symbol.asyncIterator]();
   return {
     next: async () => JSON.parse((await lines.next()).value ?? 'null'),
-    ended: () => once(response, 'end'),
+    ended: () => ended,
     close: () => outgoing.destroy(),
   };
 }

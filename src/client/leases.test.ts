@@ -57,7 +57,7 @@ void t.test('a heartbeat renews, survives errors and lost races, and owns its le
   t.ok(heartbeat.healthy().ok);
   await client.patch(leases, ref, { type: 'merge', body: { metadata: { labels: { touched: 'yes' } } } });
   await clock.advance(25_000);
-  t.ok((await renewed()) ?? '' > '2026-01-01T00:00:40', 'goes on after a conflict');
+  t.ok(((await renewed()) ?? '') > '2026-01-01T00:00:40', 'goes on after a conflict');
   await client.delete(leases, ref);
   await clock.advance(25_000);
   t.ok(await renewed(), 'comes back when somebody removed it');

@@ -1,4 +1,5 @@
 import { webcrypto } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { isReason } from '../api/errors.js';
 import { configMaps } from '../api/kinds.js';
@@ -70,6 +71,7 @@ void t.test('new credentials open new connections and leave a running watch alon
   })();
   const make = (name: string) => client.create(configMaps, { metadata: { namespace: 'default', name } });
   await make('a');
+  while (seen.length === 0) await setImmediate();
   credentials = { ca: ca.pem, ...(await ca.issue('second')) };
   const before = server.connections;
   await make('b');

@@ -5,6 +5,7 @@
 import t from 'tap';
 import { isReason } from '../../src/api/errors.js';
 import { configMaps } from '../../src/api/kinds.js';
+import { cpuMsOf } from '../../src/testing/cpu.js';
 import { startTarget } from './target.js';
 
 const target = await startTarget();
@@ -423,9 +424,10 @@ t.test('a pod whose ports are all the same is not compared with itself for ever'
   const containers = Array.from({ length: 2_000 }, (_, index) => ({ name: `c${index}`, image: 'a', ports }));
   const pod = JSON.stringify({ metadata: { name: 'ports' }, spec: { containers } });
   const path = '/api/v1/namespaces/default/pods?dryRun=All';
-  const beganMs = performance.now();
-  t.strictSame((await target.say(posted(pod, 'application/json', { path }))).codes, [201]);
-  t.ok(performance.now() - beganMs < 10_000);
+  const costMs = await cpuMsOf(async () =>
+    t.strictSame((await target.say(posted(pod, 'application/json', { path }))).codes, [201]),
+  );
+  t.ok(costMs < 10_000);
 });
 
 t.test('heads that are too large', async (t) => {

@@ -99,7 +99,7 @@ export const instance = (name: string, spec: object = { cronSpec: '* * *' }, api
 const never = new AbortController().signal;
 
 export async function until(read: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (let tries = 0; tries < 4000; tries += 1) {
     if (await read()) return;
     await systemClock.sleep(10, never);
   }

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { cpuMsOf } from '../../testing/cpu.js';
 import { CelAuthorizer, compile } from './program.js';
 import { compileRegexp } from './regexp.js';
 
@@ -135,9 +136,8 @@ t.test('regular expressions are those of RE2, and never slow', async (t) => {
     t.same(compileRegexp(pattern).find(text, 0), wanted, pattern);
     t.equal(compileRegexp(pattern).test(text), wanted !== undefined);
   }
-  const started = performance.now();
-  t.notOk(compileRegexp('(a+)+b').test('a'.repeat(20_000)));
-  t.ok(performance.now() - started < 2_000);
+  const costMs = await cpuMsOf(() => t.notOk(compileRegexp('(a+)+b').test('a'.repeat(20_000))));
+  t.ok(costMs < 2_000);
   for (const pattern of ['(a', 'a)', '*a', '[z-a]', 'a{2,1}', '\\q', '(?=a)', 'a**', '[a'])
     t.throws(() => compileRegexp(pattern), { name: 'RegexpError' }, pattern);
 });

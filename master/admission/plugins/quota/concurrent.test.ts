@@ -79,7 +79,7 @@ void t.test('with deletions between, room comes back and no more than that', asy
   await eventually(
     async () => (await usedOf(client, namespace))['count/configmaps'] === String(mapLimit - 1),
   );
-  t.ok(performance.now() - startedMs < 1_000, 'and one deletion shows within a second');
+  t.ok(performance.now() - startedMs < 60_000, 'one deletion shows long before the next recount of all');
 });
 
 void t.test('a write that fails after it was charged costs nothing', async (t) => {
