@@ -140,9 +140,9 @@ reboot_() {
   systemctl reboot
 }
 
-# Flags that the checks of cgroups and shutdown want; an agent that starts again touches no container.
+# Flags that the checks of cgroups, shutdown and pressure want; an agent that starts again touches no container.
 settings() {
-  printf 'system-reserved: memory=100Mi,cpu=100m\nshutdown-grace-period: 240s\nshutdown-grace-period-critical-pods: 100s\npod-max-pids: 500\n' >> /etc/wherry/agent.yaml
+  printf 'system-reserved: memory=100Mi,cpu=100m\nshutdown-grace-period: 240s\nshutdown-grace-period-critical-pods: 100s\npod-max-pids: 500\neviction-pressure-transition-period: 2m\n' >> /etc/wherry/agent.yaml
   systemctl restart wherry-agent
   eventually 'the node is ready with other flags' 120 nodeReady
   check 'no container was touched by other flags' diff "$state/containers" <(containers)
