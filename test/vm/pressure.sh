@@ -38,7 +38,9 @@ spec:
 YAML
 }
 
-isOver() { [ "$(kubectl get pod hog -o jsonpath='{.status.phase}')" = Failed ]; }
+applyHog() { hogPods | kubectl apply -f -; }
+# Not asked all the time: that would be more work for this machine than everything else.
+isOver() { sleep 5; [ "$(kubectl get pod hog -o jsonpath='{.status.phase}')" = Failed ]; }
 isPressed() { [ "$(kubectl get node vm -o jsonpath='{.status.conditions[?(@.type=="MemoryPressure")].status}')" = "$1" ]; }
 taint() { kubectl get node vm -o 'jsonpath={.spec.taints[?(@.key=="node.kubernetes.io/memory-pressure")].effect}'; }
 isTainted() { [ "$(taint)" = "$1" ]; }
@@ -49,7 +51,7 @@ pressureChecks() {
   local uid pids
   pids="$(mainPid wherry-master) $(mainPid wherry-agent)"
   free -m
-  hogPods | kubectl apply -f -
+  eventually 'the pods are accepted' 60 applyHog
   check 'the hog and the modest pod start' kubectl wait --for=condition=Ready pod/hog pod/modest --timeout=600s
   uid=$(uid hog)
   check 'the hog has its memory' mountsOf "$uid"
