@@ -1,8 +1,9 @@
 /**
- * `npm run test:vm [-- --suite trixie]`: Wherry on a real machine: systemd as PID 1, cgroup v2, AppArmor, every
- * capability. Boots Debian in QEMU (no KVM needed, so it is slow: half an hour), installs as an administrator would,
- * reboots twice, the second time with little memory, and reads the verdict off the serial console. What happens inside:
- * `test/vm/guest.sh`. The root file system is cached under /var/cache/wherry-vm; it is Debian 12 unless told otherwise.
+ * `npm run test:vm [-- pressure] [-- --suite trixie]`: Wherry on a real machine: systemd as PID 1, cgroup v2, AppArmor,
+ * every capability. Boots Debian in QEMU (no KVM needed, so it is slow: half an hour), installs as an administrator
+ * would, reboots twice, the second time with little memory, and reads the verdict off the serial console. `pressure` is
+ * the last of these boots alone. What happens inside: `test/vm/guest.sh`. The root file system is cached under
+ * /var/cache/wherry-vm; it is Debian 12 unless told otherwise.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -21,7 +22,12 @@ import { parseArgs } from 'node:util';
 import { captureHost, restoreHost, startDocker } from './host.mjs';
 import { fail, hasCommand, installAndBuild, installPackages, must, needRoot, root } from './prepare.mjs';
 
-const { suite } = parseArgs({ options: { suite: { type: 'string', default: 'bookworm' } } }).values;
+const {
+  values: { suite },
+  positionals: [only, ...others],
+} = parseArgs({ options: { suite: { type: 'string', default: 'bookworm' } }, allowPositionals: true });
+if ((only ?? 'pressure') !== 'pressure' || others.length > 0)
+  fail('the only part that runs alone is: pressure');
 if (!/^[a-z]+$/.test(suite)) fail(`--suite ${suite}: write the name of a Debian, like bookworm`);
 const cache = '/var/cache/wherry-vm';
 const base = join(cache, suite);
@@ -29,8 +35,12 @@ const images = join(cache, 'images.tar');
 const disk = join(cache, 'disk.img');
 const note = '/var/lib/wherry-vm/host.json';
 const timeoutMs = 60 * 60_000;
+/** guest.sh looks for the last word. */
+const commandLine =
+  'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0 hugepages=16' +
+  (only ? ` guest=${only}` : '');
 /** MiB of memory of each boot. */
-const memories = [3072, 3072, 1024];
+const memories = only ? [1024] : [3072, 3072, 1024];
 const packages = [
   ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'iproute2', 'kmod', 'procps', 'curl', 'ca-certificates'],
   ...['linux-image-cloud-amd64', 'initramfs-tools', 'zstd', 'apparmor', 'libstdc++6', 'libcap2-bin'],
@@ -142,7 +152,7 @@ function boot(memory) {
   const qemu = spawn('qemu-system-x86_64', [
     ...'-machine q35,accel=tcg -cpu max -smp 2 -nographic -no-reboot'.split(' '),
     ...['-m', String(memory), '-kernel', find('vmlinuz'), '-initrd', find('initrd.img')],
-    ...['-append', 'root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 net.ifnames=0 hugepages=16'],
+    ...['-append', commandLine],
     ...['-drive', `file=${disk},if=virtio,format=raw,cache=unsafe`],
     ...['-nic', 'user,model=virtio-net-pci,restrict=on'],
   ]);

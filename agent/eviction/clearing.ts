@@ -14,7 +14,7 @@ import { podUid } from '../pods/names.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Mounter } from '../volumes/mounts.js';
 import { requireName } from '../volumes/volumes.js';
-import { localVolumes } from './storagelimits.js';
+import { ownVolumes } from './storagelimits.js';
 
 export interface ClearingOptions {
   runtime: Pick<Runtime, 'listContainers' | 'removeContainer'>;
@@ -29,7 +29,7 @@ export interface ClearingOptions {
 
 export interface Clearing {
   isStopped(uid: string): Promise<boolean>;
-  /** Takes the files of pods that are over off the disk, once each; what still runs waits for the next call. */
+  /** Takes the files of pods that are over off disk and memory, once each; what still runs waits for the next call. */
   freeEnded(): Promise<void>;
   freeDisk(pod: Pod): Promise<void>;
   clearUp(signal: AbortSignal): Promise<void>;
@@ -43,9 +43,13 @@ export function createClearing(options: ClearingOptions): Clearing {
     (await runtime.listContainers({ podUid: uid })).every(({ state }) => state !== 'running');
 
   async function freeDisk(pod: Pod): Promise<void> {
-    const directory = join(options.podsDirectory, requireName(podUid(pod)), 'volumes');
-    for (const { name } of localVolumes(pod))
-      await options.mounter.removeTree(join(directory, requireName(name)));
+    const directory = join(options.podsDirectory, requireName(podUid(pod)));
+    const volumes = ownVolumes(pod);
+    if (volumes.length === 0) return;
+    // A sub-path that is mounted still would keep its file system, and the memory that one takes.
+    await options.mounter.removeTree(join(directory, 'subpaths'));
+    for (const { name } of volumes)
+      await options.mounter.removeTree(join(directory, 'volumes', requireName(name)));
   }
 
   /** Uids of pods that are over and have no files any more. */
@@ -59,7 +63,7 @@ export function createClearing(options: ClearingOptions): Clearing {
       const uid = podUid(pod);
       if (freed.has(uid)) continue;
       try {
-        if (localVolumes(pod).length > 0 && !(await isStopped(uid))) continue;
+        if (ownVolumes(pod).length > 0 && !(await isStopped(uid))) continue;
         await freeDisk(pod);
         freed.add(uid);
       } catch (error) {

@@ -2,7 +2,7 @@
  * The disk of a node that really runs full, and limits of storage that are really exceeded: pods on this machine's
  * Docker, their volumes on a small file system of their own. Images stay: the test answers for removals itself.
  */
-import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -18,7 +18,7 @@ import { createHarness } from '../pods/testing/harness.js';
 import { DockerRuntime } from '../runtime/docker.js';
 import { removeLeftovers, testImage } from '../runtime/docker-testing.js';
 import { UsageReader } from '../server/stats-usage.js';
-import { createMounter } from '../volumes/mounts.js';
+import { createMounter, parseMountInfo } from '../volumes/mounts.js';
 import { reclaimFlags } from './flags.js';
 import { createReclaim } from './parts.js';
 
@@ -221,4 +221,32 @@ t.test('whoever writes more than its limit goes', async (t) => {
   t.equal((await status('logs')).message, ofPod);
   t.equal((await status('within')).phase, 'Running');
   t.same([...eviction.pressures()], []);
+});
+
+t.test('what a pod keeps in memory goes when it is over', async (t) => {
+  const { h, podsDirectory, status, start, runs } = await world(t);
+  const wait = 'while [ ! -e /data/go ]; do sleep 1; done; exit 0';
+  const { metadata } = await start('keeper', wait, {
+    restartPolicy: 'Never',
+    volumes: [{ name: 'data', emptyDir: { medium: 'Memory' } }],
+    containers: [
+      {
+        name: 'app',
+        volumeMounts: [
+          { name: 'data', mountPath: '/data' },
+          { name: 'data', mountPath: '/part', subPath: 'part' },
+        ],
+      },
+    ],
+  });
+  const directory = join(podsDirectory, metadata.uid ?? '');
+  const mounts = async (): Promise<string[]> =>
+    parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'))
+      .filter((path) => path.startsWith(directory))
+      .map((path) => path.slice(directory.length));
+  await runs('keeper');
+  t.same(await mounts(), ['/volumes/data', '/subpaths/app/1']);
+  await writeFile(join(directory, 'volumes/data/go'), '');
+  await h.until('its memory is free', async () => (await mounts()).length === 0);
+  t.equal((await status('keeper')).phase, 'Succeeded');
 });

@@ -39,9 +39,9 @@ export interface EvictionOptions {
   end(uid: string, end: PodEnd): void;
   /** Whether nothing of the pod runs any more. */
   isStopped(uid: string): Promise<boolean>;
-  /** Takes the files of a pod that is over off the disk. */
+  /** Takes the files of a pod that is over off disk and memory. */
   freeDisk(pod: Pod): Promise<void>;
-  /** Takes the files of pods that are over off the disk, once each. */
+  /** The same for all pods that are over, once each. */
   freeEnded(): Promise<void>;
   /** Frees disk that no pod needs, before any pod has to go. */
   clearUp(signal: AbortSignal): Promise<void>;

@@ -149,7 +149,22 @@ t.test('clearing up: what ended gives back its containers and files, then images
     running: [container('app', 0, { state: 'exited' })],
   };
   const podOf = (uid: string, phase: string): Pod =>
-    makePod(uid, { meta: { uid }, spec: { volumes: [{ name: 'data', emptyDir: {} }] }, status: { phase } });
+    makePod(uid, {
+      meta: { uid },
+      spec: {
+        volumes: [
+          { name: 'data', emptyDir: {} },
+          { name: 'ram', emptyDir: { medium: 'Memory' } },
+          { name: 'host', hostPath: { path: '/' } },
+        ],
+      },
+      status: { phase },
+    });
+  const filesOf = (uid: string): string[] => [
+    `/${uid}/subpaths`,
+    `/${uid}/volumes/data`,
+    `/${uid}/volumes/ram`,
+  ];
   const clearing = createClearing({
     runtime: {
       listContainers: async (filter) => states[filter?.podUid ?? ''] ?? [],
@@ -170,23 +185,19 @@ t.test('clearing up: what ended gives back its containers and files, then images
     log: silentLogger,
   });
   await clearing.freeEnded();
-  t.same(
-    done.splice(0),
-    ['/over/volumes/data'],
-    'files go soon after the end, and of nothing that still runs',
-  );
+  t.same(done.splice(0), filesOf('over'), 'files go soon after the end, and of nothing that still runs');
   await clearing.freeEnded();
   t.same(done.splice(0), [], 'once');
   states['ending'] = [];
   await clearing.freeEnded();
-  t.same(done.splice(0), ['/ending/volumes/data']);
+  t.same(done.splice(0), filesOf('ending'));
   states['ending'] = [container('app', 0, { state: 'running' })];
   const data = join(root, 'over/volumes/data');
   await mkdir(data, { recursive: true });
   t.equal(await clearing.isStopped('over'), true);
   t.equal(await clearing.isStopped('ending'), false);
   await clearing.clearUp(signal);
-  t.same(done, ['container app0', '/over/volumes/data', 'images'], 'a failure keeps nothing else');
+  t.same(done, ['container app0', ...filesOf('over'), 'images'], 'a failure keeps nothing else');
   await t.rejects(access(data));
   await t.rejects(clearing.clearUp(AbortSignal.abort(new Error('stop'))), { message: 'stop' });
   await t.rejects(clearing.freeDisk(makePod('bad', { meta: { uid: '../x' } })), {

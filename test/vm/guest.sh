@@ -3,6 +3,7 @@
 #   1  installs, breaks things, looks at cgroups and confinement, reboots
 #   2  expects that pods ended in order and run again; changes Docker to cgroupfs, looks again, reboots
 #   3  has 1 GB of memory and a pod that wants more; then uninstalls and expects the host as it was
+# With guest=pressure on the kernel's command line only the third, after an installation.
 set -uo pipefail
 exec > >(sed -u 's/^/guest: /' > /dev/ttyS0) 2>&1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
@@ -78,7 +79,7 @@ snapshot() {
   systemctl list-units --all --no-legend --plain --type=slice,service,scope | awk '/wherry|kubepods/ {print $1}'
 }
 
-stage1() {
+install() {
   eventually 'docker answers' 180 docker info
   check 'systemd is PID 1' test "$(cat /proc/1/comm)" = systemd
   check 'cgroup v2' test -f /sys/fs/cgroup/cgroup.controllers
@@ -88,6 +89,10 @@ stage1() {
   snapshot > "$state/before"
 
   check 'up' up
+}
+
+stage1() {
+  install
   check 'the page' page
   check 'both units are active' active
   check 'both units come up at boot' systemctl is-enabled --quiet "${units[@]}"
@@ -135,9 +140,9 @@ reboot_() {
   systemctl reboot
 }
 
-# Flags that the checks of cgroups and shutdown want; an agent that starts again touches no container.
+# Flags that the checks of cgroups, shutdown and pressure want; an agent that starts again touches no container.
 settings() {
-  printf 'system-reserved: memory=100Mi,cpu=100m\nshutdown-grace-period: 240s\nshutdown-grace-period-critical-pods: 100s\npod-max-pids: 500\n' >> /etc/wherry/agent.yaml
+  printf 'system-reserved: memory=100Mi,cpu=100m\nshutdown-grace-period: 240s\nshutdown-grace-period-critical-pods: 100s\npod-max-pids: 500\neviction-pressure-transition-period: 2m\n' >> /etc/wherry/agent.yaml
   systemctl restart wherry-agent
   eventually 'the node is ready with other flags' 120 nodeReady
   check 'no container was touched by other flags' diff "$state/containers" <(containers)
@@ -213,7 +218,12 @@ cgroupTest() {
   docker rmi wherry-test/busybox:1 > /dev/null
 }
 
-if [ -e "$state/stage2" ]; then
+if grep -qw guest=pressure /proc/cmdline; then
+  install
+  containers > "$state/containers"
+  settings
+  stage3
+elif [ -e "$state/stage2" ]; then
   stage3
 elif [ -e "$state/stage1" ]; then
   stage2
