@@ -8,6 +8,7 @@ import { createFakeClock } from '../../../src/testing/clock.js';
 import { issuerOfFlags, type JwtIssuer } from './jwtconfig.js';
 import { createJwtTokens } from './jwttokens.js';
 import { authenticationOptions } from './options.js';
+import { createOutbound } from './outbound.js';
 import { createMemoryLog, createOutsideIssuer, createOutsideServer, type OutsideIssuer } from './testing.js';
 import { createWebhookTokens } from './webhooktokens.js';
 
@@ -250,6 +251,21 @@ t.test('a token webhook whose users have no measure', async (t) => {
   t.same(asked, [], 'kept');
   t.ok(await webhook.find('t0'));
   t.same(asked, ['t0'], 'the oldest made room');
+});
+
+t.test('a server that sends hints for ever is hung up on', async (t) => {
+  let sent = 0;
+  const server = await createOutsideServer((_path, _body, { socket }) => {
+    while (sent < 1000) {
+      sent += 1;
+      socket.write('HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n');
+    }
+    return {};
+  });
+  t.teardown(() => server.close());
+  const outbound = createOutbound({ ca: server.ca, timeoutMs: 30_000, clock });
+  await t.rejects(outbound.json(server.url), { message: `${server.url}: hints and no answer` });
+  await outbound.close();
 });
 
 t.test('flags', async (t) => {
