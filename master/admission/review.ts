@@ -110,11 +110,10 @@ export function readReview(
   const response = isFields(answer) ? answer['response'] : undefined;
   if (!isFields(answer) || !isFields(response)) throw new InvalidReview('webhook response was absent');
   if (version === 'v1') checkStrictly(answer, response, uid, isMutating);
-  const status = response['status'];
   return {
     allowed: response['allowed'] === true,
     patch: isMutating ? patchOf(response) : [],
-    status: isFields(status) ? (status as Partial<Status>) : undefined,
+    status: statusOf(response['status']),
     warnings: textsOf(response['warnings']),
     auditAnnotations: Object.fromEntries(
       Object.entries(isFields(response['auditAnnotations']) ? response['auditAnnotations'] : {}).filter(
@@ -122,6 +121,34 @@ export function readReview(
       ),
     ),
   };
+}
+
+/** What clients are shown of it, each of its own type; null counts as absent. Throws `InvalidReview` for another type. */
+function statusOf(given: unknown): Partial<Status> | undefined {
+  if (given === undefined || given === null) return undefined;
+  const status = typed('response.status', given, { message: 'string', reason: 'string', code: 'number' });
+  const { details: all } = given as Fields;
+  if (all === undefined || all === null) return status;
+  const { causes } = isFields(all) ? all : {};
+  const details = typed('response.status.details', all, {
+    ...{ name: 'string', group: 'string', kind: 'string', uid: 'string', retryAfterSeconds: 'number' },
+  });
+  if (causes === undefined || causes === null) return { ...status, details };
+  if (!Array.isArray(causes)) throw new InvalidReview('response.status.details.causes is no list');
+  const texts = { reason: 'string', message: 'string', field: 'string' };
+  return {
+    ...status,
+    details: { ...details, causes: causes.map((cause) => typed('a cause', cause, texts)) },
+  };
+}
+
+/** Those of the fields that are there. */
+function typed(what: string, given: unknown, types: Readonly<Record<string, string>>): Fields {
+  if (!isFields(given)) throw new InvalidReview(`${what} is no object`);
+  const found = Object.keys(types).filter((key) => given[key] !== undefined && given[key] !== null);
+  const wrong = found.find((key) => typeof given[key] !== types[key]);
+  if (wrong !== undefined) throw new InvalidReview(`${what}.${wrong} is no ${types[wrong]}`);
+  return Object.fromEntries(found.map((key) => [key, given[key]]));
 }
 
 /** What v1 asks of an answer. */

@@ -49,7 +49,7 @@ export function createAggregation(options: AggregationOptions): Aggregation {
   const remote: RemoteOptions = { client, pool, credentials: () => pki.frontProxy.client };
   return {
     name: 'aggregation',
-    aggregator: new Aggregator({ ...remote, apiServices: source, discovered, log }),
+    aggregator: new Aggregator({ ...remote, apiServices: source, discovered, clock, log }),
     async start(signal) {
       await own.start(signal);
       await source.whenSynced(signal);

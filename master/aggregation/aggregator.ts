@@ -8,8 +8,10 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { APIService, APIServiceSpec } from '../../src/api/types.js';
 import type { Source } from '../../src/client/cache.js';
+import type { Clock } from '../../src/host/clock.js';
 import { join } from '../../src/host/join.js';
 import type { Logger } from '../../src/host/log.js';
+import { isShort } from '../http/patience.js';
 import { switchingProtocols } from '../http/podstreams.js';
 import {
   answerOf,
@@ -27,6 +29,7 @@ import { type Opened, openRemote, type RemoteOptions } from './remote.js';
 export interface AggregatorOptions extends RemoteOptions {
   apiServices: Pick<Source<APIService>, 'onChange'>;
   discovered: Discovered;
+  clock: Pick<Clock, 'after'>;
   log: Logger;
 }
 
@@ -38,6 +41,8 @@ interface Client {
 }
 
 const openapiPrefix = '/openapi/v3';
+/** As long as kube-apiserver gives a request. */
+const answerMs = 60_000;
 
 export class Aggregator {
   readonly #options: AggregatorOptions;
@@ -81,10 +86,15 @@ export class Aggregator {
       return;
     }
     pipeline(raw, opened.request).catch(() => undefined);
+    const cancel = this.#endLate(opened, scope.info);
     try {
-      await relay(await answerOf(opened.request), response);
+      const answer = await answerOf(opened.request);
+      cancel();
+      await relay(answer, response);
     } catch (error) {
       unreached(response, error, opened);
+    } finally {
+      cancel();
     }
   }
 
@@ -106,9 +116,11 @@ export class Aggregator {
     });
     const answered = answerOf(opened.request);
     opened.request.end();
+    const cancel = this.#endLate(opened, scope.info);
     let response: ServerResponse | undefined;
     try {
       const result = await Promise.race([upgraded, answered]);
+      cancel();
       if (!('answer' in result)) {
         response = client.respond();
         await relay(result, response);
@@ -120,7 +132,16 @@ export class Aggregator {
       await join(client.socket, result.socket);
     } catch (error) {
       unreached(response ?? client.respond(), error, opened);
+    } finally {
+      cancel();
     }
+  }
+
+  /** For an answer that does not begin; what is read or sent for as long as somebody likes has no limit. */
+  #endLate({ request }: Opened, info: RequestInfo): () => void {
+    if (!isShort(info)) return () => undefined;
+    const late = new Error(`no answer within ${answerMs} ms`);
+    return this.#options.clock.after(answerMs, () => request.destroy(late));
   }
 
   /** The text of a 503 when there is nobody. */
@@ -154,7 +175,17 @@ const forwardedOf = (raw: IncomingMessage, url: string) => ({
   uri: url.split('?')[0] ?? '',
 });
 
+/**
+ * A client would follow a redirect, and some show their token wherever it leads: the answer of a server that somebody
+ * registered must not choose where. kube-apiserver does not pass them on either (CVE-2022-3172).
+ */
 async function relay(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { statusCode = 0 } = answer;
+  if (statusCode >= 300 && statusCode < 400 && answer.headers.location !== undefined) {
+    answer.destroy();
+    sendText(response, 'the backend attempted to redirect this request, which is not permitted', 502);
+    return;
+  }
   const headers = responseHeaders(answer.rawHeaders, answer.headers);
   for (const [name, value] of Object.entries(response.getHeaders())) headers.push(name, String(value));
   response.writeHead(answer.statusCode ?? 502, statusMessageOf(answer), headers);
@@ -167,6 +198,6 @@ function unreached(response: ServerResponse, error: unknown, { address }: Opened
   else sendText(response, `error trying to reach service: ${dialText(error, address)}`);
 }
 
-function sendText(response: ServerResponse, text: string): void {
-  response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+function sendText(response: ServerResponse, text: string, code = 503): void {
+  response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
 }

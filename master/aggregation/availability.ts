@@ -41,6 +41,8 @@ export interface Finding {
 const checkMs = { whileAvailable: 30_000, else: 5_000 };
 const answerMs = 5_000;
 const maxDocumentBytes = 4 * 1024 * 1024;
+/** Every client of the cluster reads them all. */
+const maxResources = 10_000;
 /** Who asks; it may discover everything. */
 const aggregatorUser = { name: 'system:kube-aggregator', groups: ['system:masters'] };
 
@@ -147,9 +149,11 @@ export async function examine(
     const text = await textOf(answer);
     const code = answer.statusCode ?? 0;
     if (code < 200 || code > 299) return failed(`bad status from ${url}: ${code}`);
+    const resources = resourcesOf(parseJson(text)) ?? [];
+    if (resources.length > maxResources) return failed(`it lists more than ${maxResources} resources`);
     const passed = { status: 'True', reason: 'Passed', message: 'all checks passed' } as const;
     // An API server that does not list its resources is available all the same.
-    return { ...passed, resources: resourcesOf(parseJson(text)) ?? [] };
+    return { ...passed, resources };
   } catch (error) {
     const why = ending.signal.aborted ? 'context deadline exceeded' : dialText(error, address);
     return failed(`Get ${JSON.stringify(url)}: ${why}`);

@@ -60,16 +60,34 @@ export class Discovered {
   }
 }
 
-/** The resources of an APIResourceList; `undefined` when it is none. */
+/**
+ * The resources of an APIResourceList; `undefined` when it is none. One that is not as it must be is left out: clients read
+ * the documents of all servers as one, and one wrong field would keep them from reading any; of those with one name, the last is kept.
+ */
 export function resourcesOf(document: unknown): readonly ApiResource[] | undefined {
   const { kind, resources } = (document ?? {}) as { kind?: unknown; resources?: unknown };
   if (kind !== 'APIResourceList' || !Array.isArray(resources)) return undefined;
-  return resources.filter(
-    (one): one is ApiResource =>
-      typeof one === 'object' &&
-      one !== null &&
-      typeof (one as ApiResource).name === 'string' &&
-      typeof (one as ApiResource).kind === 'string' &&
-      Array.isArray((one as ApiResource).verbs),
-  );
+  const good = resources.flatMap((one) => resourceOf(one) ?? []);
+  return [...new Map(good.map((one) => [one.name, one])).values()];
 }
+
+/** With the fields that are ours to show, null as absent; `undefined` when one of them is of another type. */
+function resourceOf(one: unknown): ApiResource | undefined {
+  const given = new Map(Object.entries(one ?? {}).filter(([, value]) => value !== null));
+  const [name, kind, verbs, namespaced = false] = ['name', 'kind', 'verbs', 'namespaced'].map((key) =>
+    given.get(key),
+  );
+  const texts = ['singularName', 'group', 'version'].flatMap((key) =>
+    given.has(key) ? [[key, given.get(key)] as const] : [],
+  );
+  const shortNames = given.get('shortNames') ?? [];
+  const categories = given.get('categories') ?? [];
+  if (!isText(name) || name === '' || !isText(kind) || !texts.every(([, text]) => isText(text)))
+    return undefined;
+  if (typeof namespaced !== 'boolean') return undefined;
+  if (!areTexts(verbs) || !areTexts(shortNames) || !areTexts(categories)) return undefined;
+  return { name, kind, verbs, namespaced, shortNames, categories, ...Object.fromEntries(texts) };
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const areTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);

@@ -62,14 +62,15 @@ function servedOf({ group, version, resources }: RemoteVersion): Served[] {
     categories: resource.categories ?? [],
     subresources,
   });
+  const below = new Map<string, Served[]>();
+  for (const resource of resources) {
+    const [owner = '', ...rest] = resource.name.split('/');
+    if (rest.length === 0) continue;
+    const siblings = below.get(owner) ?? [];
+    siblings.push(made(resource, []));
+    below.set(owner, siblings);
+  }
   return resources
     .filter(({ name }) => !name.includes('/'))
-    .map((resource) =>
-      made(
-        resource,
-        resources
-          .filter(({ name }) => name.startsWith(`${resource.name}/`))
-          .map((subresource) => made(subresource, [])),
-      ),
-    );
+    .map((resource) => made(resource, below.get(resource.name) ?? []));
 }

@@ -109,8 +109,11 @@ function wayToOutput(common: Common): Way {
   return { sink: spool, open: async () => undefined, close: () => spool.stop() };
 }
 
+/** How long a stop waits for the webhook to take what is left. */
+const lastOfferMs = 10_000;
+
 async function wayToWebhook(options: AuditWebhookOptions, common: Common): Promise<Way> {
-  const webhook = new AuditWebhook(await loadKubeconfig(options.configFile));
+  const webhook = new AuditWebhook(await loadKubeconfig(options.configFile), common.clock);
   const spool = new Spool({
     ...common,
     name: 'webhook',
@@ -126,7 +129,9 @@ async function wayToWebhook(options: AuditWebhookOptions, common: Common): Promi
     sink: spool,
     open: async () => undefined,
     async close() {
+      const cancel = common.clock.after(lastOfferMs, () => webhook.giveUp());
       await spool.stop();
+      cancel();
       await webhook.close();
     },
   };

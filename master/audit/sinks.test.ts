@@ -10,6 +10,7 @@ import { createAudit } from './audit.js';
 import { RotatedFile } from './file.js';
 import type { AuditOptions } from './options.js';
 import { Spool, type SpoolOptions, Undeliverable } from './spool.js';
+import { AuditWebhook } from './webhook.js';
 
 const day = 24 * 3_600_000;
 
@@ -194,6 +195,47 @@ t.test('a webhook that is away for a while gets everything, in batches, once', a
     items: [{ auditID: '0', sourceIPs: ['10.0.0.1'] }],
   });
 });
+
+t.test(
+  'a webhook that never ends its answers, or gives none: events arrive, and a stop is a stop',
+  async (t) => {
+    let received = 0;
+    let isSilent = false;
+    const receiver = createServer((request, response) => {
+      request.resume().on('end', () => {
+        received += 1;
+        if (isSilent) return;
+        response.writeHead(200);
+        response.write('and');
+      });
+    });
+    const port = await listen(receiver);
+    t.teardown(() => {
+      receiver.closeAllConnections();
+      receiver.close();
+    });
+    const clock = createFakeClock();
+    const webhook = new AuditWebhook({ server: `http://127.0.0.1:${port}/` }, clock);
+    for (let n = 0; n < 40; n += 1) {
+      await webhook.post(['{}']);
+      // As long as the receiver is waited for at most.
+      await clock.advance(1000);
+    }
+    t.equal(received, 40);
+    isSilent = true;
+    const failing = t.rejects(webhook.post(['{}']), /gave no answer in time/);
+    await until(() => received === 41);
+    await clock.advance(30_000);
+    await failing;
+    t.equal(clock.pending, 0);
+    const givenUp = t.rejects(webhook.post(['{}']), /gave no answer in time/);
+    await until(() => received === 42);
+    webhook.giveUp();
+    await givenUp;
+    await t.rejects(webhook.post(['{}']), /not waited for any more/);
+    await webhook.close();
+  },
+);
 
 t.test('files that are not what they should be are named', async (t) => {
   const dir = t.testdir({ policy: 'kind: Policy' });

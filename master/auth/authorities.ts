@@ -12,9 +12,11 @@
  *
  * A step that died half-way is finished by the next look: `-old` beside `-next` means that `replace` has begun.
  */
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfExists, writeAtomic } from '../../src/host/files.js';
+import { isReadable } from '../../src/host/pem.js';
 import { type Authority, createAuthority, loadAuthority } from './ca.js';
 import { readPair, writePair } from './pairs.js';
 
@@ -36,9 +38,11 @@ export interface AuthorityPlace {
   name: string;
   /** Common name of its certificate; successors add when they were made. */
   commonName: string;
+  /** Files that are made after it: with one of them there it was there, too. */
+  before: readonly string[];
 }
 
-/** Made when there is none. Rejects when half of it is missing: to replace it would lock out every node. */
+/** Made when there never was one. Rejects when any of it is missing or damaged: to replace it would lock out every node. */
 export async function ensureAuthorities(
   place: AuthorityPlace,
   { now, lifetimeMs }: { now: Date; lifetimeMs: number | undefined },
@@ -106,6 +110,11 @@ async function ensureSigning(
   if (found.cert !== undefined) throw new Error(`${path}.key is missing; restore it from a backup`);
   if ((await textOf(`${path}.crt`)) !== undefined)
     throw new Error(`${path}.key and ${path}.crt do not match`);
+  const proof = place.before.find((file) => existsSync(file));
+  if (proof !== undefined)
+    throw new Error(
+      `${path}.crt is missing, but there is ${proof}, which is made after it; put ${path}.crt and ${path}.key back from a backup`,
+    );
   const { pair } = await createAuthority(now, place.commonName);
   await writePair(path, pair);
   return loadAuthority(pair, lifetimeMs);
@@ -116,4 +125,10 @@ const pathsOf =
   (part: string): string =>
     join(directory, `${name}${part}`);
 
-const textOf = async (path: string): Promise<string | undefined> => (await readIfExists(path))?.toString();
+/** Of a certificate. An empty file is none, as there may be a crash behind it. */
+async function textOf(path: string): Promise<string | undefined> {
+  const text = (await readIfExists(path))?.toString();
+  if (text && !isReadable(text))
+    throw new Error(`${path} holds no certificate in PEM; put it back from a backup`);
+  return text;
+}

@@ -67,6 +67,7 @@ const wellKnownNames = [
   'kubernetes.default.svc.cluster.local',
 ];
 const renewAtPart = 0.7;
+const leastTokenChars = 22;
 
 /** The only name that aggregated API servers take the front proxy by. */
 export const frontProxyName = 'front-proxy-client';
@@ -81,15 +82,23 @@ type AuthorityName = 'ca' | 'frontProxy' | 'kubeletServing';
  * died before it is done again.
  */
 export function authorityPlaces(directory: string): Record<AuthorityName, AuthorityPlace> {
-  const place = (name: string, commonName = name): AuthorityPlace => ({
-    directory: pkiDirectoryOf(directory),
-    name,
-    commonName,
-  });
+  const pki = pkiDirectoryOf(directory);
+  const leaf = (name: (typeof leafNames)[number]): string => join(pki, `${name}.crt`);
+  const store = join(directory, 'store', 'CURRENT');
   return {
-    frontProxy: place('front-proxy-ca'),
-    kubeletServing: place('kubelet-serving-ca'),
-    ca: place('ca', 'wherry'),
+    frontProxy: {
+      ...{ directory: pki, name: 'front-proxy-ca', commonName: 'front-proxy-ca' },
+      before: [leaf('front-proxy-client')],
+    },
+    // Clusters of before it have none.
+    kubeletServing: {
+      ...{ directory: pki, name: 'kubelet-serving-ca', commonName: 'kubelet-serving-ca' },
+      before: [],
+    },
+    ca: {
+      ...{ directory: pki, name: 'ca', commonName: 'wherry' },
+      before: [leaf('server'), leaf('kubelet-client'), leaf('admin'), store],
+    },
   };
 }
 
@@ -210,7 +219,7 @@ async function ensurePair(
   issue: () => Promise<KeyPair>,
   isGood: (cert: string) => boolean,
 ): Promise<KeyPair> {
-  const { cert, key } = await readPair(path);
+  const { cert, key } = await readPair(path, 'remove it, and it is made anew');
   if (cert !== undefined && key !== undefined && isGood(cert)) return { cert, key };
   const pair = await issue();
   await writePair(path, pair);
@@ -223,8 +232,13 @@ async function ensureKey(path: string): Promise<void> {
 }
 
 async function ensureToken(path: string): Promise<string> {
-  const found = await readSecret(path);
-  if (found?.trim()) return found.trim();
+  const found = (await readSecret(path))?.trim();
+  // What is left of one could be guessed.
+  if (found && found.length < leastTokenChars)
+    throw new Error(
+      `${path} holds less than ${leastTokenChars} characters; remove it, and a new token is made`,
+    );
+  if (found) return found;
   const token = randomBytes(32).toString('base64url');
   await writeAtomic(path, `${token}\n`, 0o600);
   return token;

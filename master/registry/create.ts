@@ -117,7 +117,22 @@ async function admitted<T extends KubeObject>(
 ): Promise<T> {
   if (!env.admission.concerns(requested as Resource<never>, 'CREATE', '')) return object;
   const changed = await mutate(env, requestOf(requested, object, context));
-  return changed && changed !== object ? withDefaults(storedRow(requested), changed) : object;
+  if (!changed || changed === object) return object;
+  const resource = storedRow(requested);
+  return withDefaults(resource, withOwnMetadata(resource, changed, object));
+}
+
+/** What is the registry's stays: a webhook moves nothing to where its client may not write. The name is its to choose. */
+function withOwnMetadata<T extends KubeObject>(resource: Resource<T>, changed: T, own: T): T {
+  const {
+    resourceVersion: _version,
+    deletionTimestamp: _at,
+    deletionGracePeriodSeconds: _grace,
+    ...given
+  } = changed.metadata;
+  const { uid, creationTimestamp, generation } = own.metadata;
+  const namespace = namespaceOf(given, resource, own.metadata.namespace);
+  return { ...changed, metadata: { ...given, namespace, uid, creationTimestamp, generation } };
 }
 
 const requestOf = <T extends KubeObject>(

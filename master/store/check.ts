@@ -8,6 +8,7 @@
 import { type Cipher, ValueUnreadable } from './cipher.js';
 import { Disk } from './disk.js';
 import { type Decoded, decodeRecord, readRecord, StoreCorrupt } from './record.js';
+import { damageIn } from './writeahead.js';
 
 export interface StoreReport {
   /** Live entries. */
@@ -33,12 +34,13 @@ export interface CheckOptions {
   forget?: boolean;
 }
 
-/** Rejects when the directory is no store or in use. */
+/** Rejects when the directory is no store or in use; without `repair` also when to open it would lose something. */
 export async function checkStore(directory: string, options: CheckOptions = {}): Promise<StoreReport> {
   const disk = new Disk(directory);
-  await disk.open(true);
+  const damage = options.repair ? await damageIn(directory) : undefined;
+  await disk.open({ mustExist: true, evenDamaged: damage !== undefined });
   try {
-    return await inspect(disk, options);
+    return await inspect(disk, options, damage ? [damage.message] : []);
   } finally {
     await disk.close();
   }
@@ -47,7 +49,7 @@ export async function checkStore(directory: string, options: CheckOptions = {}):
 /** How many objects of which kind (`secrets`, `deployments.apps`) do not open, each counted once. */
 export async function unreadableIn(directory: string, cipher: Cipher): Promise<Map<string, number>> {
   const disk = new Disk(directory);
-  await disk.open(true);
+  await disk.open({ mustExist: true });
   const kinds = new Map<string, string>();
   try {
     for await (const batch of disk.rawRecords(0)) {
@@ -71,14 +73,14 @@ function kindOf(key: string): string {
   return group === 'core' ? resource : `${resource}.${group}`;
 }
 
-async function inspect(disk: Disk, options: CheckOptions): Promise<StoreReport> {
+async function inspect(disk: Disk, options: CheckOptions, problems: string[]): Promise<StoreReport> {
   const compactedRevision = await disk.compactedRevision();
   const report: StoreReport = {
     entries: 0,
     revision: Math.max(1, compactedRevision),
     compactedRevision,
     records: 0,
-    problems: [],
+    problems,
     removed: [],
     sealed: 0,
   };

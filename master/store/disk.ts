@@ -9,6 +9,7 @@ import { ensureDirectory } from '../../src/host/files.js';
 import type { Cipher } from './cipher.js';
 import { type Decoded, decodeRecord, encodeRecord, recordKey, recordsEnd, StoreCorrupt } from './record.js';
 import type { StoreEvent } from './store.js';
+import { damageIn } from './writeahead.js';
 
 const format = 1;
 
@@ -45,9 +46,14 @@ export class Disk {
     this.#cipher = cipher;
   }
 
-  /** Creates the directory (0700) unless `mustExist`. Rejects when another process has it open. */
-  async open(mustExist = false): Promise<void> {
+  /**
+   * Creates the directory (0700) unless `mustExist`. Rejects when another process has it open, and with `StoreCorrupt` before
+   * anything is lost that damage has not lost yet; `evenDamaged`, LevelDB drops what it cannot read.
+   */
+  async open({ mustExist = false, evenDamaged = false } = {}): Promise<void> {
     if (!mustExist) await ensureDirectory(this.#directory, 0o700);
+    // Before there is a `ClassicLevel`: it opens by itself.
+    if (!evenDamaged) await this.#refuseDamage();
     // Everything is served from memory: LevelDB's own cache would only hold it twice.
     const db = new ClassicLevel<string, Buffer>(this.#directory, {
       keyEncoding: 'utf8',
@@ -64,19 +70,31 @@ export class Disk {
     this.#db = db;
   }
 
+  async #refuseDamage(): Promise<void> {
+    let damage: StoreCorrupt | undefined;
+    try {
+      damage = await damageIn(this.#directory);
+    } catch (cause) {
+      throw new Error(`cannot open the store in ${this.#directory}: ${describe(cause)}`, { cause });
+    }
+    if (damage) throw damage;
+  }
+
   async close(): Promise<void> {
     const db = this.#db;
     this.#db = undefined;
     await db?.close();
   }
 
-  /** 0 in a new store. Throws `StoreCorrupt` for a format that this version does not know. */
+  /** 0 in a new store. Rejects for a format that this version does not know. */
   async compactedRevision(): Promise<number> {
     const bytes = await this.#open().get('meta');
     if (!bytes) return 0;
     const meta = JSON.parse(bytes.toString()) as Meta;
     if (meta.format !== format)
-      throw new StoreCorrupt(`the store has format ${meta.format}, this program knows ${format}`);
+      throw new Error(
+        `the store in ${this.#directory} has format ${meta.format}, this program knows ${format}: start the version that wrote it`,
+      );
     return meta.compactedRevision;
   }
 
@@ -150,6 +168,12 @@ export class Disk {
 export const isNoSpace = (error: unknown): boolean =>
   error instanceof Error &&
   /No space left on device|Disk quota exceeded/.test(`${error.message} ${describe(error.cause)}`);
+
+/** What was read cannot be what was written; from LevelDB's words too, which has no codes for all of it. */
+export const isDamage = (error: unknown): error is Error =>
+  error instanceof StoreCorrupt ||
+  (error instanceof Error &&
+    /Corruption: |IO error: .*Invalid argument/.test(`${error.message} ${describe(error.cause)}`));
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -13,8 +13,9 @@ import type { Clock } from '../../src/host/clock.js';
 import { type Health, healthyNow } from '../../src/host/component.js';
 import type { Logger } from '../../src/host/log.js';
 import type { Cipher } from './cipher.js';
-import { Disk, isNoSpace } from './disk.js';
+import { Disk, isDamage, isNoSpace } from './disk.js';
 import { Mvcc } from './mvcc.js';
+import { StoreCorrupt } from './record.js';
 import { Resealing } from './resealing.js';
 import { Retention } from './retention.js';
 import {
@@ -89,13 +90,13 @@ export class FileStore implements Store {
   }
 
   async start(): Promise<void> {
-    await this.#disk.open();
     try {
+      await this.#disk.open();
       this.#mvcc = this.#newMvcc(await this.#disk.compactedRevision());
       await this.#load(0);
     } catch (error) {
       await this.#disk.close();
-      throw error;
+      throw isDamage(error) ? damaged(this.#options.directory, error) : error;
     }
     this.#state = 'open';
     if (this.#mvcc.revision > this.#mvcc.compactedRevision) this.#noteWrites();
@@ -339,6 +340,12 @@ export class FileStore implements Store {
     return new Mvcc({ stamp, watchLimit, compactedRevision });
   }
 }
+
+const damaged = (directory: string, cause: Error): StoreCorrupt =>
+  new StoreCorrupt(
+    `the store in ${directory} is damaged: ${cause.message}; put a backup back, or see what \`wherry store check\` says`,
+    { cause },
+  );
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -8,6 +8,7 @@
  * Invariants: published revisions have no gap; the log holds exactly the events behind the compacted revision; each
  * key's versions ascend, and at most the first of them is not behind the compacted revision.
  */
+import { StoreCorrupt } from './record.js';
 import { SortedMap } from './sortedmap.js';
 import {
   CompareFailed,
@@ -222,7 +223,7 @@ export class Mvcc {
 
   #append(event: StoreEvent): void {
     if (event.revision !== this.#revision + 1) {
-      throw new Error(`revision ${event.revision} does not follow ${this.#revision}`);
+      throw new StoreCorrupt(`revision ${event.revision} does not follow ${this.#revision}`);
     }
     const version: Version = { revision: event.revision, entry: event.entry };
     const versions = this.#keys.get(event.key);

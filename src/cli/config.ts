@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parse } from 'yaml';
 import { checkPrivate, checkTrusted } from '../host/private.js';
+import { readYaml } from '../host/yaml.js';
 import type { Flag } from './flag.js';
 
 export type RawOptions = Record<string, string>;
@@ -39,7 +39,7 @@ export function loadConfig(given: Record<string, unknown>, flags: readonly Flag[
 
 /** A file with a token in it is nobody else's to read, any other nobody else's to write. */
 function readConfig(path: string, flags: readonly Flag[]): RawOptions {
-  const parsed: unknown = parse(readFileSync(path, 'utf8')) ?? {};
+  const parsed: unknown = readYaml(path, readFileSync(path, 'utf8')) ?? {};
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error(`${path}: must hold "flag: value" lines`);
   if ('token' in parsed) checkPrivate(path);

@@ -69,7 +69,11 @@ store
   .command('check')
   .description('read the whole store and report what is wrong with it')
   .option('--data-dir <dir>', 'data directory of the master', paths.dataDir)
-  .action(async (flags) => (await import('./store.js')).checkStoreCommand(flags.dataDir));
+  .option(
+    '--repair',
+    'remove what is damaged, so that the master starts with the rest; copy the directory first',
+  )
+  .action(async (flags) => (await import('./store.js')).checkStoreCommand(flags));
 
 const secrets = program.command('secrets').description('the keys that Secrets are encrypted with on disk');
 const onKeys = (name: string, description: string): Command =>

@@ -81,7 +81,7 @@ t.test("the store and the keys stay the master's", options, async (t) => {
   await rotateKeys(flags, say);
   await reencrypt({ ...flags, dropOldKeys: true }, say);
   await forgetUnreadable(flags, say);
-  await checkStoreCommand(dataDir, say);
+  await checkStoreCommand({ dataDir }, say);
   t.match(said.at(-1), /1 objects at revision 2, 1 values encrypted, 0 problems/);
   t.same(strangersIn(master), []);
 
@@ -97,7 +97,7 @@ t.test('a store that leads elsewhere', options, async (t) => {
   mkdirSync(outside, { mode: 0o700 });
   writeFileSync(join(outside, 'CURRENT'), 'MANIFEST-000001\n');
   symlinkSync(outside, join(master, 'store'));
-  await t.rejects(checkStoreCommand(dataDir), /cannot open the store/);
+  await t.rejects(checkStoreCommand({ dataDir }), /cannot open the store/);
   t.same(readdirSync(outside), ['CURRENT']);
   t.equal(readFileSync(join(outside, 'CURRENT'), 'utf8'), 'MANIFEST-000001\n');
 });

@@ -1,6 +1,6 @@
 /**
  * `wherry store check`: reads the store of a stopped master from end to end, encrypted values too where their key is at hand.
- * Exit code 1 when something is wrong.
+ * Exit code 1 when something is wrong and stays so: `--repair` removes what is damaged.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,18 +10,22 @@ const print = (text: string): void => {
   process.stdout.write(text);
 };
 
-export async function checkStoreCommand(dataDir: string, say = print): Promise<void> {
+export async function checkStoreCommand(
+  { dataDir, repair = false }: { dataDir: string; repair?: boolean },
+  say = print,
+): Promise<void> {
   const { checkStore } = await import('../../master/store/check.js');
   const { cipherOfFile, ownKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const master = join(dataDir, 'master');
   const dir = join(master, 'store');
   const keys = ownKeyFile(master);
   const cipher = existsSync(keys) ? await cipherOfFile(keys) : undefined;
-  const { entries, revision, problems, sealed } = await asOwnerOf(master, () =>
-    checkStore(dir, cipher ? { cipher } : {}),
+  const { entries, revision, problems, sealed, removed } = await asOwnerOf(master, () =>
+    checkStore(dir, { repair, ...(cipher && { cipher }) }),
   );
   const encrypted = sealed === 0 ? '' : `, ${sealed} values encrypted`;
   say(`${dir}: ${entries} objects at revision ${revision}${encrypted}, ${problems.length} problems\n`);
   for (const problem of problems) say(`  ${problem}\n`);
-  if (problems.length > 0) process.exitCode = 1;
+  if (repair) say(`  removed ${removed.length} records\n`);
+  else if (problems.length > 0) process.exitCode = 1;
 }

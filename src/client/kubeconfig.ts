@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
+import { readYaml } from '../host/yaml.js';
 
 export interface KubeAccess {
   server: string;
@@ -40,10 +41,18 @@ interface File {
 
 /** Reads the file and those it names. Throws when the current context or its server is missing. */
 export async function loadKubeconfig(path: string): Promise<KubeAccess> {
-  const file = (parse(await readFile(path, 'utf8')) ?? {}) as File;
-  const context = file.contexts?.find((c) => c.name === file['current-context'])?.context;
-  const cluster = file.clusters?.find((c) => c.name === context?.cluster)?.cluster;
-  const user = file.users?.find((u) => u.name === context?.user)?.user ?? {};
+  const file = (readYaml(path, await readFile(path, 'utf8')) ?? {}) as File;
+  const named = <T extends { name: string }>(
+    list: T[] | undefined,
+    name: string | undefined,
+  ): T | undefined => (Array.isArray(list) ? list.find((entry) => entry?.name === name) : undefined);
+  const context = named(file.contexts, file['current-context'])?.context;
+  const cluster = named(file.clusters, context?.cluster)?.cluster;
+  const user = named(file.users, context?.user)?.user ?? {};
+  const odd = Object.entries({ ...cluster, ...user }).find(
+    ([key, value]) => credentialKeys.has(key) && typeof value !== 'string',
+  );
+  if (odd) throw new Error(`${path}: ${odd[0]} is no text`);
   if (!cluster?.server) throw new Error(`${path}: the current context names no cluster with a server`);
 
   const pem = async (data: string | undefined, name: string | undefined): Promise<string | undefined> => {
@@ -60,6 +69,12 @@ export async function loadKubeconfig(path: string): Promise<KubeAccess> {
     namespace: context?.namespace,
   };
 }
+
+const credentialKeys: ReadonlySet<string> = new Set<keyof ClusterEntry | keyof UserEntry>([
+  ...(['server', 'certificate-authority', 'certificate-authority-data'] as const),
+  ...(['client-certificate', 'client-certificate-data', 'client-key', 'client-key-data'] as const),
+  ...(['token', 'tokenFile'] as const),
+]);
 
 /** The text of a kubeconfig with one context, credentials inside. The caller writes it with mode 0600. */
 export function buildKubeconfig(access: KubeAccess, names: { cluster: string; user: string }): string {

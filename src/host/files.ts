@@ -53,7 +53,16 @@ export async function ifExists<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
-export const readIfExists = (path: string): Promise<Buffer | undefined> => ifExists(readFile(path));
+/** Errors name the file. */
+export async function readIfExists(path: string): Promise<Buffer | undefined> {
+  try {
+    return await ifExists(readFile(path));
+  } catch (error) {
+    // The only one that Node reports without the path.
+    if (hasCode(error, 'EISDIR')) throw new Error(`${path} is a directory`, { cause: error });
+    throw error;
+  }
+}
 
 /** What is in a directory; nothing when there is none. */
 export const namesIn = async (directory: string): Promise<string[]> =>

@@ -51,9 +51,16 @@ export const isIssuedBy = (certificate: string | Buffer, authority: string): boo
   new X509Certificate(certificate).verify(new X509Certificate(authority).publicKey);
 
 /** Whether the text is a certificate. */
-export function isReadable(certificate: string): boolean {
+export const isReadable = (certificate: string): boolean =>
+  canBe(() => new X509Certificate(certificate).raw.length > 0);
+
+/** Whether the text is a private key. */
+export const isReadableKey = (key: string): boolean => canBe(() => createPrivateKey(key).type === 'private');
+
+/** OpenSSL's errors have codes. */
+function canBe(read: () => boolean): boolean {
   try {
-    return new X509Certificate(certificate).raw.length > 0;
+    return read();
   } catch (error) {
     if (error instanceof Error && 'code' in error) return false;
     throw error;

@@ -22,6 +22,8 @@ export interface Outbound {
 }
 
 const maxBytes = 1024 * 1024;
+/** Answers of 1xx. */
+const maxHints = 16;
 
 export function createOutbound({ clock, timeoutMs, ca, cert, key }: OutboundOptions): Outbound {
   const agent = new Agent({
@@ -38,7 +40,13 @@ export function createOutbound({ clock, timeoutMs, ca, cert, key }: OutboundOpti
         ending.abort(new Error(`no answer within ${timeoutMs} ms`)),
       );
       try {
+        let hints = 0;
         const answer = await request(url, {
+          // Of what may come before an answer, thousands a second would keep us from everything else.
+          onInfo() {
+            hints += 1;
+            if (hints > maxHints) ending.abort(new Error('hints and no answer'));
+          },
           dispatcher: agent,
           signal: ending.signal,
           method: send ? 'POST' : 'GET',

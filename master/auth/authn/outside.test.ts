@@ -8,6 +8,7 @@ import { createFakeClock } from '../../../src/testing/clock.js';
 import { issuerOfFlags, type JwtIssuer } from './jwtconfig.js';
 import { createJwtTokens } from './jwttokens.js';
 import { authenticationOptions } from './options.js';
+import { createOutbound } from './outbound.js';
 import { createMemoryLog, createOutsideIssuer, createOutsideServer, type OutsideIssuer } from './testing.js';
 import { createWebhookTokens } from './webhooktokens.js';
 
@@ -214,6 +215,57 @@ t.test('the token webhook', async (t) => {
   t.ok(await webhook.find('good'), 'a failure is not kept');
   t.match(JSON.stringify(records), /gave no answer/);
   t.notMatch(JSON.stringify(records), /good|own-secret|at-once/, 'no token in the log');
+});
+
+t.test('a token webhook whose users have no measure', async (t) => {
+  let asked: string[] = [];
+  const server = await createOutsideServer((_path, body) => {
+    const { token } = JSON.parse(body).spec;
+    asked.push(token);
+    const groups = Array.from({ length: token === 'huge' ? 6000 : 4800 }, (_, n) => `group-${n}`.padEnd(10));
+    const extra = JSON.parse('{"__proto__": ["x"], "constructor": ["y"]}');
+    const user = {
+      username: 'ja\r\nne\u001b[2J',
+      groups: token === 'odd' ? [null, {}, 'dev'] : groups,
+      extra,
+    };
+    return { status: { authenticated: true, user }, __proto__: { authenticated: true } };
+  });
+  t.teardown(() => server.close());
+  const { records, log } = createMemoryLog();
+  const webhook = createWebhookTokens({
+    access: { server: server.url, ca: server.ca },
+    ...{ version: 'v1', cacheTtlMs: 120_000, audiences: ['api'], clock, log },
+  });
+  t.teardown(() => webhook.stop());
+  const odd = (await webhook.find('odd'))?.user;
+  t.same(odd?.groups, ['dev', 'system:authenticated']);
+  t.same(Object.keys(odd?.extra ?? {}), ['__proto__', 'constructor'], 'names like others');
+  t.equal(Object.getPrototypeOf(odd?.extra), Object.prototype);
+  t.equal(await webhook.find('huge'), undefined);
+  t.match(JSON.stringify(records), /takes more than 65536 bytes/);
+  const tokens = Array.from({ length: 290 }, (_, n) => `t${n}`);
+  for (const token of tokens) t.ok(await webhook.find(token));
+  asked = [];
+  t.ok(await webhook.find('t289'));
+  t.same(asked, [], 'kept');
+  t.ok(await webhook.find('t0'));
+  t.same(asked, ['t0'], 'the oldest made room');
+});
+
+t.test('a server that sends hints for ever is hung up on', async (t) => {
+  let sent = 0;
+  const server = await createOutsideServer((_path, _body, { socket }) => {
+    while (sent < 1000) {
+      sent += 1;
+      socket.write('HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n');
+    }
+    return {};
+  });
+  t.teardown(() => server.close());
+  const outbound = createOutbound({ ca: server.ca, timeoutMs: 30_000, clock });
+  await t.rejects(outbound.json(server.url), { message: `${server.url}: hints and no answer` });
+  await outbound.close();
 });
 
 t.test('flags', async (t) => {

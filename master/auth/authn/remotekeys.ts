@@ -40,6 +40,7 @@ const retryMs = 10_000;
 const freshMs = 10 * 60_000;
 /** A token that names no key is tried with each of them, and anybody can write one. */
 const maxKeys = 100;
+const maxUrlChars = 2048;
 
 export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
   const { clock, log, issuer } = options;
@@ -67,6 +68,21 @@ export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
     return fetching;
   }
 
+  /** Keys are the issuer's to write, and what is none is found when it is used. */
+  async function tryWith(
+    keys: KeyFinder,
+    token: string,
+    rules: JWTVerifyOptions,
+  ): ReturnType<typeof verifyWith> {
+    try {
+      return await verifyWith(keys, token, rules);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn({ issuer, reason }, 'a key of an outside issuer cannot be used');
+      return undefined;
+    }
+  }
+
   const isOld = (): boolean => !found || clock.monotonicMs() - found.atMs > freshMs;
 
   return {
@@ -74,12 +90,12 @@ export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
       if (!found) await fetchOnce();
       else if (isOld()) void fetchOnce();
       if (!found) return undefined;
-      const first = await verifyWith(found.keys, token, rules);
+      const first = await tryWith(found.keys, token, rules);
       if (first !== 'unknown key') return first;
       const before = found;
       await fetchOnce();
       if (found === before) return undefined;
-      const second = await verifyWith(found.keys, token, rules);
+      const second = await tryWith(found.keys, token, rules);
       return second === 'unknown key' ? undefined : second;
     },
     refresh: () => (isOld() ? fetchOnce() : Promise.resolve()),
@@ -89,15 +105,19 @@ export function createRemoteKeys(options: RemoteKeysOptions): RemoteKeys {
 async function keySet({ issuer, discoveryUrl, outbound }: RemoteKeysOptions): Promise<JSONWebKeySet> {
   const document = (await outbound.json(discoveryUrl)) as { issuer?: unknown; jwks_uri?: unknown } | null;
   if (document?.issuer !== issuer)
-    throw new Error(`${discoveryUrl}: is the document of ${JSON.stringify(document?.issuer)}`);
+    throw new Error(`${discoveryUrl}: is the document of ${shown(document?.issuer)}`);
   const { jwks_uri: uri } = document;
-  if (typeof uri !== 'string' || !uri.startsWith('https://'))
+  if (typeof uri !== 'string' || !uri.startsWith('https://') || uri.length > maxUrlChars)
     throw new Error(`${discoveryUrl}: jwks_uri must be an https:// URL`);
   const keys = (await outbound.json(uri)) as JSONWebKeySet;
   if (Array.isArray(keys?.keys) && keys.keys.length > maxKeys)
     throw new Error(`${uri}: holds more than ${maxKeys} keys`);
   return keys;
 }
+
+/** For the log: what others write has no limit. */
+const shown = (value: unknown): string =>
+  typeof value === 'string' ? JSON.stringify(value.slice(0, maxUrlChars)) : 'nobody';
 
 async function verifyWith(
   keys: KeyFinder,

@@ -29,16 +29,21 @@ export interface WebhookTokensOptions {
 interface Kept {
   answer: Promise<TokenIdentity | undefined>;
   untilMs: number;
+  /** What the answer takes, once it is there. */
+  bytes: number;
 }
 
 const timeoutMs = 30_000;
-const maxKept = 4096;
+const maxKept = { answers: 4096, bytes: 16 * 1024 * 1024 };
+/** Names, groups and all: every request of the user carries them, into the audit log and to aggregated APIs. */
+const maxUserBytes = 64 * 1024;
 
 export function createWebhookTokens(options: WebhookTokensOptions): Component & { find: TokenSource } {
   const { access, version, cacheTtlMs, audiences: own, clock, log } = options;
   const outbound = createOutbound({ ...access, timeoutMs, clock });
   /** The oldest first. */
   const kept = new Map<string, Kept>();
+  let keptBytes = 0;
 
   async function ask(token: string, wanted: readonly string[]): Promise<TokenIdentity | undefined> {
     const review = {
@@ -47,14 +52,37 @@ export function createWebhookTokens(options: WebhookTokensOptions): Component & 
       spec: { token, audiences: wanted },
     };
     const answer = await outbound.json(access.server, { body: review, token: access.token });
-    return identityOf(answer, wanted, own);
+    const identity = identityOf(answer, wanted, own);
+    if (bytesOf(identity) > maxUserBytes)
+      throw new Error(`${access.server}: the user takes more than ${maxUserBytes} bytes`);
+    return identity;
   }
 
-  function keep(key: string, answer: Promise<TokenIdentity | undefined>): void {
+  function keep(key: string, answer: Promise<TokenIdentity | undefined>): Kept {
+    forget(key);
+    const one = { answer, untilMs: clock.monotonicMs() + cacheTtlMs, bytes: 0 };
+    kept.set(key, one);
+    makeRoom();
+    return one;
+  }
+
+  function forget(key: string): void {
+    keptBytes -= kept.get(key)?.bytes ?? 0;
     kept.delete(key);
-    kept.set(key, { answer, untilMs: clock.monotonicMs() + cacheTtlMs });
-    const [oldest] = kept.keys();
-    if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest);
+  }
+
+  function weigh(key: string, one: Kept, identity: TokenIdentity | undefined): void {
+    if (kept.get(key) !== one) return;
+    one.bytes = bytesOf(identity);
+    keptBytes += one.bytes;
+    makeRoom();
+  }
+
+  function makeRoom(): void {
+    for (const oldest of kept.keys()) {
+      if (kept.size <= maxKept.answers && keptBytes <= maxKept.bytes) return;
+      forget(oldest);
+    }
   }
 
   return {
@@ -69,12 +97,13 @@ export function createWebhookTokens(options: WebhookTokensOptions): Component & 
         .digest('base64');
       const known = kept.get(key);
       const isKept = known !== undefined && known.untilMs > clock.monotonicMs();
-      const answer = isKept ? known.answer : ask(token, wanted);
-      if (!isKept) keep(key, answer);
+      const one = isKept ? known : keep(key, ask(token, wanted));
       try {
-        return await answer;
+        const identity = await one.answer;
+        if (!isKept) weigh(key, one, identity);
+        return identity;
       } catch (error) {
-        if (kept.get(key)?.answer === answer) kept.delete(key);
+        if (kept.get(key) === one) forget(key);
         if (!isKept)
           log.warn(
             { reason: error instanceof Error ? error.message : String(error) },
@@ -99,6 +128,9 @@ function identityOf(
   const audiences = wanted.filter((audience) => (said.length > 0 ? said : own).includes(audience));
   return user && audiences.length > 0 ? { user: authenticated(user), audiences } : undefined;
 }
+
+const bytesOf = (identity: TokenIdentity | undefined): number =>
+  identity === undefined ? 0 : Buffer.byteLength(JSON.stringify(identity));
 
 function userOf(info: unknown): User | undefined {
   const { username, uid, groups, extra } = (info ?? {}) as Partial<Record<string, unknown>>;
