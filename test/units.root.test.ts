@@ -32,6 +32,13 @@ t.test('systemd-analyze verify', async (t) => {
   }
 });
 
+t.test('at boot the agent waits for a master of its host that serves, and needs none', async (t) => {
+  const settingsOf = (unit: string): string[] => readFileSync(join(units, unit), 'utf8').split('\n');
+  const naming = settingsOf('wherry-agent.service').filter((line) => /^[A-Z].*wherry-master/.test(line));
+  t.same(naming, ['After=wherry-master.service']);
+  t.ok(settingsOf('wherry-master.service').includes('Type=notify'), 'started means that it serves');
+});
+
 t.test('docs/units.md says what systemd-analyze security says', async (t) => {
   const version = /^systemd (\d+)/.exec((await run('systemd-analyze', ['--version'])).stdout)?.[1];
   // Others look at other things.
