@@ -47,9 +47,11 @@ addFlags(
 )
   .optionsGroup('Options:')
   .option('--purge', 'remove its data and credentials too')
-  .action(async (flags) =>
-    (await import('./roles.js')).cleanUpAgent(loadConfig(flags, agentFlags), flags.purge === true),
-  );
+  .action(async (flags) => {
+    const { cleanUpAgent } = await import('./roles.js');
+    const { tellLeft } = await import('./up/purge.js');
+    tellLeft(await cleanUpAgent(loadConfig(flags, agentFlags), flags.purge === true));
+  });
 
 const token = program.command('token').description('tokens with which further hosts join');
 token
