@@ -1,5 +1,6 @@
 /** `wherry down`: stops both roles and removes what they left on this host. Idempotent; works after any crash. */
 import { existsSync, rmSync } from 'node:fs';
+import { hasCode } from '../../host/files.js';
 import { agentFlags } from '../agentflags.js';
 import { loadConfig, type RawOptions } from '../config.js';
 import type { Flag } from '../flag.js';
@@ -23,14 +24,22 @@ export async function down({ purge }: { purge: boolean }): Promise<void> {
   say('master and agent are stopped');
   const left = [...(await cleanUpAgent(settingsOf('agent', agentFlags), purge))];
   say('containers, network and cgroups are removed');
-  rmSync(paths.runDir, { recursive: true, force: true });
+  remove(paths.runDir);
   if (!purge) return;
   left.push(...(await purgeMaster(settingsOf('master', masterFlags))));
-  for (const dir of [paths.dataDir, paths.configDir, paths.logDir])
-    rmSync(dir, { recursive: true, force: true });
+  for (const dir of [paths.dataDir, paths.configDir, paths.logDir]) remove(dir);
   await removeAccount();
   say('data is removed');
   tellLeft(left);
+}
+
+/** One that a disk is mounted on, or in, is emptied. */
+function remove(directory: string): void {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+  } catch (error) {
+    if (!hasCode(error, 'EBUSY')) throw error;
+  }
 }
 
 function settingsOf(role: Role, flags: readonly Flag[]): RawOptions {
