@@ -3,10 +3,10 @@
  * under the flag's own name; a flag on the command line wins. Secrets (the join token) belong into the file, which
  * process lists do not show. What the values mean is checked by `parseMasterOptions` and `parseAgentOptions`.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parse } from 'yaml';
 import { checkPrivate, checkTrusted } from '../host/private.js';
+import { parseYaml } from '../host/yaml.js';
 import type { Flag } from './flag.js';
 
 export type RawOptions = Record<string, string>;
@@ -39,7 +39,9 @@ export function loadConfig(given: Record<string, unknown>, flags: readonly Flag[
 
 /** A file with a token in it is nobody else's to read, any other nobody else's to write. */
 function readConfig(path: string, flags: readonly Flag[]): RawOptions {
-  const parsed: unknown = parse(readFileSync(path, 'utf8')) ?? {};
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new Error(`--config: there is no file ${path}`);
+  const parsed = parseYaml(readFileSync(path, 'utf8'), path) ?? {};
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error(`${path}: must hold "flag: value" lines`);
   if ('token' in parsed) checkPrivate(path);

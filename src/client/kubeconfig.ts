@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
+import { parseYaml } from '../host/yaml.js';
 
 export interface KubeAccess {
   server: string;
@@ -40,7 +41,7 @@ interface File {
 
 /** Reads the file and those it names. Throws when the current context or its server is missing. */
 export async function loadKubeconfig(path: string): Promise<KubeAccess> {
-  const file = (parse(await readFile(path, 'utf8')) ?? {}) as File;
+  const file = (parseYaml(await readFile(path, 'utf8'), path) ?? {}) as File;
   const context = file.contexts?.find((c) => c.name === file['current-context'])?.context;
   const cluster = file.clusters?.find((c) => c.name === context?.cluster)?.cluster;
   const user = file.users?.find((u) => u.name === context?.user)?.user ?? {};

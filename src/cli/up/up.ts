@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { nodes } from '../../api/kinds.js';
 import { isConditionTrue } from '../../api/meta.js';
 import { writeAtomic } from '../../host/files.js';
+import { isIp } from '../../net/ip.js';
 import { type Admin, openAdmin } from '../admin.js';
 import { loadConfig } from '../config.js';
 import { masterFlags } from '../masterflags.js';
@@ -27,9 +28,11 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 export async function up(flags: UpFlags): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('needs root: it installs services and programs the network');
+  if (flags.nodeIp !== undefined && !isIp(flags.nodeIp))
+    throw new Error(`--node-ip: ${JSON.stringify(flags.nodeIp)} is no IP address`);
   await ensureConfig('master', flags.nodeIp ? { 'advertise-address': flags.nodeIp } : {});
   await startRole('master', await prepareAccount());
-  await reachServer(paths.adminKubeconfig, 120_000);
+  await reachServer(paths.adminKubeconfig, 120_000, logHint('master'));
   const admin = await openAdmin(paths.adminKubeconfig);
   say(`master   ${admin.server}`);
 
