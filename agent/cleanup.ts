@@ -1,13 +1,15 @@
 /**
  * Takes everything of this agent off the host: containers, pod network, rules, mounts, cgroups; with `purge` its data
  * and credentials too. Called by `wherry cleanup` and `npm run down`, when the agent does not run. Idempotent; goes on
- * after a failed step and throws all failures together at the end.
+ * after a failed step and throws all failures together at the end; data is removed only after none has failed, because a
+ * volume may still be mounted in it.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../src/host/clock.js';
 import { run as exec } from '../src/host/exec.js';
 import type { Logger } from '../src/host/log.js';
+import { type OwnData, removeEmpty, removeOwn } from '../src/host/removal.js';
 import { createPodCgroups } from './cgroups/manager.js';
 import { removeLogLinks } from './logs/links.js';
 import { cleanUpNetwork } from './network/cleanup.js';
@@ -20,7 +22,16 @@ import { delayFile } from './shutdown/logind.js';
 import { memoryDirectoryOf } from './volumes/memory.js';
 import { createMounter } from './volumes/mounts.js';
 
-export async function cleanUp(options: AgentOptions, how: { purge: boolean; log: Logger }): Promise<void> {
+const data: OwnData = {
+  names: ['cni', 'config.json', 'lock', 'memory', 'pki', 'pods', 'seccomp', 'sysctls.json'],
+  marks: ['lock', 'pki/ca.crt', 'pki/client.pem', 'pki/client.pending.key'],
+};
+
+/** The answer is what `purge` found in the agent's directory that is not the agent's, and left. */
+export async function cleanUp(
+  options: AgentOptions,
+  how: { purge: boolean; log: Logger },
+): Promise<readonly string[]> {
   const { purge, log } = how;
   const directory = join(options.dataDir, 'agent');
   const { runtime, network, close } = await openRuntime({
@@ -56,11 +67,13 @@ export async function cleanUp(options: AgentOptions, how: { purge: boolean; log:
     await step(() => mounter.removeTree(memoryDirectoryOf(podsDirectory)));
     await step(() => removeCgroups(runtime, options.cgroupRoot));
     await step(() => rm(delayFile, { force: true }));
-    if (purge) await step(() => rm(directory, { recursive: true, force: true }));
   } finally {
     await close();
   }
   if (errors.length > 0) throw new AggregateError(errors, errors.map(String).join('; '));
+  const left = purge ? removeOwn(directory, data) : [];
+  if (purge) removeEmpty(directory);
+  return left;
 }
 
 /** Sandboxes take their containers with them; what is left is without a sandbox. */

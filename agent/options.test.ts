@@ -60,6 +60,7 @@ t.test('what is kept back, and for how long a shutdown waits', async (t) => {
     cpuCfsQuota: 'false',
     shutdownGracePeriod: '30s',
     shutdownGracePeriodCriticalPods: '10s',
+    streamingConnectionIdleTimeout: '0s',
     nodeLabels: 'topology.kubernetes.io/zone=a,node.kubernetes.io/x=1,mine.example/y=2',
   };
   t.match(parseAgentOptions(raw), {
@@ -71,6 +72,7 @@ t.test('what is kept back, and for how long a shutdown waits', async (t) => {
     memoryReservationPolicy: 'None',
     shutdownGracePeriodMs: 30_000,
     shutdownGracePeriodCriticalPodsMs: 10_000,
+    streamingConnectionIdleTimeoutMs: 0,
     nodeLabels: { 'topology.kubernetes.io/zone': 'a' },
   });
   t.equal(parseAgentOptions({ ...raw, podMaxPids: '99' }).podMaxPids, 99);

@@ -63,6 +63,8 @@ export interface AgentOptions extends ReclaimFlags, ImageFlags {
   shutdownGracePeriodMs: number;
   /** The last part of it, which critical pods get. */
   shutdownGracePeriodCriticalPodsMs: number;
+  /** exec, attach and port-forward on which nothing moves for so long are closed; 0: never. */
+  streamingConnectionIdleTimeoutMs: number;
   /** Where others look for the logs of containers: `<it>/pods`, `<it>/containers`. */
   logDirectory: string;
   /** A directory of manifests, or one file: pods that run here whatever the API says. */
@@ -100,6 +102,7 @@ export function parseAgentOptions(raw: RawFlags): AgentOptions {
     ...shutdownGrace(raw),
     ...reclaimFlags(raw),
     ...imageFlags(raw),
+    streamingConnectionIdleTimeoutMs: durationFlag(raw, 'streaming-connection-idle-timeout', '4h'),
     logDirectory: pathFlag(raw, 'log-dir', '/var/log'),
     podManifestPath:
       given(raw, 'pod-manifest-path') === undefined ? undefined : pathFlag(raw, 'pod-manifest-path', ''),

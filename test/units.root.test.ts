@@ -32,6 +32,34 @@ t.test('systemd-analyze verify', async (t) => {
   }
 });
 
+t.test('at boot the agent waits for a master of its host that serves, and needs none', async (t) => {
+  const settingsOf = (unit: string): string[] => readFileSync(join(units, unit), 'utf8').split('\n');
+  const naming = settingsOf('wherry-agent.service').filter((line) => /^[A-Z].*wherry-master/.test(line));
+  t.same(naming, ['After=wherry-master.service']);
+  t.ok(settingsOf('wherry-master.service').includes('Type=notify'), 'started means that it serves');
+});
+
+t.test('data that lies elsewhere', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'wherry-units-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  const template = readFileSync(join(units, 'wherry-master.service'), 'utf8');
+  const render = (data: string): string => renderUnit(template, process.execPath, cli, data);
+  const file = join(dir, 'wherry-master.service');
+  writeFileSync(file, render('/srv/wherry-1/master'));
+  const { stdout, stderr, code } = await run('systemd-analyze', ['verify', '--man=no', file]);
+  t.notMatch(`${stdout}${stderr}`, /wherry-master/);
+  t.equal(code, 0);
+  t.match(
+    readFileSync(file, 'utf8'),
+    /\[Unit\]\nRequiresMountsFor=(\S+)\n\[Service\]\nStateDirectory=\nReadWritePaths=\1\n\n\[Install\]\n/,
+  );
+  t.equal(render('/var/lib/wherry/master'), renderUnit(template, process.execPath, cli));
+  t.throws(() => render('/home/me/data'), {
+    message: /sees nothing of \/home: its data cannot lie in \/home\/me/,
+  });
+  t.throws(() => render('/srv/my data'), { message: /a unit cannot name "\/srv\/my data"/ });
+});
+
 t.test('docs/units.md says what systemd-analyze security says', async (t) => {
   const version = /^systemd (\d+)/.exec((await run('systemd-analyze', ['--version'])).stdout)?.[1];
   // Others look at other things.

@@ -66,6 +66,7 @@ export async function startServer(base: Base, input: ServerInput): Promise<void>
     runtime,
     pages: new Map([...pages, ['/configz', configzPage(options, cgroupTree.driver)]]),
     logDirectory: options.logDirectory,
+    streamIdleLimitMs: options.streamingConnectionIdleTimeoutMs,
     log,
   });
   await start(server);

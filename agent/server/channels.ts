@@ -10,6 +10,7 @@ import { Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import type { StreamStatus } from './outcome.js';
 import { parseSize, Sizes, type StreamClient, type TerminalSize } from './streamclient.js';
+import type { StreamWatch } from './streamwatch.js';
 
 /** The best first. */
 export const channelProtocols = [
@@ -31,11 +32,13 @@ export class Channels {
   readonly gone: AbortSignal;
   readonly #socket: WebSocket;
   readonly #isText: boolean;
+  readonly #watch: StreamWatch;
   readonly #inputs = new Map<number, (data: Buffer) => void>();
   readonly #full = new Set<Readable>();
 
-  constructor(socket: WebSocket, protocol: ChannelProtocol) {
+  constructor(socket: WebSocket, protocol: ChannelProtocol, watch: StreamWatch) {
     this.#socket = socket;
+    this.#watch = watch;
     this.#isText = protocol.includes('base64');
     const gone = new AbortController();
     this.gone = gone.signal;
@@ -66,8 +69,8 @@ export class Channels {
     this.onMessage(number, (data) => {
       const isTaken = !stream.destroyed && !stream.readableEnded && data.length > 0;
       if (!isTaken || stream.push(data)) return;
+      if (this.#full.size === 0) this.#stop();
       this.#full.add(stream);
-      this.#socket.pause();
     });
     this.gone.addEventListener('abort', () => this.endInput(number, stream), { once: true });
     return stream;
@@ -80,6 +83,7 @@ export class Channels {
   }
 
   send(number: number, data: Buffer): Promise<void> {
+    this.#watch.moved();
     return new Promise((resolve) => {
       if (this.#socket.readyState !== this.#socket.OPEN) resolve();
       // An error here means that the client is gone, which `close` tells everyone.
@@ -94,6 +98,7 @@ export class Channels {
   }
 
   #receive(message: Buffer, isBinary: boolean): void {
+    this.#watch.moved();
     // A text message names its channel by a digit.
     const number = isBinary ? message[0] : Number(String.fromCharCode(message[0] ?? 0));
     const data = message.subarray(1);
@@ -102,7 +107,18 @@ export class Channels {
   }
 
   #taken(stream: Readable): void {
-    if (this.#full.delete(stream) && this.#full.size === 0) this.#socket.resume();
+    if (!this.#full.delete(stream) || this.#full.size > 0) return;
+    this.#watch.taken();
+    this.#socket.resume();
+  }
+
+  #stop(): void {
+    this.#socket.pause();
+    this.#watch.stalled(() => {
+      // What waits to be written already tells as much.
+      if (this.#socket.readyState === this.#socket.OPEN && this.#socket.bufferedAmount === 0)
+        this.#socket.pong();
+    });
   }
 }
 
@@ -116,8 +132,11 @@ export class ChannelClient implements StreamClient {
   readonly #protocol: ChannelProtocol;
   readonly #sizes = new Sizes();
 
-  constructor(socket: WebSocket, options: { protocol: ChannelProtocol; takesInput: boolean }) {
-    const channels = new Channels(socket, options.protocol);
+  constructor(
+    socket: WebSocket,
+    options: { protocol: ChannelProtocol; takesInput: boolean; watch: StreamWatch },
+  ) {
+    const channels = new Channels(socket, options.protocol, options.watch);
     this.#channels = channels;
     this.#protocol = options.protocol;
     this.gone = channels.gone;

@@ -41,5 +41,6 @@ export const kubeletConfiguration = (options: AgentOptions, cgroupDriver: string
   maxParallelImagePulls: options.maxParallelImagePulls,
   shutdownGracePeriod: seconds(options.shutdownGracePeriodMs),
   shutdownGracePeriodCriticalPods: seconds(options.shutdownGracePeriodCriticalPodsMs),
+  streamingConnectionIdleTimeout: seconds(options.streamingConnectionIdleTimeoutMs),
   podLogsDir: `${options.logDirectory}/pods`,
 });

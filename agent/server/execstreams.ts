@@ -9,6 +9,7 @@ import type { StreamStatus } from './outcome.js';
 import { SpdyConnection } from './spdy/connection.js';
 import type { SpdyStream } from './spdy/stream.js';
 import { parseSize, Sizes, type StreamClient, type TerminalSize } from './streamclient.js';
+import type { StreamWatch } from './streamwatch.js';
 
 /** The best first: v2 tells failures apart from output, v3 adds terminal sizes, v4 the exit code. */
 export const execProtocols = [
@@ -34,9 +35,9 @@ export interface WantedStreams {
 /** Resolves when the client has opened all its streams; with `undefined` when it went away or took too long. */
 export async function openExecStreams(
   transport: Duplex,
-  options: { protocol: ExecProtocol; wanted: WantedStreams; clock: Clock },
+  options: { protocol: ExecProtocol; wanted: WantedStreams; clock: Clock; watch: StreamWatch },
 ): Promise<StreamClient | undefined> {
-  const { protocol, wanted, clock } = options;
+  const { protocol, wanted, clock, watch } = options;
   const streams = new Map<string, SpdyStream>();
   const missing = namesOf(wanted, protocol);
   const gone = new AbortController();
@@ -45,7 +46,7 @@ export async function openExecStreams(
     ready = () => resolve(true);
     gone.signal.addEventListener('abort', () => resolve(false), { once: true });
   });
-  const connection = new SpdyConnection(transport, (stream) => {
+  const take = (stream: SpdyStream): void => {
     const name = stream.headers.get('streamtype') ?? '';
     if (!missing.delete(name)) {
       stream.destroy();
@@ -53,7 +54,8 @@ export async function openExecStreams(
     }
     streams.set(name, stream.accept());
     if (missing.size === 0) ready();
-  });
+  };
+  const connection = new SpdyConnection(transport, take, watch);
   void connection.closed.then(() => gone.abort(new Error('the client closed the connection')));
   const cancelTimeout = clock.after(openTimeoutMs, () => connection.destroy());
   const isComplete = await complete;

@@ -84,7 +84,13 @@ t.test('/configz', async (t) => {
   });
   const { body } = await configzPage(options, 'systemd')(new URLSearchParams());
   t.match(JSON.parse(String(body)), {
-    kubeletconfig: { maxPods: 42, cgroupDriver: 'systemd', serializeImagePulls: true, port: 10250 },
+    kubeletconfig: {
+      maxPods: 42,
+      cgroupDriver: 'systemd',
+      serializeImagePulls: true,
+      port: 10250,
+      streamingConnectionIdleTimeout: '14400s',
+    },
   });
   t.notMatch(String(body), /geheim/);
 });

@@ -9,6 +9,7 @@ import type { Pod } from '../../src/api/types.js';
 import type { Clock } from '../../src/host/clock.js';
 import { SpdyConnection } from './spdy/connection.js';
 import type { SpdyStream } from './spdy/stream.js';
+import type { StreamWatch } from './streamwatch.js';
 
 export const portForwardProtocol = 'portforward.k8s.io';
 
@@ -31,10 +32,14 @@ interface Pair {
 }
 
 /** Serves until the client goes. Never rejects. */
-export async function servePortForward(transport: Duplex, target: PortTarget, clock: Clock): Promise<void> {
+export async function servePortForward(
+  transport: Duplex,
+  target: PortTarget,
+  { clock, watch }: { clock: Clock; watch?: StreamWatch },
+): Promise<void> {
   const pairs = new Map<string, Pair>();
   const bounded = { ...target, dial: boundedDial(target.dial) };
-  const connection = new SpdyConnection(transport, (stream) => {
+  const take = (stream: SpdyStream): void => {
     const type = stream.headers.get('streamtype');
     const port = parsePort(stream.headers.get('port'));
     if ((type !== 'data' && type !== 'error') || port === undefined) {
@@ -55,7 +60,7 @@ export async function servePortForward(transport: Duplex, target: PortTarget, cl
     pairs.delete(request);
     pair.error.resume();
     void forward(bounded, pair.port, { data: pair.data, error: pair.error });
-  });
+  };
 
   function newPair(request: string, port: number): Pair {
     const pair: Pair = {
@@ -77,7 +82,7 @@ export async function servePortForward(transport: Duplex, target: PortTarget, cl
     if (pairs.get(request) === pair) pairs.delete(request);
   }
 
-  await connection.closed;
+  await new SpdyConnection(transport, take, watch).closed;
   for (const { cancelTimeout } of pairs.values()) cancelTimeout();
 }
 

@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws';
 import { badRequest } from '../../src/api/errors.js';
 import { type ChannelProtocol, Channels } from './channels.js';
 import { forward, type PortTarget, parsePort } from './portforward.js';
+import type { StreamWatch } from './streamwatch.js';
 
 /** `port` of kubelet or `ports` of the API, repeated or with commas. Throws 400. */
 export function parsePorts(query: URLSearchParams): number[] {
@@ -24,10 +25,9 @@ export function parsePorts(query: URLSearchParams): number[] {
 export async function servePortSocket(
   socket: WebSocket,
   protocol: ChannelProtocol,
-  target: PortTarget,
-  ports: readonly number[],
+  { ports, watch, ...target }: PortTarget & { ports: readonly number[]; watch: StreamWatch },
 ): Promise<void> {
-  const channels = new Channels(socket, protocol);
+  const channels = new Channels(socket, protocol, watch);
   await Promise.all(
     ports.map(async (port, index) => {
       const [data, error] = [index * 2, index * 2 + 1];

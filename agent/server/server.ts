@@ -59,6 +59,8 @@ export interface AgentServerOptions {
   syncLoop?(): Health;
   /** Shown under /logs/; /var/log by default. */
   logDirectory?: string;
+  /** exec, attach and port-forward on which nothing moves for so long are closed; never by default. */
+  streamIdleLimitMs?: number;
   log: Logger;
   clock?: Clock;
 }
@@ -93,6 +95,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     dialer,
     clock,
     log,
+    idleLimitMs: options.streamIdleLimitMs ?? 0,
     findContainer: (target) => find(target, false),
   });
   const guard = new ConnectionGuard({ clock, log, limits: options.listen?.connections });

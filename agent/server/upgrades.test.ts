@@ -305,7 +305,7 @@ t.test('port-forward: pairs that are taken back are forgotten, dials have a boun
     return new Promise(() => undefined);
   };
   const [near, far] = duplexPair();
-  const served = servePortForward(far, { pod, dial }, clock);
+  const served = servePortForward(far, { pod, dial }, { clock });
   const client = new TestClient(near);
   for (let n = 0; n < 50; n += 1) {
     const half = await client.open({ streamtype: 'data', port: '1', requestid: String(n) });

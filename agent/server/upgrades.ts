@@ -18,12 +18,15 @@ import { portForwardProtocol, servePortForward } from './portforward.js';
 import { parsePorts, servePortSocket } from './portsockets.js';
 import { type ContainerTarget, parseRoute, type Route } from './routes.js';
 import { parseStreamRequest, serveStream } from './streaming.js';
+import { StreamWatch } from './streamwatch.js';
 
 export interface UpgradesOptions {
   runtime: Pick<Runtime, 'exec' | 'attach'>;
   dialer: PodDialer;
   /** Throws an `ApiError` when there is none. */
   findContainer(target: ContainerTarget): Promise<string>;
+  /** Connections on which nothing moves for so long are closed; 0: never. */
+  idleLimitMs: number;
   clock: Clock;
   log: Logger;
 }
@@ -89,16 +92,16 @@ export class Upgrades {
     const what = { ...wanted, verb: route.to, id };
     if (spdyProtocol) {
       const transport = switchToSpdy(upgrade, spdyProtocol);
-      this.#run(route.target, transport, async () => {
-        const client = await openExecStreams(transport, { protocol: spdyProtocol, wanted, clock });
+      this.#run(route.target, transport, async (watch) => {
+        const client = await openExecStreams(transport, { protocol: spdyProtocol, wanted, clock, watch });
         if (client) await serveStream(runtime, client, what);
       });
       return;
     }
     this.#accept(upgrade, protocol, (socket) => {
-      this.#run(route.target, upgrade.socket, async () => {
+      this.#run(route.target, upgrade.socket, async (watch) => {
         const spoken = protocol ?? impliedProtocol;
-        const client = new ChannelClient(socket, { protocol: spoken, takesInput: wanted.stdin });
+        const client = new ChannelClient(socket, { protocol: spoken, takesInput: wanted.stdin, watch });
         await client.open(wanted.stdout ? channel.stdout : wanted.stderr ? channel.stderr : channel.error);
         await serveStream(runtime, client, what);
       });
@@ -115,14 +118,14 @@ export class Upgrades {
     const target = { pod, dial: (port: number) => dialer.loopback(pod, port) };
     if (wantsSpdy) {
       const transport = switchToSpdy(upgrade, portForwardProtocol);
-      this.#run(route.target, transport, () => servePortForward(transport, target, clock));
+      this.#run(route.target, transport, (watch) => servePortForward(transport, target, { clock, watch }));
       return;
     }
     this.#accept(upgrade, protocol, (socket) =>
-      this.#run(route.target, upgrade.socket, () =>
+      this.#run(route.target, upgrade.socket, (watch) =>
         protocol === tunnelProtocol
-          ? servePortForward(createWebSocketStream(socket), target, clock)
-          : servePortSocket(socket, protocol ?? impliedProtocol, target, ports),
+          ? servePortForward(createWebSocketStream(socket), target, { clock, watch })
+          : servePortSocket(socket, protocol ?? impliedProtocol, { ...target, ports, watch }),
       ),
     );
   }
@@ -141,9 +144,19 @@ export class Upgrades {
     });
   }
 
-  #run(target: object, transport: Duplex, serve: () => Promise<void>): void {
-    serve().catch((err: unknown) => {
-      this.#options.log.error({ err, ...target }, 'stream ended unexpectedly');
+  #run(target: object, transport: Duplex, serve: (watch: StreamWatch) => Promise<void>): void {
+    const { clock, idleLimitMs, log } = this.#options;
+    const watch = new StreamWatch({
+      clock,
+      idleLimitMs,
+      onIdle: () => {
+        log.info({ idleSeconds: idleLimitMs / 1000, ...target }, 'closed a stream on which nothing moved');
+        transport.destroy();
+      },
+    });
+    transport.once('close', () => watch.close());
+    serve(watch).catch((err: unknown) => {
+      log.error({ err, ...target }, 'stream ended unexpectedly');
       transport.destroy();
     });
   }

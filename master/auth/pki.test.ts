@@ -120,7 +120,7 @@ t.test('kubeconfigs and configuration: no line of theirs in an error', async (t)
         () => undefined,
         (thrown: Error) => thrown,
       );
-      t.match(error?.message, `${path} is no YAML`);
+      t.match(error?.message, `${path} is not YAML`);
       t.notMatch(`${error?.stack}${error?.cause}`, /hush-hush/);
     }
   }

@@ -5,6 +5,7 @@
  * `as=APIGroupDiscoveryList`). Content types of aggregated answers must repeat group, version and kind, or clients
  * read them as legacy ones.
  */
+import { createHash } from 'node:crypto';
 import { compareVersions } from '../registry/custom/versions.js';
 import type { Resource } from '../resources/resource.js';
 
@@ -24,6 +25,8 @@ export interface Served {
   shortNames: readonly string[];
   categories: readonly string[];
   subresources: readonly Served[];
+  /** The same for as long as objects are stored in the same version; missing where nothing is stored. */
+  storageVersionHash?: string | undefined;
 }
 
 const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
@@ -62,14 +65,17 @@ export const subresourceVerbs = (name: string): readonly string[] =>
 /** What bodies of a subresource are, where they are not the object itself. */
 export const subresourceKind = (name: string): GroupVersionKind | undefined => subresourceFacts[name]?.kind;
 
-function served({
-  type,
-  singular,
-  shortNames,
-  categories,
-  subresources,
-  verbs = allVerbs,
-}: Resource): Served {
+const pathOf = ({ type }: Resource): string => `${type.group}/${type.version}/${type.resource}`;
+
+/** As kube-apiserver makes it: storage migrators compare it between servers. */
+const storageVersionHash = ({ group, version, kind }: GroupVersionKind): string =>
+  createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64');
+
+function served(row: Resource, listed: ReadonlySet<string>): Served {
+  const { type, singular, shortNames, categories, subresources, verbs = allVerbs } = row;
+  const storing = row.view?.of ?? row;
+  // As of a definition whose storage version is not served, nothing is said of what is not listed.
+  const isStored = storing.verbs === undefined && listed.has(pathOf(storing));
   const own: GroupVersionKind = { group: type.group, version: type.version, kind: type.kind };
   const leaf = (name: string): Served => ({
     name: `${type.resource}/${name}`,
@@ -90,6 +96,7 @@ function served({
     shortNames,
     categories,
     subresources: subresources.map(leaf),
+    storageVersionHash: isStored ? storageVersionHash(storing.type) : undefined,
   };
 }
 
@@ -166,12 +173,13 @@ export type Groups = Map<string, Map<string, Served[]>>;
 /** Resources of a version by name, as kube-apiserver lists them: `kubectl get all` prints in this order. */
 function groupRows(resources: readonly Resource[]): Groups {
   const groups: Groups = new Map();
+  const listed = new Set(resources.map(pathOf));
   for (const row of resources) {
     const versions = groups.get(row.type.group) ?? new Map<string, Served[]>();
     groups.set(row.type.group, versions);
     const rows = versions.get(row.type.version) ?? [];
     versions.set(row.type.version, rows);
-    rows.push(served(row));
+    rows.push(served(row, listed));
   }
   for (const versions of groups.values())
     for (const rows of versions.values()) rows.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -202,6 +210,7 @@ function resourceList(groupVersion: string, rows: readonly Served[]): object {
       verbs: row.verbs,
       ...(row.shortNames.length > 0 && { shortNames: row.shortNames }),
       ...(row.categories.length > 0 && { categories: row.categories }),
+      ...(row.storageVersionHash && { storageVersionHash: row.storageVersionHash }),
     }));
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion, resources };
 }

@@ -389,6 +389,22 @@ t.test('discovers', async (t) => {
     verbs: ['create'],
   });
   t.match(find('pods/log'), { kind: 'Pod', verbs: ['get'] });
+  const hashes = async (path: string): Promise<object> =>
+    Object.fromEntries(
+      (await api.ask('GET', path))
+        .json<{ resources: { name: string; storageVersionHash?: string }[] }>()
+        .resources.map(({ name, storageVersionHash }) => [name, storageVersionHash]),
+    );
+  t.match(await hashes('/api/v1'), {
+    ...{ pods: 'xPOwRZ+Yhw8=', services: '0/CO1lhkEBI=', configmaps: 'qFsyl6wFWjQ=', events: 'r2yiGXH7wu8=' },
+    ...{ 'pods/log': undefined, componentstatuses: undefined },
+  });
+  t.match(await hashes('/apis/apps/v1'), {
+    ...{ deployments: '8aSe+NMegvE=', controllerrevisions: '85nkx63pcBU=', 'deployments/scale': undefined },
+  });
+  t.match(await hashes('/apis/events.k8s.io/v1'), { events: 'r2yiGXH7wu8=' }, 'stored as core events');
+  t.match(await hashes('/apis/batch/v1'), { jobs: 'mudhfqk/qZY=', cronjobs: 'sd5LIXh4Fjs=' });
+  t.match(await hashes('/apis/authorization.k8s.io/v1'), { subjectaccessreviews: undefined });
   const apps = (await api.ask('GET', '/apis/apps/v1')).json<{ resources: { name: string }[] }>();
   const scale = apps.resources.find((resource) => resource.name === 'deployments/scale');
   t.match(scale, { group: 'autoscaling', version: 'v1', kind: 'Scale' });

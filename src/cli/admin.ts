@@ -1,12 +1,11 @@
 /** An administrator's client out of a kubeconfig file, for commands that talk to a running master. */
 import { existsSync } from 'node:fs';
-import type { Client } from '../client/client.js';
 import { loadKubeconfig } from '../client/kubeconfig.js';
 import { createRestClient } from '../client/rest.js';
 import { checkPrivate, checkUnread } from '../host/private.js';
 
 export interface Admin {
-  client: Client;
+  client: ReturnType<typeof createRestClient>;
   /** `https://host:port` as the kubeconfig names it. */
   server: string;
   /** The cluster's CA certificate. */

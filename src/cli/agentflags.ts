@@ -23,6 +23,12 @@ export const agentFlags: readonly Flag[] = [
       description: 'taints to register with: key=value:effect,...',
     },
     { name: 'agent-port', value: 'port', description: 'HTTPS port of the agent (10250)' },
+    {
+      name: 'streaming-connection-idle-timeout',
+      value: 'duration',
+      description:
+        'exec, attach and port-forward on which nothing moves for so long are closed; 0s: never (4h)',
+    },
   ]),
   ...group('Runtime and network', [
     { name: 'runtime', value: 'name', description: 'docker (default) or containerd' },

@@ -8,15 +8,17 @@ import { configMaps } from '../api/kinds.js';
 import type { ConfigMap } from '../api/types.js';
 import type { Client } from '../client/client.js';
 import { ifFound } from '../client/found.js';
-import { loadKubeconfig } from '../client/kubeconfig.js';
-import { createRestClient } from '../client/rest.js';
 import { systemClock } from '../host/clock.js';
+import { openAdmin } from './admin.js';
 
 /** Exit code 1 when something has expired or should have been renewed long ago. */
 export async function listCerts({ dataDir }: { dataDir: string }): Promise<void> {
   const { listCertificates } = await import('../../master/certificates/list.js');
   const listed = await listCertificates(dataDir, new Date());
-  if (listed.length === 0) throw new Error(`no certificates below ${dataDir}`);
+  if (listed.length === 0)
+    throw new Error(
+      `no certificates below ${dataDir}: neither master nor agent has run there; name their directory with --data-dir`,
+    );
   const rows = listed.map(({ path, subject, issuer, names, expires, daysLeft, state }) => [
     ...[path.replace(`${dataDir}/`, ''), subject, issuer],
     ...[`${expires.toISOString().slice(0, 16)}Z`, `${daysLeft}d`, state, names],
@@ -115,7 +117,7 @@ async function ask(
 
 /** The file is read anew each time: what is in it changes when the authority does. */
 async function withAdmin<T>(kubeconfig: string, run: (client: Client) => Promise<T>): Promise<T> {
-  const client = createRestClient(await loadKubeconfig(kubeconfig));
+  const { client } = await openAdmin(kubeconfig);
   try {
     return await run(client);
   } finally {

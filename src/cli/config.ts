@@ -3,7 +3,7 @@
  * under the flag's own name; a flag on the command line wins. Secrets (the join token) belong into the file, which
  * process lists do not show. What the values mean is checked by `parseMasterOptions` and `parseAgentOptions`.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { checkPrivate, checkTrusted } from '../host/private.js';
 import { readYaml } from '../host/yaml.js';
@@ -39,6 +39,8 @@ export function loadConfig(given: Record<string, unknown>, flags: readonly Flag[
 
 /** A file with a token in it is nobody else's to read, any other nobody else's to write. */
 function readConfig(path: string, flags: readonly Flag[]): RawOptions {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new Error(`--config: there is no file ${path}`);
   const parsed: unknown = readYaml(path, readFileSync(path, 'utf8')) ?? {};
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Error(`${path}: must hold "flag: value" lines`);

@@ -3,7 +3,7 @@
  * The `wherry` command: one binary for every role. This file only names the commands; each lives in a file of its own
  * and is loaded when it is asked for, so that an agent never loads the master's code and `wherry version` loads nothing.
  */
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 import { agentFlags } from './agentflags.js';
 import { addFlags, loadConfig } from './config.js';
 import { masterFlags } from './masterflags.js';
@@ -12,7 +12,9 @@ import { version } from './version.js';
 
 /** Prints what went wrong without a stack and exits 1; a `cause` chain is printed in full with WHERRY_DEBUG set. */
 function report(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  const isRoot = process.getuid?.() === 0;
+  const message = !isRoot && /^(EACCES|EPERM)\b/.test(text) ? `${text}; run it as root` : text;
   process.stderr.write(`wherry: ${message}\n`);
   if (process.env['WHERRY_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   process.exitCode = 1;
@@ -47,9 +49,12 @@ addFlags(
 )
   .optionsGroup('Options:')
   .option('--purge', 'remove its data and credentials too')
-  .action(async (flags) =>
-    (await import('./roles.js')).cleanUpAgent(loadConfig(flags, agentFlags), flags.purge === true),
-  );
+  .action(async (flags) => {
+    if (process.getuid?.() !== 0) throw new Error('needs root: it cleans the network of this host');
+    const { cleanUpAgent } = await import('./roles.js');
+    const { tellLeft } = await import('./up/purge.js');
+    tellLeft(await cleanUpAgent(loadConfig(flags, agentFlags), flags.purge === true));
+  });
 
 const token = program.command('token').description('tokens with which further hosts join');
 token
@@ -139,7 +144,7 @@ program
 program
   .command('supervise', { hidden: true })
   .description('keep a role running where no systemd does')
-  .argument('<role>', 'master or agent')
+  .addArgument(new Argument('<role>').choices(['master', 'agent']))
   .action(async (role) => (await import('./up/supervise.js')).supervise(role));
 
 await program.parseAsync().catch(report);

@@ -10,6 +10,9 @@ export const paths = {
   unitDir: '/etc/systemd/system',
 } as const;
 
+/** What a master makes in its data directory. */
+export const masterNames = ['admin.token', 'lock', 'pki', 'store'] as const;
+
 /** The two processes, in the order in which they start. */
 export const roles = ['master', 'agent'] as const;
 export type Role = (typeof roles)[number];

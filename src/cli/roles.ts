@@ -49,9 +49,10 @@ export async function runAgent(raw: RawOptions): Promise<void> {
   });
 }
 
-export async function cleanUpAgent(raw: RawOptions, purge: boolean): Promise<void> {
+/** The answer is what `purge` left because it is not the agent's. */
+export async function cleanUpAgent(raw: RawOptions, purge: boolean): Promise<readonly string[]> {
   const { parseAgentOptions } = await import('../../agent/options.js');
   const { cleanUp } = await import('../../agent/cleanup.js');
   const level: LogLevel = 'warn';
-  await cleanUp(parseAgentOptions(raw), { purge, log: createLogger(level) });
+  return cleanUp(parseAgentOptions(raw), { purge, log: createLogger(level) });
 }

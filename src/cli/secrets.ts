@@ -3,6 +3,7 @@
  * runs takes it up within seconds and writes everything anew with it, `reencrypt` waits for that, or does it itself when
  * none runs. Run on the master's host.
  */
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Cipher } from '../../master/store/cipher.js';
 import type { FileStore } from '../../master/store/file.js';
@@ -50,7 +51,10 @@ async function writeKeys({ path, keeper }: Place, text: string): Promise<void> {
 async function readKeys(path: string): Promise<{ text: string; names: string[]; first: string | undefined }> {
   const { readKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const found = await readKeyFile(path);
-  if (!found) throw new Error(`${path} does not exist: nothing has been encrypted on this host`);
+  if (!found)
+    throw new Error(
+      `${path} does not exist: nothing has been encrypted there; name the master's directory with --data-dir`,
+    );
   const { keys, rules } = found.configuration;
   return { text: found.text, names: keys.map(({ name }) => name), first: rules[0]?.key?.name };
 }
@@ -104,7 +108,9 @@ export async function forgetUnreadable(flags: SecretsFlags, say = print): Promis
 }
 
 /** Runs it as the only one on the data directory, with its owner's rights; 'busy' when the master runs. */
-function withoutMaster(directory: string, run: () => Promise<void>): Promise<'done' | 'busy'> {
+async function withoutMaster(directory: string, run: () => Promise<void>): Promise<'done' | 'busy'> {
+  if (!statSync(directory, { throwIfNoEntry: false }))
+    throw new Error(`there is no ${directory}: no master has run there; name its directory with --data-dir`);
   return asOwnerOf(directory, async () => {
     let release: () => Promise<void>;
     try {

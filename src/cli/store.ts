@@ -2,7 +2,7 @@
  * `wherry store check`: reads the store of a stopped master from end to end, encrypted values too where their key is at hand.
  * Exit code 1 when something is wrong and stays so: `--repair` removes what is damaged.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { asOwnerOf } from './owner.js';
 
@@ -18,6 +18,10 @@ export async function checkStoreCommand(
   const { cipherOfFile, ownKeyFile } = await import('../../master/store/encryption/keyfile.js');
   const master = join(dataDir, 'master');
   const dir = join(master, 'store');
+  if (!statSync(join(dir, 'CURRENT'), { throwIfNoEntry: false }))
+    throw new Error(
+      `there is no store in ${dir}: no master has run there; name its directory with --data-dir`,
+    );
   const keys = ownKeyFile(master);
   const cipher = existsSync(keys) ? await cipherOfFile(keys) : undefined;
   const { entries, revision, problems, sealed, removed } = await asOwnerOf(master, () =>

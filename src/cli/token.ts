@@ -11,6 +11,8 @@ export interface TokenFlags {
 
 export async function createToken(flags: TokenFlags): Promise<void> {
   const ttlMs = parseDuration(flags.ttl);
+  if (ttlMs < 1000)
+    throw new Error(`--ttl: a token that works for ${flags.ttl} joins nobody; write 30m or 24h`);
   const { client, server, caPem } = await openAdmin(flags.kubeconfig);
   const { createBootstrapToken } = await import('../../master/auth/token.js');
   const token = await createBootstrapToken(client, { ca: caPem, ttlMs });

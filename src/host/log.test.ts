@@ -34,6 +34,17 @@ t.test('a mistake of the program comes with its stack and causes', async (t) => 
     t.match(logged(error)['stack'], /log\.test.*caused by: TypeError: x is not a function/s);
 });
 
+t.test('words that a wrapped error repeats are said once', async (t) => {
+  const late = new Error('no answer within 10 s');
+  const message = (error: Error): unknown => logged(error)['message'];
+  t.equal(message(new Error(`Docker: ${late.message}`, { cause: late })), 'Docker: no answer within 10 s');
+  t.equal(message(new Error('sync failed', { cause: late })), 'sync failed: no answer within 10 s');
+  const round = new Error('round');
+  round.cause = new Error('and round', { cause: round });
+  t.equal(message(round), 'round: and round');
+  t.equal(message(new Error('odd', { cause: 'text' })), 'odd');
+});
+
 t.test('what is no error is left as it is', async (t) => {
   t.equal(logged('text'), 'text');
 });

@@ -23,8 +23,21 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
  * while a master is away there are many of these. Every other error comes with its stack and causes.
  */
 function describeError(error: Error): object {
-  if (!(error instanceof ApiError) || error.reason === 'InternalError') return pino.stdSerializers.err(error);
+  if (!(error instanceof ApiError) || error.reason === 'InternalError')
+    return Object.assign(pino.stdSerializers.err(error), { message: wordsOf(error) });
   return { type: error.name, reason: error.reason, message: error.message };
+}
+
+/** With those of its causes; who wraps an error often repeats its words, which are said once. */
+function wordsOf(error: Error): string {
+  const words: string[] = [];
+  const seen = new Set<unknown>();
+  for (let next: unknown = error; next instanceof Error && !seen.has(next); next = next.cause) {
+    const { message } = next;
+    if (!words.some((said) => said.includes(message))) words.push(message);
+    seen.add(next);
+  }
+  return words.join(': ');
 }
 
 /** Writes JSON lines to stderr, which journald or the supervisor keeps. */

@@ -7,6 +7,6 @@ export function readYaml(path: string, text: string): unknown {
     return parse(text);
   } catch (error) {
     const line = error instanceof YAMLParseError ? error.linePos?.[0].line : undefined;
-    throw new Error(`${path} is no YAML${line === undefined ? '' : `, see line ${line}`}`);
+    throw new Error(`${path} is not YAML${line === undefined ? '' : `, see line ${line}`}`);
   }
 }

@@ -8,6 +8,7 @@
  * connection ends in `closed` and never throws.
  */
 import type { Duplex } from 'node:stream';
+import type { StreamWatch } from '../streamwatch.js';
 import {
   type ControlFrame,
   type DataPiece,
@@ -21,6 +22,7 @@ import {
   resetStatus,
   rstFrame,
   SpdyError,
+  settingsFrame,
   streamIdAt,
   synReplyFrame,
   synStreamFrame,
@@ -42,6 +44,7 @@ export class SpdyConnection {
   readonly closed: Promise<Error | undefined>;
   readonly #transport: Duplex;
   readonly #onStream: (stream: SpdyStream) => void;
+  readonly #watch: StreamWatch | undefined;
   readonly #streams = new Map<number, SpdyStream>();
   readonly #reader = new HeaderReader();
   readonly #writer = new HeaderWriter();
@@ -55,9 +58,10 @@ export class SpdyConnection {
   #answersTaken: (() => void) | undefined;
 
   /** `onStream` accepts the stream or destroys it; called for each SYN_STREAM in their order. */
-  constructor(transport: Duplex, onStream: (stream: SpdyStream) => void) {
+  constructor(transport: Duplex, onStream: (stream: SpdyStream) => void, watch?: StreamWatch) {
     this.#transport = transport;
     this.#onStream = onStream;
+    this.#watch = watch;
     transport.on('error', () => undefined);
     // Also while reading waits for a stream that nobody reads.
     transport.once('close', () => this.#cut());
@@ -95,6 +99,7 @@ export class SpdyConnection {
     try {
       for await (const chunk of this.#transport as AsyncIterable<Buffer>) {
         for (const piece of parser.push(chunk)) {
+          this.#watch?.moved();
           if (piece.kind === 'data') await this.#onData(piece);
           else await this.#onControl(piece);
           if (this.#answers > maxAnswers) await this.#taken();
@@ -144,8 +149,18 @@ export class SpdyConnection {
     const stream = this.#streams.get(streamId);
     // Of a stream that was reset a moment ago more may be on its way.
     if (!stream) return this.#consumed(0, bytes.length);
-    await stream.receive(bytes);
+    const room = stream.receive(bytes);
+    if (room !== undefined) await this.#stalled(room);
     if (fin) stream.receiveEnd();
+  }
+
+  async #stalled(room: Promise<void>): Promise<void> {
+    this.#watch?.stalled(() => {
+      // What waits to be written already tells as much.
+      if (this.#transport.writableLength === 0) this.#write(settingsFrame());
+    });
+    await room;
+    this.#watch?.taken();
   }
 
   async #onControl({ type, flags, body }: ControlFrame): Promise<void> {
@@ -221,7 +236,12 @@ export class SpdyConnection {
   }
 
   /** `sent` is called in any case: who writes to a client that is gone learns it by `closed`. */
-  #send(frame: Buffer, sent: () => void = () => undefined): void {
+  #send(frame: Buffer, sent?: () => void): void {
+    this.#watch?.moved();
+    this.#write(frame, sent);
+  }
+
+  #write(frame: Buffer, sent: () => void = () => undefined): void {
     if (!this.#transport.writable) process.nextTick(sent);
     else this.#transport.write(frame, () => sent());
   }

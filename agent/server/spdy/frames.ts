@@ -125,6 +125,9 @@ export const goAwayFrame = (lastStreamId: number, status: number): Buffer =>
 export const windowUpdateFrame = (streamId: number, bytes: number): Buffer =>
   controlFrame(frameType.windowUpdate, numbers(streamId, bytes));
 
+/** Without a single setting: asks for nothing, not even for an answer. */
+export const settingsFrame = (): Buffer => controlFrame(frameType.settings, numbers(0));
+
 export const pingFrame = (id: number): Buffer => controlFrame(frameType.ping, numbers(id));
 
 /** `block` is the packed headers. */

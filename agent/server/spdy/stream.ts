@@ -45,12 +45,12 @@ export class SpdyStream extends Duplex {
     return this;
   }
 
-  /** From the connection: bytes of the client. Resolves when more may come. */
-  async receive(bytes: Buffer): Promise<void> {
-    if (this.#isEnded || this.destroyed || bytes.length === 0) return;
+  /** From the connection: bytes of the client. When it is full, what resolves as soon as more may come. */
+  receive(bytes: Buffer): Promise<void> | undefined {
+    if (this.#isEnded || this.destroyed || bytes.length === 0) return undefined;
     this.#unreported += bytes.length;
-    if (this.push(bytes)) return;
-    await new Promise<void>((resolve) => {
+    if (this.push(bytes)) return undefined;
+    return new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
   }

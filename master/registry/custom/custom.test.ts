@@ -111,7 +111,13 @@ t.test('discovery and OpenAPI know the kind, and forget it', async (t) => {
   await define(server, crontab());
   t.match((await ask('GET', '/apis/stable.example.com/v1')).json(), {
     resources: [
-      { name: 'crontabs', singularName: 'crontab', shortNames: ['ct'], kind: 'CronTab' },
+      {
+        name: 'crontabs',
+        singularName: 'crontab',
+        shortNames: ['ct'],
+        kind: 'CronTab',
+        storageVersionHash: 'EdX2FP+L0js=',
+      },
       { name: 'crontabs/status' },
       { name: 'crontabs/scale', group: 'autoscaling', kind: 'Scale' },
     ],

@@ -48,6 +48,12 @@ t.test('versions without conversion differ in their name, and old ones stay read
   await until(
     async () => (await ask('GET', `${betas}/a`)).json()['apiVersion'] === 'stable.example.com/v1beta1',
   );
+  for (const served of ['v1', 'v1beta1'])
+    t.match(
+      (await ask('GET', `/apis/stable.example.com/${served}`)).json(),
+      { resources: [{ name: 'crontabs', storageVersionHash: '0ocZBpkKvos=' }] },
+      'of v1beta1, in which it is stored now',
+    );
   await ask('POST', crontabs, { body: instance('b') });
   for (const [url, wanted] of [
     [crontabs, 'v1'],

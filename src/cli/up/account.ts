@@ -6,11 +6,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, runChecked } from '../../host/exec.js';
-import { paths } from '../paths.js';
-import { type Account, giveFile, giveTree, letRead, shareDirectory } from './handover.js';
+import { masterNames, paths } from '../paths.js';
+import { type Account, followLink, giveFile, giveTree, letRead, shareDirectory } from './handover.js';
 
 const name = 'wherry';
-const home = join(paths.dataDir, 'master');
+export const home = join(paths.dataDir, 'master');
 
 interface Entry extends Account {
   home: string;
@@ -25,8 +25,11 @@ function findEntry(): Entry | undefined {
   return directory === undefined ? undefined : { uid: Number(uid), gid: Number(gid), home: directory };
 }
 
-/** Makes the user where there is none, and gives it what it needs. What the master left as root becomes its own. */
-export async function ensureAccount(dataDir: string): Promise<void> {
+/**
+ * Makes the user where there is none, and gives it what it needs. What the master left as root becomes its own. The answer is
+ * where its data lies, links followed.
+ */
+export async function ensureAccount(dataDir: string): Promise<string> {
   if (!findEntry()) {
     const how = ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin'];
     await runChecked('useradd', [...how, '--home-dir', home, '--comment', 'Wherry master', name]);
@@ -34,12 +37,19 @@ export async function ensureAccount(dataDir: string): Promise<void> {
   const account = findEntry();
   if (!account) throw new Error(`the user ${name} was made and is not there`);
   if (account.uid === 0) throw new Error(`the user ${name} is root by another name; remove it`);
-  giveTree(join(dataDir, 'master'), account);
+  const data = followLink(join(dataDir, 'master'), account, masterNames);
+  giveTree(data, account);
+  const barrier = findBarrier(dirname(data));
+  if (barrier !== undefined)
+    throw new Error(
+      `the master runs as the user ${name}, who may not pass ${barrier} to its data in ${data}; run: chmod o+x ${barrier}`,
+    );
   giveTree(join(paths.logDir, 'audit'), account);
   // It replaces its kubeconfig there.
   shareDirectory(paths.configDir, account);
   letRead(paths.masterConfig, account);
   giveFile(paths.adminKubeconfig, account);
+  return data;
 }
 
 /** Removes the user if `ensureAccount` made it. */

@@ -1,7 +1,18 @@
 /** Files go to the master's user, and nothing else does. As root only: nobody else gives files away. */
-import { chownSync, lstatSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import t from 'tap';
-import { giveFile, giveTree, letRead, shareDirectory } from './handover.js';
+import { followLink, giveFile, giveTree, letRead, shareDirectory } from './handover.js';
 
 const account = { uid: 12345, gid: 12346 };
 const options = { skip: process.getuid?.() !== 0 && 'only root gives files away' };
@@ -57,4 +68,62 @@ t.test('a user that was made anew gets what the former one had', options, async 
   for (const path of ['master', 'master/key', 'master/store']) chownSync(`${dir}/${path}`, 999, 999);
   giveTree(`${dir}/master`, account);
   t.same(ownerOf(`${dir}/master/key`), own);
+});
+
+t.test('a link to another disk, which nobody but root could have made', options, async (t) => {
+  const names = ['pki', 'store'];
+  // Where all directories above are root's.
+  const dir = mkdtempSync('/tmp/wherry-link-');
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  chmodSync(dir, 0o755);
+  const [data, disk] = [`${dir}/data`, `${dir}/mnt/disk`];
+  const link = `${data}/master`;
+  mkdirSync(data);
+  mkdirSync(`${disk}/lost+found`, { recursive: true });
+  mkdirSync(`${disk}/pki`);
+  symlinkSync('../mnt/disk', link);
+  const follow = (): string => followLink(link, account, names);
+  t.equal(followLink(data, account, names), data, 'what is no link');
+  t.equal(followLink(`${data}/none`, account, names), `${data}/none`);
+
+  const refused = (why: RegExp): void =>
+    void t.throws(follow, { message: new RegExp(`^${link} is a link to ${disk}: .*${why.source}`) });
+  writeFileSync(`${disk}/photos`, '');
+  refused(/photos in it is not the master's; give it a directory of its own/);
+  rmSync(`${disk}/photos`);
+  for (const path of [data, `${dir}/mnt`, dir]) {
+    chownSync(path, 999, 0);
+    refused(new RegExp(`${path} belongs to user 999, who could replace it`));
+    chownSync(path, 0, 0);
+    chmodSync(path, 0o777);
+    refused(new RegExp(`others could replace it; run: chmod go-w ${path}$`));
+    chmodSync(path, 0o1777);
+    t.equal(follow(), disk, 'others may put files beside it');
+    chmodSync(path, 0o755);
+  }
+  for (const path of [link, disk]) {
+    lchownSync(path, 999, 0);
+    refused(new RegExp(`it belongs to user 999; run: chown -h 0 ${link} ${disk}$`));
+    lchownSync(path, 0, 0);
+  }
+
+  giveTree(follow(), account);
+  t.same(ownerOf(link), root, 'the link stays as it is');
+  t.same([ownerOf(disk), ownerOf(`${disk}/pki`), ownerOf(`${disk}/lost+found`)], [own, own, root]);
+  t.equal(statSync(disk).mode & 0o777, 0o700);
+  t.same([ownerOf(`${dir}/mnt`), ownerOf(data)], [root, root]);
+  writeFileSync(`${disk}/later`, '');
+  t.equal(follow(), disk, 'a second time, whatever the master put there');
+  rmSync(disk, { recursive: true });
+  refused(/that is not there; mount or make it, or remove the link/);
+  writeFileSync(disk, '');
+  refused(/that is no directory/);
+  rmSync(disk);
+  symlinkSync('/etc', disk);
+  refused(/link to \/etc itself/);
+  rmSync(link);
+  symlinkSync('/etc', link);
+  t.throws(follow, { message: /in it is not the master's/ });
+  symlinkSync('/', `${data}/all`);
+  t.throws(() => followLink(`${data}/all`, account, names), { message: /in it is not the master's/ });
 });

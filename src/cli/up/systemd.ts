@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run, runChecked } from '../../host/exec.js';
 import { paths, type Role, roles } from '../paths.js';
-import { findBarrier } from './account.js';
+import { findBarrier, home } from './account.js';
 
 const unitOf = (role: Role): string => `wherry-${role}.service`;
 
@@ -19,9 +19,24 @@ const hidden = ['/root', '/home', '/run/user', '/tmp', '/var/tmp'];
 /** True where systemd is the init system (sd_booted(3)). */
 export const hasSystemd = (): boolean => existsSync('/run/systemd/system');
 
-/** Fills in a template; pure. */
-export const renderUnit = (template: string, node: string, cliPath: string): string =>
-  template.replaceAll('@NODE@', node).replaceAll('@CLI@', cliPath).replaceAll('@APP@', packageOf(cliPath));
+/** Fills in a template; pure. `data` is where the master's data lies; throws when a unit cannot have it there. */
+export function renderUnit(template: string, node: string, cliPath: string, data = home): string {
+  const text = template
+    .replaceAll('@NODE@', node)
+    .replaceAll('@CLI@', cliPath)
+    .replaceAll('@APP@', packageOf(cliPath));
+  return data === home ? text : text.replace('[Install]', `${elsewhere(data)}[Install]`);
+}
+
+/** systemd makes no StateDirectory= elsewhere, nor where there is a link. */
+function elsewhere(data: string): string {
+  const cover = [...hidden, '/run'].find((directory) => `${data}/`.startsWith(`${directory}/`));
+  if (cover !== undefined)
+    throw new Error(`the master's unit sees nothing of ${cover}: its data cannot lie in ${data}`);
+  if (!/^[\w/.,@:+-]+$/.test(data))
+    throw new Error(`a unit cannot name ${JSON.stringify(data)}: take letters, digits and "-" for it`);
+  return `[Unit]\nRequiresMountsFor=${data}\n[Service]\nStateDirectory=\nReadWritePaths=${data}\n\n`;
+}
 
 /** Throws where the user of the master's unit could not get at the program. */
 export function checkReach(): void {
@@ -42,10 +57,10 @@ export function checkReach(): void {
 }
 
 /** Installs, enables and starts the role's unit; one whose text changed is restarted. */
-export async function startUnit(role: Role): Promise<void> {
+export async function startUnit(role: Role, data?: string): Promise<void> {
   const unit = unitOf(role);
   const file = join(paths.unitDir, unit);
-  const text = renderUnit(readFileSync(join(templates, unit), 'utf8'), process.execPath, cli);
+  const text = renderUnit(readFileSync(join(templates, unit), 'utf8'), process.execPath, cli, data);
   const isCurrent = existsSync(file) && readFileSync(file, 'utf8') === text;
   if (!isCurrent) {
     writeFileSync(file, text, { mode: 0o644 });

@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { nodes } from '../../api/kinds.js';
 import { isConditionTrue } from '../../api/meta.js';
 import { writeAtomic } from '../../host/files.js';
+import { isIp } from '../../net/ip.js';
 import { type Admin, openAdmin } from '../admin.js';
 import { loadConfig } from '../config.js';
 import { masterFlags } from '../masterflags.js';
@@ -27,10 +28,11 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 export async function up(flags: UpFlags): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('needs root: it installs services and programs the network');
+  if (flags.nodeIp !== undefined && !isIp(flags.nodeIp))
+    throw new Error(`--node-ip: ${JSON.stringify(flags.nodeIp)} is no IP address`);
   await ensureConfig('master', flags.nodeIp ? { 'advertise-address': flags.nodeIp } : {});
-  await prepareAccount();
-  await startRole('master');
-  await reachServer(paths.adminKubeconfig, 120_000);
+  await startRole('master', await prepareAccount());
+  await reachServer(paths.adminKubeconfig, 120_000, logHint('master'));
   const admin = await openAdmin(paths.adminKubeconfig);
   say(`master   ${admin.server}`);
 
@@ -78,20 +80,23 @@ async function ensureConfig(role: Role, settings: Record<string, string>): Promi
   await writeAtomic(configOf(role), text, 0o600);
 }
 
-/** The master is not root, except where nobody else can get at the program (a clone in /root without systemd). */
-async function prepareAccount(): Promise<void> {
+/**
+ * The master is not root, except where nobody else can get at the program (a clone in /root without systemd). The answer is
+ * where the data of one that is not root lies.
+ */
+async function prepareAccount(): Promise<string | undefined> {
   const barrier = program.map((file) => findBarrier(file)).find((found) => found !== undefined);
   if (hasSystemd()) checkReach();
   else if (barrier !== undefined) {
     say(`the master runs as root: others may not pass ${barrier}`);
-    return;
+    return undefined;
   }
   const { dataDir = paths.dataDir } = loadConfig({ config: configOf('master') }, masterFlags);
-  await ensureAccount(dataDir);
+  return ensureAccount(dataDir);
 }
 
-async function startRole(role: Role): Promise<void> {
-  if (hasSystemd()) await startUnit(role);
+async function startRole(role: Role, data?: string): Promise<void> {
+  if (hasSystemd()) await startUnit(role, data);
   else startSupervisor(role);
 }
 

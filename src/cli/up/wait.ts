@@ -43,7 +43,7 @@ export async function waitFor<T extends KubeObject>(
 }
 
 /** Resolves when the master has written its kubeconfig and answers; a refused connection is tried again. */
-export async function reachServer(kubeconfig: string, timeoutMs: number): Promise<void> {
+export async function reachServer(kubeconfig: string, timeoutMs: number, hint = 'its log'): Promise<void> {
   const deadline = systemClock.monotonicMs() + timeoutMs;
   const { signal } = new AbortController();
   for (;;) {
@@ -57,7 +57,7 @@ export async function reachServer(kubeconfig: string, timeoutMs: number): Promis
       if (systemClock.monotonicMs() > deadline) throw error;
     }
     if (systemClock.monotonicMs() > deadline)
-      throw new Error(`the master did not come up within ${timeoutMs / 1000} s`);
+      throw new Error(`the master did not come up within ${timeoutMs / 1000} s; see ${hint}`);
     await systemClock.sleep(100, signal);
   }
 }
