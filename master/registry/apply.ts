@@ -14,7 +14,7 @@ import type { KubeObject, Scale } from '../../src/api/types.js';
 import type { Patch } from '../../src/client/client.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
-import { nameText, readAs } from './body.js';
+import { nameText, type Reading, readAs } from './body.js';
 import { copyJson, managedOf } from './codec.js';
 import { create } from './create.js';
 import { type Environment, subjectOf } from './environment.js';
@@ -131,7 +131,7 @@ async function applied<T extends KubeObject>(
       versions: versionsOf(env, requested),
       skip: skipped(row, writer, config),
     });
-    const made = object && (readAs(requested.type, copyJson(object), owning(writer), requested.schema) as T);
+    const made = object && (readAs(requested.type, copyJson(object), owning, requested.schema) as T);
     return { object: made, owners: managedText(entries) };
   } catch (error) {
     if (error instanceof ApplyConflict) throw error.toApiError();
@@ -141,14 +141,7 @@ async function applied<T extends KubeObject>(
 }
 
 /** What was merged is nobody else's. */
-const owning = ({ context }: Writer): RequestContext => ({
-  ...{ user: context.user, dryRun: context.dryRun, fieldManager: context.fieldManager },
-  ...{ fieldValidation: 'Ignore', ownsBody: true },
-  get signal() {
-    return context.signal;
-  },
-  warn: (message) => context.warn(message),
-});
+const owning: Reading = { fieldValidation: 'Ignore', ownsBody: true, warn: () => undefined };
 
 /** Who applies to a subresource owns nothing of the rest. */
 function skipped(row: Resource<never>, { subresource }: Writer, config: KubeObject): ReadonlySet<string> {

@@ -38,7 +38,7 @@ export interface Change<T extends KubeObject> {
   /** The next state; with a resourceVersion it is conditional on that version. Called again after a lost race. */
   produce(old: T, stored: Stored<T>): T | Promise<T>;
   /** Fills what is left out, before admission looks at it. */
-  default?(object: T): T;
+  default?: ((object: T) => T) | undefined;
   /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
   prepare(object: T, old: T): T;
   validate(object: T, old: T): readonly FieldError[];
@@ -59,7 +59,7 @@ export async function modify<T extends KubeObject>(
   change: Change<T>,
 ): Promise<WriteResult<T>> {
   const resource = storedRow(requested);
-  let base: Base<T> = { ...(await read(env, resource, ref)), isDurable: true };
+  let base: Base<T> = await readBase(env, resource, ref);
   for (let attempt = 1; ; attempt += 1) {
     const old = base.stored.object;
     const produced = await change.produce(old, base.stored);
@@ -74,7 +74,7 @@ export async function modify<T extends KubeObject>(
         : managedOf(base.stored.bytes);
       const stored = await writeBack(env, resource, { object, base, context, owners });
       written = !context.dryRun;
-      return { ...stored, created: false };
+      return { bytes: stored.bytes, object: stored.object, created: false };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (attempt >= maxAttempts) throw staleVersion(subjectOf(resource, ref.name));
@@ -85,7 +85,7 @@ export async function modify<T extends KubeObject>(
             modRevision: error.current.modRevision,
             isDurable: false,
           }
-        : { ...(await read(env, resource, ref)), isDurable: true };
+        : await readBase(env, resource, ref);
     } finally {
       settle(written);
     }
@@ -98,6 +98,15 @@ interface Base<T extends KubeObject> {
   modRevision: number;
   /** False for a state that another write is just putting on disk: an answer must not rest on it alone. */
   isDurable: boolean;
+}
+
+async function readBase<T extends KubeObject>(
+  env: Environment,
+  resource: Resource<T>,
+  ref: ObjectRef,
+): Promise<Base<T>> {
+  const { stored, key, modRevision } = await read(env, resource, ref);
+  return { stored, key, modRevision, isDurable: true };
 }
 
 /** The body must be about the object it was sent to. */

@@ -98,10 +98,11 @@ export function rulesOf<T extends KubeObject>(
   const admission = { resource: requested, subresource: subresource ?? '' };
   const owners: Change<T>['owners'] = (write) =>
     ownersOfUpdate(env, requested, write, { context, subresource });
-  const rules = { ...rulesFor(env, storedRow(requested), context, subresource), admission, owners };
-  if (!requested.view?.validate) return rules;
-  const validate = (object: T, old: T) => shownErrors(requested, rules.validate(object, old), object, old);
-  return { ...rules, validate };
+  const rules = rulesFor(env, storedRow(requested), context, subresource);
+  const validate = requested.view?.validate
+    ? (object: T, old: T) => shownErrors(requested, rules.validate(object, old), object, old)
+    : rules.validate;
+  return { default: rules.default, prepare: rules.prepare, validate, admission, owners };
 }
 
 function rulesFor<T extends KubeObject>(
