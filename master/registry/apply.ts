@@ -22,7 +22,7 @@ import { ownerOf, shapeOfRow, skippedOf, versionsOf, type Writer } from './manag
 import { modify } from './modify.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { applyScale, scaleType, scaleView } from './scale.js';
-import { rulesOf } from './update.js';
+import { changeOf } from './update.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
 
 /** Rejects like an update, with `Conflict` for fields that others own, and `BadRequest` for what cannot be applied. */
@@ -36,17 +36,17 @@ export async function serverSideApply<T extends KubeObject>(
   const request: Request<T> = { env, requested, ref, writer, force: force ?? false, config: asConfig(body) };
   checkConfig(request);
   const { context, subresource } = writer;
+  const writes = subresource === 'scale' ? { context, subresource: undefined } : writer;
   let owners: string | undefined;
   for (let isSecond = false; ; isSecond = true) {
     try {
       return await modify(env, requested, ref, context, {
-        ...rulesOf(env, requested, context, subresource === 'scale' ? undefined : subresource),
-        produce: async (old, stored) => {
+        ...changeOf(env, requested, writes, async (old, stored) => {
           const result = await applied(request, await fromStoredVersion(requested, old), stored);
           owners = result.owners;
           // Defaults are filled in in place: what is stored must not be touched.
           return result.object ? toStoredVersion(requested, result.object) : (copyJson(old) as T);
-        },
+        }),
         owners: () => owners,
       });
     } catch (error) {

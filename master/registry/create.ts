@@ -167,9 +167,7 @@ async function store<T extends KubeObject>(
   );
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
-  const settle = isHeard
-    ? await validate(env, requestOf(requested, object, context))
-    : unheard;
+  const settle = isHeard ? await validate(env, requestOf(requested, object, context)) : unheard;
   let written = false;
   try {
     const stored = await put(env, resource, { object, owners }, context);

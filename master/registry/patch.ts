@@ -12,10 +12,10 @@ import { applyToScale, serverSideApply } from './apply.js';
 import { type Reading, readAs } from './body.js';
 import { managedOf } from './codec.js';
 import type { Environment } from './environment.js';
-import { modify } from './modify.js';
+import { type Change, modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { scaleType } from './scale.js';
-import { modifyScale, rulesOf } from './update.js';
+import { changeOf, modifyScale } from './update.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
 
 /** Rejects like an update, and with `UnsupportedMediaType`, `BadRequest` or `Invalid` for the patch itself. */
@@ -49,15 +49,13 @@ export function patch<T extends KubeObject>(
   if (subresource === 'scale') {
     return modifyScale(env, resource, ref, context, (view) => apply(scaleType, view));
   }
-  return modify(env, resource, ref, context, {
-    ...rulesOf(env, resource, context, subresource),
-    produce: async (old, stored) => {
-      const shown = resource.view ? await fromStoredVersion(resource, old) : old;
-      const current = seesOwners ? withOwners(shown, managedOf(stored.bytes)) : shown;
-      const patched = apply(resource.type, current, resource.schema) as T;
-      return resource.view ? toStoredVersion(resource, patched) : patched;
-    },
-  });
+  const produce: Change<T>['produce'] = async (old, stored) => {
+    const shown = resource.view ? await fromStoredVersion(resource, old) : old;
+    const current = seesOwners ? withOwners(shown, managedOf(stored.bytes)) : shown;
+    const patched = apply(resource.type, current, resource.schema) as T;
+    return resource.view ? toStoredVersion(resource, patched) : patched;
+  };
+  return modify(env, resource, ref, context, changeOf(env, resource, { context, subresource }, produce));
 }
 
 /** A JSON patch that works on the owners of fields, which objects in memory do not have. */

@@ -84,10 +84,7 @@ export function createIndexedStore<T extends KubeObject>(indexers: Indexers<T> =
     get: (ref) => items.get(keyOfRef(ref)),
     getByKey: (key) => items.get(key),
     list: (namespace) => [
-      ...(namespace === undefined
-        ? items
-        : (namespaces.buckets.get(namespace) ?? new Map<string, T>())
-      ).values(),
+      ...((namespace === undefined ? items : namespaces.buckets.get(namespace))?.values() ?? []),
     ],
     byIndex(name, value) {
       const index = indexes.get(name);

@@ -40,9 +40,9 @@ export function union(a: Fields, b: Fields): Fields {
 }
 
 function childUnion(a: Fields, b: Fields): Building {
-  const out: Building = { ...a };
-  delete out['.'];
-  for (const element of Object.keys(b)) {
+  const out: Building = {};
+  for (const element in a) if (element !== '.') out[element] = a[element] ?? leaf;
+  for (const element in b) {
     if (element === '.') continue;
     const mine = out[element];
     const theirs = b[element] ?? leaf;
