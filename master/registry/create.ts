@@ -47,9 +47,7 @@ export async function create<T extends KubeObject>(
   const fresh = withFreshMetadata(env, resource, namespace, decoded);
   const { name = '', namespace: target } = fresh.metadata;
   if (resource.type.namespaced && target) await requireNamespace(env, resource, target, name);
-  const isHeard = env.admission.concerns(requested as Resource<never>, 'CREATE', '');
-  const defaulted = withDefaults(resource, fresh);
-  const prepared = isHeard ? await admitted(env, requested, defaulted, context) : defaulted;
+  const prepared = await admitted(env, requested, withDefaults(resource, fresh), context);
 
   const { owners } = applied ?? { owners: await ownersOfNew(env, requested, prepared, context) };
   const generateName = decoded.metadata.name ? undefined : decoded.metadata.generateName;
@@ -58,7 +56,7 @@ export async function create<T extends KubeObject>(
       ? { ...prepared, metadata: { ...prepared.metadata, name: generatedName(env, generateName) } }
       : prepared;
     try {
-      const { bytes, object: written } = await store(env, requested, { object, owners, isHeard }, context);
+      const { bytes, object: written } = await store(env, requested, { object, owners }, context);
       return { bytes, object: written, created: true };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
@@ -118,6 +116,7 @@ async function admitted<T extends KubeObject>(
   object: T,
   context: RequestContext,
 ): Promise<T> {
+  if (!env.admission.concerns(requested as Resource<never>, 'CREATE', '')) return object;
   const changed = await mutate(env, requestOf(requested, object, context));
   return changed && changed !== object ? withDefaults(storedRow(requested), changed) : object;
 }
@@ -138,18 +137,11 @@ const requestOf = <T extends KubeObject>(
   context,
 });
 
-interface Fresh<T extends KubeObject> {
-  object: T;
-  owners: string | undefined;
-  /** Whether admission wants to see it. */
-  isHeard: boolean;
-}
-
 /** Rejects with `CompareFailed` when the name is taken. */
 async function store<T extends KubeObject>(
   env: Environment,
   requested: Resource<T>,
-  { object: given, owners, isHeard }: Fresh<T>,
+  { object: given, owners }: { object: T; owners: string | undefined },
   context: RequestContext,
 ): Promise<Stored<T>> {
   const resource = storedRow(requested);
@@ -167,7 +159,9 @@ async function store<T extends KubeObject>(
   );
   if (errors.length > 0) throw invalid(kindSubjectOf(resource, object.metadata.name ?? ''), errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
-  const settle = isHeard ? await validate(env, requestOf(requested, object, context)) : unheard;
+  const settle = env.admission.concerns(requested as Resource<never>, 'CREATE', '')
+    ? await validate(env, requestOf(requested, object, context))
+    : unheard;
   let written = false;
   try {
     const stored = await put(env, resource, { object, owners }, context);

@@ -59,7 +59,7 @@ export async function modify<T extends KubeObject>(
   change: Change<T>,
 ): Promise<WriteResult<T>> {
   const resource = storedRow(requested);
-  let base: Base<T> = await readBase(env, resource, ref);
+  let base: Base<T> = await read(env, resource, ref);
   for (let attempt = 1; ; attempt += 1) {
     const old = base.stored.object;
     const produced = await change.produce(old, base.stored);
@@ -83,9 +83,9 @@ export async function modify<T extends KubeObject>(
             stored: toStored<T>(env, error.current),
             key: base.key,
             modRevision: error.current.modRevision,
-            isDurable: false,
+            isPending: true,
           }
-        : await readBase(env, resource, ref);
+        : await read(env, resource, ref);
     } finally {
       settle(written);
     }
@@ -96,17 +96,8 @@ interface Base<T extends KubeObject> {
   stored: Stored<T>;
   key: string;
   modRevision: number;
-  /** False for a state that another write is just putting on disk: an answer must not rest on it alone. */
-  isDurable: boolean;
-}
-
-async function readBase<T extends KubeObject>(
-  env: Environment,
-  resource: Resource<T>,
-  ref: ObjectRef,
-): Promise<Base<T>> {
-  const { stored, key, modRevision } = await read(env, resource, ref);
-  return { stored, key, modRevision, isDurable: true };
+  /** Another write is just putting this state on disk: an answer must not rest on it alone. */
+  isPending?: true;
 }
 
 /** The body must be about the object it was sent to. */
@@ -245,7 +236,7 @@ async function writeBack<T extends KubeObject>(
   }
   for (const warning of resource.strategy.warnings?.(object, old) ?? []) context.warn(warning);
   return reserve(env, resource, object, old, context, async (allocated) => {
-    if (base.isDurable && isSameJson(allocated, old) && owners === managedOf(base.stored.bytes))
+    if (!base.isPending && isSameJson(allocated, old) && owners === managedOf(base.stored.bytes))
       return base.stored;
     const bytes = serialise(allocated, owners);
     if (context.dryRun) return shared(env, { bytes: stamp(bytes, base.modRevision), object: allocated });
