@@ -14,7 +14,7 @@ import type { KubeObject, Scale } from '../../src/api/types.js';
 import type { Patch } from '../../src/client/client.js';
 import { toTime } from '../../src/host/clock.js';
 import type { Resource } from '../resources/resource.js';
-import { nameText, readAs } from './body.js';
+import { nameText, type Reading, readAs } from './body.js';
 import { copyJson, managedOf } from './codec.js';
 import { create } from './create.js';
 import { type Environment, subjectOf } from './environment.js';
@@ -22,7 +22,7 @@ import { ownerOf, shapeOfRow, skippedOf, versionsOf, type Writer } from './manag
 import { modify } from './modify.js';
 import type { RequestContext, Stored, WriteResult } from './registry.js';
 import { applyScale, scaleType, scaleView } from './scale.js';
-import { rulesOf } from './update.js';
+import { changeOf } from './update.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
 
 /** Rejects like an update, with `Conflict` for fields that others own, and `BadRequest` for what cannot be applied. */
@@ -36,17 +36,17 @@ export async function serverSideApply<T extends KubeObject>(
   const request: Request<T> = { env, requested, ref, writer, force: force ?? false, config: asConfig(body) };
   checkConfig(request);
   const { context, subresource } = writer;
+  const writes = subresource === 'scale' ? { context, subresource: undefined } : writer;
   let owners: string | undefined;
   for (let isSecond = false; ; isSecond = true) {
     try {
       return await modify(env, requested, ref, context, {
-        ...rulesOf(env, requested, context, subresource === 'scale' ? undefined : subresource),
-        produce: async (old, stored) => {
+        ...changeOf(env, requested, writes, async (old, stored) => {
           const result = await applied(request, await fromStoredVersion(requested, old), stored);
           owners = result.owners;
           // Defaults are filled in in place: what is stored must not be touched.
           return result.object ? toStoredVersion(requested, result.object) : (copyJson(old) as T);
-        },
+        }),
         owners: () => owners,
       });
     } catch (error) {
@@ -131,7 +131,7 @@ async function applied<T extends KubeObject>(
       versions: versionsOf(env, requested),
       skip: skipped(row, writer, config),
     });
-    const made = object && (readAs(requested.type, copyJson(object), owning(writer), requested.schema) as T);
+    const made = object && (readAs(requested.type, copyJson(object), owning, requested.schema) as T);
     return { object: made, owners: managedText(entries) };
   } catch (error) {
     if (error instanceof ApplyConflict) throw error.toApiError();
@@ -141,14 +141,7 @@ async function applied<T extends KubeObject>(
 }
 
 /** What was merged is nobody else's. */
-const owning = ({ context }: Writer): RequestContext => ({
-  ...{ user: context.user, dryRun: context.dryRun, fieldManager: context.fieldManager },
-  ...{ fieldValidation: 'Ignore', ownsBody: true },
-  get signal() {
-    return context.signal;
-  },
-  warn: (message) => context.warn(message),
-});
+const owning: Reading = { fieldValidation: 'Ignore', ownsBody: true, warn: () => undefined };
 
 /** Who applies to a subresource owns nothing of the rest. */
 function skipped(row: Resource<never>, { subresource }: Writer, config: KubeObject): ReadonlySet<string> {

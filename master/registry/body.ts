@@ -14,18 +14,17 @@ import type { RequestContext } from './registry.js';
 
 type Shape = Pick<ResourceType, 'group' | 'version' | 'kind'>;
 
+/** What of a request says how its body is read. */
+export type Reading = Pick<RequestContext, 'fieldValidation' | 'ownsBody' | 'warn'>;
+
 /** Rejects with 400. The body itself stays as it is, unless the context says that it may be taken over. */
-export function readBody<T extends KubeObject>(
-  resource: Resource<T>,
-  body: unknown,
-  context: RequestContext,
-): T {
-  return readAs(resource.type, body, context, resource.schema) as T;
+export function readBody<T extends KubeObject>(resource: Resource<T>, body: unknown, how: Reading): T {
+  return readAs(resource.type, body, how, resource.schema) as T;
 }
 
 /** The same for what is no resource of its own: Scale, Binding. */
-export function readAs(type: Shape, body: unknown, context: RequestContext, schema?: ObjectType): KubeObject {
-  const object = context.ownsBody ? body : copyJson(body);
+export function readAs(type: Shape, body: unknown, how: Reading, schema?: ObjectType): KubeObject {
+  const object = how.ownsBody ? body : copyJson(body);
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     throw badRequest(
       `the object provided is unrecognized (must be of type ${type.kind}): it is not a JSON object`,
@@ -35,7 +34,7 @@ export function readAs(type: Shape, body: unknown, context: RequestContext, sche
   checkType(type, nameText(apiVersion), nameText(kind));
   const { unknown, errors } = schema ? checkSchema(schema, object) : checkObject(type, object);
   if (errors.length > 0) throw decodeError(type, errors);
-  if (unknown.length > 0) refuseOrWarn(type, unknown, context);
+  if (unknown.length > 0) refuseOrWarn(type, unknown, how);
   const { metadata = {} } = object as Partial<KubeObject>;
   return { ...object, apiVersion, kind, metadata };
 }
@@ -59,9 +58,9 @@ function checkType(type: Shape, apiVersion: string, kind: string): void {
   }
 }
 
-function refuseOrWarn(type: Shape, unknown: readonly string[], context: RequestContext): void {
-  if (context.fieldValidation === 'Ignore') return;
+function refuseOrWarn(type: Shape, unknown: readonly string[], how: Reading): void {
+  if (how.fieldValidation === 'Ignore') return;
   const problems = strictProblems(unknown, []);
-  if (context.fieldValidation === 'Strict') throw strictError(type, problems);
-  for (const problem of problems) context.warn(problem);
+  if (how.fieldValidation === 'Strict') throw strictError(type, problems);
+  for (const problem of problems) how.warn(problem);
 }

@@ -134,8 +134,8 @@ export function isSameJson(a: unknown, b: unknown): boolean {
   }
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
-  for (const key of Object.keys(left)) if (!isSameJson(left[key], right[key])) return false;
-  for (const key of Object.keys(right)) {
+  for (const key in left) if (!isSameJson(left[key], right[key])) return false;
+  for (const key in right) {
     // A label may be called `constructor`, which every object inherits.
     const isMissing = left[key] === undefined || !Object.hasOwn(left, key);
     if (isMissing && right[key] !== undefined) return false;
@@ -149,30 +149,26 @@ export function copyJson(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyJson);
   const from = value as Record<string, unknown>;
   const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(from)) {
+  for (const key in from) {
     const child = from[key];
     if (child !== undefined) copy[key] = copyJson(child);
   }
   return copy;
 }
 
-/** The same data without undefined members; shares whatever has none. */
+/** The same data without undefined members; shares whatever has none, which is nearly everything. */
 function withoutUndefined(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return withoutUndefinedItems(value);
+  if (value === undefined || !hasUndefined(value)) return value;
+  if (Array.isArray(value)) return value.map(withoutUndefined);
   const from = value as Record<string, unknown>;
   const copy: Record<string, unknown> = {};
-  let isSame = true;
-  for (const key of Object.keys(from)) {
-    const child = from[key];
-    const clean = withoutUndefined(child);
-    if (clean !== undefined) copy[key] = clean;
-    if (clean !== child || child === undefined) isSame = false;
-  }
-  return isSame ? value : copy;
+  for (const key in from) if (from[key] !== undefined) copy[key] = withoutUndefined(from[key]);
+  return copy;
 }
 
-function withoutUndefinedItems(items: readonly unknown[]): readonly unknown[] {
-  const clean = items.map(withoutUndefined);
-  return clean.some((item, index) => item !== items[index]) ? clean : items;
+function hasUndefined(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === undefined;
+  if (Array.isArray(value)) return value.some(hasUndefined);
+  for (const key in value) if (hasUndefined((value as Record<string, unknown>)[key])) return true;
+  return false;
 }

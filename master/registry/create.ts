@@ -56,7 +56,8 @@ export async function create<T extends KubeObject>(
       ? { ...prepared, metadata: { ...prepared.metadata, name: generatedName(env, generateName) } }
       : prepared;
     try {
-      return { ...(await store(env, requested, { object, owners }, context)), created: true };
+      const { bytes, object: written } = await store(env, requested, { object, owners }, context);
+      return { bytes, object: written, created: true };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (!generateName || attempt >= maxNameAttempts)

@@ -151,8 +151,8 @@ export function ownersOfUpdate<T extends KubeObject>(
   if (before.length === 0) return undefined;
   const owner = ownerOf(row, writer, 'Update');
   const time = toTime(env.clock.now());
-  const versions = versionsOf(env, requested);
   if (requested.view || before.some(({ apiVersion }) => apiVersion !== owner.apiVersion)) {
+    const versions = versionsOf(env, requested);
     const entries = [...before, { ...owner, time, fields: {} }];
     const skip = skippedIn(row, writer);
     return changesBetween(stored.object, next, { entries, versions, skip }).then((changesIn) =>
@@ -165,7 +165,8 @@ export function ownersOfUpdate<T extends KubeObject>(
     const changes = compare(shape, stored.object, next, skippedIn(row, writer));
     const isUntouched = isNone(changes.written) && isNone(changes.removed);
     if (isUntouched) return sent ? managedText(before) : text;
-    return managedText(trackUpdate(before, { owner, time, versions, changesIn: () => changes }));
+    const alone = { shape: () => shape };
+    return managedText(trackUpdate(before, { owner, time, versions: alone, changesIn: () => changes }));
   });
 }
 

@@ -38,7 +38,7 @@ export interface Change<T extends KubeObject> {
   /** The next state; with a resourceVersion it is conditional on that version. Called again after a lost race. */
   produce(old: T, stored: Stored<T>): T | Promise<T>;
   /** Fills what is left out, before admission looks at it. */
-  default?(object: T): T;
+  default?: ((object: T) => T) | undefined;
   /** Takes over from the produced object what this request may set; `prepareForUpdate` and its like. */
   prepare(object: T, old: T): T;
   validate(object: T, old: T): readonly FieldError[];
@@ -59,7 +59,7 @@ export async function modify<T extends KubeObject>(
   change: Change<T>,
 ): Promise<WriteResult<T>> {
   const resource = storedRow(requested);
-  let base: Base<T> = { ...(await read(env, resource, ref)), isDurable: true };
+  let base: Base<T> = await read(env, resource, ref);
   for (let attempt = 1; ; attempt += 1) {
     const old = base.stored.object;
     const produced = await change.produce(old, base.stored);
@@ -74,7 +74,7 @@ export async function modify<T extends KubeObject>(
         : managedOf(base.stored.bytes);
       const stored = await writeBack(env, resource, { object, base, context, owners });
       written = !context.dryRun;
-      return { ...stored, created: false };
+      return { bytes: stored.bytes, object: stored.object, created: false };
     } catch (error) {
       if (!(error instanceof CompareFailed)) throw fromStoreError(error);
       if (attempt >= maxAttempts) throw staleVersion(subjectOf(resource, ref.name));
@@ -83,9 +83,9 @@ export async function modify<T extends KubeObject>(
             stored: toStored<T>(env, error.current),
             key: base.key,
             modRevision: error.current.modRevision,
-            isDurable: false,
+            isPending: true,
           }
-        : { ...(await read(env, resource, ref)), isDurable: true };
+        : await read(env, resource, ref);
     } finally {
       settle(written);
     }
@@ -96,8 +96,8 @@ interface Base<T extends KubeObject> {
   stored: Stored<T>;
   key: string;
   modRevision: number;
-  /** False for a state that another write is just putting on disk: an answer must not rest on it alone. */
-  isDurable: boolean;
+  /** Another write is just putting this state on disk: an answer must not rest on it alone. */
+  isPending?: true;
 }
 
 /** The body must be about the object it was sent to. */
@@ -236,7 +236,7 @@ async function writeBack<T extends KubeObject>(
   }
   for (const warning of resource.strategy.warnings?.(object, old) ?? []) context.warn(warning);
   return reserve(env, resource, object, old, context, async (allocated) => {
-    if (base.isDurable && isSameJson(allocated, old) && owners === managedOf(base.stored.bytes))
+    if (!base.isPending && isSameJson(allocated, old) && owners === managedOf(base.stored.bytes))
       return base.stored;
     const bytes = serialise(allocated, owners);
     if (context.dryRun) return shared(env, { bytes: stamp(bytes, base.modRevision), object: allocated });

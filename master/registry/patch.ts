@@ -9,13 +9,13 @@ import type { KubeObject } from '../../src/api/types.js';
 import type { Patch } from '../../src/client/client.js';
 import type { Resource } from '../resources/resource.js';
 import { applyToScale, serverSideApply } from './apply.js';
-import { readAs } from './body.js';
+import { type Reading, readAs } from './body.js';
 import { managedOf } from './codec.js';
 import type { Environment } from './environment.js';
-import { modify } from './modify.js';
+import { type Change, modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { scaleType } from './scale.js';
-import { modifyScale, rulesOf } from './update.js';
+import { changeOf, modifyScale } from './update.js';
 import { fromStoredVersion, toStoredVersion } from './views.js';
 
 /** Rejects like an update, and with `UnsupportedMediaType`, `BadRequest` or `Invalid` for the patch itself. */
@@ -27,32 +27,35 @@ export function patch<T extends KubeObject>(
   context: RequestContext,
   subresource?: string,
 ): Promise<WriteResult<T>> {
-  const once = warnOnce(context);
   if (change.type === 'apply') {
     return subresource === 'scale'
-      ? applyToScale(env, resource, ref, change, once)
-      : serverSideApply(env, resource, ref, change, { context: once, subresource });
+      ? applyToScale(env, resource, ref, change, context)
+      : serverSideApply(env, resource, ref, change, { context, subresource });
   }
   const seesOwners = namesOwners(change);
+  // What a patch makes is nobody else's, whoever sent it.
+  const reading: Reading = {
+    fieldValidation: context.fieldValidation,
+    ownsBody: true,
+    warn: (message) => context.warn(message),
+  };
   const apply = (type: GroupVersionKind, current: KubeObject, schema?: ObjectType): KubeObject =>
     readAs(
       type,
       applyPatch({ type: patchTypes[change.type], gvk: type, current, patch: change.body }),
-      once,
+      reading,
       schema,
     );
   if (subresource === 'scale') {
-    return modifyScale(env, resource, ref, once, (view) => apply(scaleType, view));
+    return modifyScale(env, resource, ref, context, (view) => apply(scaleType, view));
   }
-  return modify(env, resource, ref, once, {
-    ...rulesOf(env, resource, context, subresource),
-    produce: async (old, stored) => {
-      const shown = resource.view ? await fromStoredVersion(resource, old) : old;
-      const current = seesOwners ? withOwners(shown, managedOf(stored.bytes)) : shown;
-      const patched = apply(resource.type, current, resource.schema) as T;
-      return resource.view ? toStoredVersion(resource, patched) : patched;
-    },
-  });
+  const produce: Change<T>['produce'] = async (old, stored) => {
+    const shown = resource.view ? await fromStoredVersion(resource, old) : old;
+    const current = seesOwners ? withOwners(shown, managedOf(stored.bytes)) : shown;
+    const patched = apply(resource.type, current, resource.schema) as T;
+    return resource.view ? toStoredVersion(resource, patched) : patched;
+  };
+  return modify(env, resource, ref, context, changeOf(env, resource, { context, subresource }, produce));
 }
 
 /** A JSON patch that works on the owners of fields, which objects in memory do not have. */
@@ -71,24 +74,3 @@ const withOwners = <T extends KubeObject>(object: T, owners: string | undefined)
   owners === undefined
     ? object
     : { ...object, metadata: { ...object.metadata, managedFields: JSON.parse(owners) as never } };
-
-/** A patch that is applied again must not warn again. What a patch makes is nobody else's, whoever sent it. */
-function warnOnce(context: RequestContext): RequestContext {
-  const given = new Set<string>();
-  const { user, dryRun, fieldValidation, fieldManager, mayCreate } = context;
-  return {
-    ...{ user, dryRun, fieldValidation, fieldManager, mayCreate, ownsBody: true },
-    annotate: (key, value) => context.annotate?.(key, value),
-    get signal() {
-      return context.signal;
-    },
-    get options() {
-      return context.options;
-    },
-    warn(message) {
-      if (given.has(message)) return;
-      given.add(message);
-      context.warn(message);
-    },
-  };
-}

@@ -43,7 +43,7 @@ export interface RequestContext {
   dryRun: boolean;
   fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   fieldManager: string;
-  /** Collected into `Warning: 299` headers. */
+  /** Collected into `Warning: 299` headers, the same words once: a patch that is applied again warns again. */
   warn(message: string): void;
   /** Takes what admission and authorization want in the audit log; absent where nobody keeps one. */
   annotate?(key: string, value: string): void;

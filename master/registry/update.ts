@@ -10,7 +10,7 @@ import { admitOther } from './admit.js';
 import { readAs } from './body.js';
 import { create } from './create.js';
 import { type Environment, kindSubjectOf, strategyContext } from './environment.js';
-import { ownersOfUpdate } from './managed.js';
+import { ownersOfUpdate, type Writer } from './managed.js';
 import { type Change, modify } from './modify.js';
 import type { RequestContext, WriteResult } from './registry.js';
 import { applyScale, scaleType, scaleView } from './scale.js';
@@ -30,13 +30,17 @@ export async function update<T extends KubeObject>(
   }
   const object = await readStored(resource, body, context);
   try {
-    return await modify(env, resource, ref, context, {
-      ...rulesOf(env, resource, context, subresource),
-      produce: () => {
-        if (subresource === undefined) requireVersion(storedRow(resource), object);
-        return object;
-      },
-    });
+    const produce = (): T => {
+      if (subresource === undefined) requireVersion(storedRow(resource), object);
+      return object;
+    };
+    return await modify(
+      env,
+      resource,
+      ref,
+      context,
+      changeOf(env, resource, { context, subresource }, produce),
+    );
   } catch (error) {
     const creates = subresource === undefined && storedRow(resource).strategy.allowCreateOnUpdate;
     if (!creates || object.metadata.resourceVersion || !isReason(error, 'NotFound')) throw error;
@@ -88,20 +92,26 @@ export async function modifyScale<T extends KubeObject>(
   return { ...scaleView(resource, written), created: false } as unknown as WriteResult<T>;
 }
 
-/** What a write to the object itself, or to one of its subresources, may change and must satisfy. */
-export function rulesOf<T extends KubeObject>(
+/** A write to the object itself or to one of its subresources: what it may change, and what it must satisfy. */
+export function changeOf<T extends KubeObject>(
   env: Environment,
   requested: Resource<T>,
-  context: RequestContext,
-  subresource: string | undefined,
-): Pick<Change<T>, 'default' | 'prepare' | 'validate' | 'admission' | 'owners'> {
-  const admission = { resource: requested, subresource: subresource ?? '' };
-  const owners: Change<T>['owners'] = (write) =>
-    ownersOfUpdate(env, requested, write, { context, subresource });
-  const rules = { ...rulesFor(env, storedRow(requested), context, subresource), admission, owners };
-  if (!requested.view?.validate) return rules;
-  const validate = (object: T, old: T) => shownErrors(requested, rules.validate(object, old), object, old);
-  return { ...rules, validate };
+  writer: Writer,
+  produce: Change<T>['produce'],
+): Change<T> {
+  const { context, subresource } = writer;
+  const rules = rulesFor(env, storedRow(requested), context, subresource);
+  const validate = requested.view?.validate
+    ? (object: T, old: T) => shownErrors(requested, rules.validate(object, old), object, old)
+    : rules.validate;
+  return {
+    produce,
+    default: rules.default,
+    prepare: rules.prepare,
+    validate,
+    owners: (write) => ownersOfUpdate(env, requested, write, writer),
+    admission: { resource: requested, subresource: subresource ?? '' },
+  };
 }
 
 function rulesFor<T extends KubeObject>(

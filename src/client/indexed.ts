@@ -21,22 +21,26 @@ interface Index<T> {
   buckets: Map<string, Map<string, T>>;
 }
 
+const none: readonly string[] = [];
+
 export function createIndexedStore<T extends KubeObject>(indexers: Indexers<T> = {}): IndexedStore<T> {
   const items = new Map<string, T>();
   /** By namespace, which every list by namespace uses. */
   const namespaces: Index<T> = { values: (object) => [object.metadata.namespace ?? ''], buckets: new Map() };
   const indexes = new Map<string, Index<T>>();
 
-  function drop(index: Index<T>, key: string, object: T): void {
+  /** From the buckets of all its values but those that it keeps. */
+  function drop(index: Index<T>, key: string, object: T, kept: readonly string[]): void {
     for (const value of index.values(object)) {
+      if (kept.includes(value)) continue;
       const bucket = index.buckets.get(value);
       bucket?.delete(key);
       if (bucket?.size === 0) index.buckets.delete(value);
     }
   }
 
-  function insert(index: Index<T>, key: string, object: T): void {
-    for (const value of index.values(object)) {
+  function insert(index: Index<T>, key: string, object: T, values = index.values(object)): void {
+    for (const value of values) {
       const bucket = index.buckets.get(value);
       if (bucket) bucket.set(key, object);
       else index.buckets.set(value, new Map([[key, object]]));
@@ -63,8 +67,9 @@ export function createIndexedStore<T extends KubeObject>(indexers: Indexers<T> =
       const key = keyOf(object);
       const old = items.get(key);
       for (const index of all()) {
-        if (old) drop(index, key, old);
-        insert(index, key, object);
+        const values = index.values(object);
+        insert(index, key, object, values);
+        if (old) drop(index, key, old, values);
       }
       items.set(key, object);
       return old;
@@ -72,17 +77,14 @@ export function createIndexedStore<T extends KubeObject>(indexers: Indexers<T> =
     remove(key) {
       const old = items.get(key);
       if (!old) return undefined;
-      for (const index of all()) drop(index, key, old);
+      for (const index of all()) drop(index, key, old, none);
       items.delete(key);
       return old;
     },
     get: (ref) => items.get(keyOfRef(ref)),
     getByKey: (key) => items.get(key),
     list: (namespace) => [
-      ...(namespace === undefined
-        ? items
-        : (namespaces.buckets.get(namespace) ?? new Map<string, T>())
-      ).values(),
+      ...((namespace === undefined ? items : namespaces.buckets.get(namespace))?.values() ?? []),
     ],
     byIndex(name, value) {
       const index = indexes.get(name);

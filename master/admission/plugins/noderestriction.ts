@@ -25,16 +25,19 @@ const requestGroup = 'certificates.k8s.io';
 
 export function createNodeRestriction(deps: PluginDeps): Admission {
   const token = createTokenRule(deps);
-  const rules: ReadonlyMap<string, NodeRule> = new Map<string, NodeRule>([
-    ['/pods', createPodRules(deps)],
-    ['/nodes', ownNode],
-    ['/persistentvolumeclaims', claimStatus],
-    ['/serviceaccounts', token],
-    ['coordination.k8s.io/leases', ownLease],
-    ['storage.k8s.io/csinodes', ownCsiNode],
-    [`${requestGroup}/certificatesigningrequests`, ownCertificate],
+  const rules: ReadonlyMap<string, { group: string; rule: NodeRule }> = new Map([
+    ['pods', { group: '', rule: createPodRules(deps) }],
+    ['nodes', { group: '', rule: ownNode }],
+    ['persistentvolumeclaims', { group: '', rule: claimStatus }],
+    ['serviceaccounts', { group: '', rule: token }],
+    ['leases', { group: 'coordination.k8s.io', rule: ownLease }],
+    ['csinodes', { group: 'storage.k8s.io', rule: ownCsiNode }],
+    ['certificatesigningrequests', { group: requestGroup, rule: ownCertificate }],
   ]);
-  const ruleOf = ({ type }: Resource): NodeRule | undefined => rules.get(`${type.group}/${type.resource}`);
+  const ruleOf = ({ type }: Resource): NodeRule | undefined => {
+    const found = rules.get(type.resource);
+    return found?.group === type.group ? found.rule : undefined;
+  };
 
   return {
     concerns: (resource, operation, subresource) => {

@@ -113,9 +113,8 @@ function differenceOfMaps(
       gone[member.element] = difference.removed;
     }
   };
-  for (const name of Object.keys(next)) note(name, ownValue(old, name), next[name]);
-  for (const name of Object.keys(old))
-    if (ownValue(next, name) === undefined) note(name, old[name], undefined);
+  for (const name in next) note(name, ownValue(old, name), next[name]);
+  for (const name in old) if (ownValue(next, name) === undefined) note(name, old[name], undefined);
   return found || gone ? { written: found, removed: gone } : undefined;
 }
 

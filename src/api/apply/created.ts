@@ -31,9 +31,8 @@ const ownedMetadata: How = { skip: serverMetadata, isNew: true, self: '' };
 
 function membersText(shape: Shape, value: JsonMap, { skip, isNew, self: own, isRoot }: How): string {
   let text = `{${own}`;
-  for (const name of sortedNames(value)) {
+  for (const name of sortedNames(value, skip)) {
     const member = value[name];
-    if (member === undefined || skip?.has(name)) continue;
     const field = shape.kind === 'struct' ? shape.fields.get(name) : undefined;
     const below = field?.shape ?? (shape.kind === 'map' ? shape.item : deduced);
     const part =
@@ -55,9 +54,10 @@ function metadataText(shape: Shape, value: unknown): string {
   return text === '{}' ? '' : text;
 }
 
-/** Sorted where they are not: most writers send them so. */
-function sortedNames(value: JsonMap): string[] {
-  const names = Object.keys(value);
+/** Of the members that count; sorted where they are not: most writers send them so. */
+function sortedNames(value: JsonMap, skip: ReadonlySet<string> | undefined): string[] {
+  const names: string[] = [];
+  for (const name in value) if (value[name] !== undefined && !skip?.has(name)) names.push(name);
   for (let i = 1; i < names.length; i++) if ((names[i - 1] ?? '') > (names[i] ?? '')) return names.sort();
   return names;
 }

@@ -40,9 +40,9 @@ export function union(a: Fields, b: Fields): Fields {
 }
 
 function childUnion(a: Fields, b: Fields): Building {
-  const out: Building = { ...a };
-  delete out['.'];
-  for (const element of Object.keys(b)) {
+  const out: Building = {};
+  for (const element in a) if (element !== '.') out[element] = a[element] ?? leaf;
+  for (const element in b) {
     if (element === '.') continue;
     const mine = out[element];
     const theirs = b[element] ?? leaf;
@@ -239,7 +239,12 @@ export function encodeFields(fields: Fields): string {
   return `${text}}`;
 }
 
+/** Sets are mostly built in order. Only what the text alone tells; it may say no of elements that are. */
+const isInOrder = (a: string, b: string): boolean =>
+  (a === '.' || a.startsWith('f:')) && b.startsWith('f:') && a <= b;
+
 function sortElements(elements: string[]): void {
+  if (elements.every((element, i) => i === 0 || isInOrder(elements[i - 1] ?? '', element))) return;
   const withSelf = elements.indexOf('.');
   if (withSelf >= 0) elements.splice(withSelf, 1);
   elements.sort(compareElements);

@@ -69,5 +69,6 @@ export function trackUpdate(entries: readonly Entry[], update: Update): readonly
   const { entries: left } = takeFrom(shaped, owner, changesIn);
   const fields = before ? union(difference(before.fields, changes.removed), own) : own;
   const others = left.filter((entry) => !isOwner(entry, owner));
-  return capped([...others, { ...owner, time, fields }]);
+  const { manager, operation, apiVersion, subresource } = owner;
+  return capped([...others, { manager, operation, apiVersion, subresource, time, fields }]);
 }

@@ -15,7 +15,7 @@ export function copyOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyOf);
   if (!isMap(value)) return value;
   const copy: JsonMap = {};
-  for (const key of Object.keys(value)) if (key !== '__proto__') copy[key] = copyOf(value[key]);
+  for (const key in value) if (key !== '__proto__') copy[key] = copyOf(value[key]);
   return copy;
 }
 

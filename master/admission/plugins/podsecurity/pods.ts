@@ -31,7 +31,8 @@ const templates: Readonly<Record<string, (object: KubeObject) => Template | unde
 
 const podKind = '/pods';
 
-export const makesPods = (kind: string): boolean => kind === podKind || kind in templates;
+const podKinds: ReadonlySet<string> = new Set([podKind, ...Object.keys(templates)]);
+export const makesPods = (kind: string): boolean => podKinds.has(kind);
 
 function podIn(kind: string, object: KubeObject | undefined): PodLike | undefined {
   const { metadata, spec } =
