@@ -21,7 +21,7 @@ const identity = await authority.issue('kube-apiserver-kubelet-client');
 
 const runtime = new FakeRuntime();
 runtime.images.add('busy:1');
-const commands = { serve: ['serve'], stubborn: [], exit3: [], speak: [], cat: [], env: [] };
+const commands = { serve: ['serve'], listens: [], stubborn: [], exit3: [], speak: [], cat: [], env: [] };
 const sandbox = await runtime.createSandbox(sandboxSpec('u', 'web'));
 await runtime.startSandbox(sandbox);
 const subject = { runtime, image: 'busy:1', commands, unique: 'u' };
