@@ -6,11 +6,13 @@
  *   client.pem    certificate and key in one file, so that they change together
  *   serving.pem   the same for the agent's own HTTPS server
  *   *.pending.key the key of a request that has no certificate yet; a restart goes on with it
+ *
+ * What is damaged of the keys counts as none, and is asked for anew.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensurePrivateDirectory, readIfExists, requirePrivate, writeAtomic } from '../../src/host/files.js';
-import { certificateHash, pemBlocks } from '../../src/host/pem.js';
+import { certificateHash, isReadable, isReadableKey, pemBlocks } from '../../src/host/pem.js';
 import type { KeyPair } from '../../src/host/x509.js';
 
 export type CredentialName = 'client' | 'serving';
@@ -43,7 +45,16 @@ export async function openCredentialFiles(directory: string): Promise<Credential
     return bytes?.toString();
   }
 
-  const readCa = async (): Promise<string | undefined> => (await readIfExists(at('ca.crt')))?.toString();
+  /** Without an authority a connection would believe everybody whom the host's own authorities know. */
+  async function readCa(): Promise<string | undefined> {
+    const text = (await readIfExists(at('ca.crt')))?.toString();
+    const blocks = pemBlocks(text ?? '', 'CERTIFICATE');
+    if (text !== undefined && (blocks.length === 0 || !blocks.every(isReadable)))
+      throw new Error(
+        `${at('ca.crt')} holds no certificate in PEM; remove it and join anew (wherry token create)`,
+      );
+    return text;
+  }
   const readKnown = async (): Promise<string[]> => {
     const former = (await readIfExists(at('ca.known')))?.toString().split('\n') ?? [];
     return [...new Set([...former.filter((hash) => hash !== ''), ...hashesOf((await readCa()) ?? '')])];
@@ -61,13 +72,16 @@ export async function openCredentialFiles(directory: string): Promise<Credential
       const text = await readSecret(at(`${name}.pem`));
       const [key] = pemBlocks(text ?? '', 'PRIVATE KEY');
       const cert = pemBlocks(text ?? '', 'CERTIFICATE').join('');
-      return key && cert ? { cert, key } : undefined;
+      return key && cert && isReadable(cert) && isReadableKey(key) ? { cert, key } : undefined;
     },
     async writePair(name, { cert, key }) {
       await writeAtomic(at(`${name}.pem`), cert + key, 0o600);
       await rm(pending(name), { force: true });
     },
-    readPendingKey: (name) => readSecret(pending(name)),
+    async readPendingKey(name) {
+      const key = await readSecret(pending(name));
+      return key && isReadableKey(key) ? key : undefined;
+    },
     writePendingKey: (name, key) => writeAtomic(pending(name), key, 0o600),
     removePendingKey: (name) => rm(pending(name), { force: true }),
   };
