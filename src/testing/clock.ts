@@ -1,6 +1,6 @@
 /**
  * A clock that stands still until a test moves it. `advance` runs the timers that come due, in order, and lets the
- * promises that each one wakes settle, and the files be read that they ask for, before the next.
+ * promises that each one wakes settle before the next.
  */
 import type { Clock } from '../host/clock.js';
 
@@ -79,17 +79,7 @@ export function createFakeClock(start = '2026-01-01T00:00:00Z'): FakeClock {
   };
 }
 
-/** A file that takes longer, a pipe that nobody writes to perhaps, is not waited for. */
-const fileMs = 5_000;
-
-/** Resolves when the promises that can settle without time have settled; of I/O, only files are waited for. */
+/** Resolves when the promises that can settle without I/O or time have settled. */
 export async function settled(): Promise<void> {
-  const endMs = performance.now() + fileMs;
-  for (let quiet = 0; quiet < 4; quiet += 1) {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (isAtFiles() && performance.now() < endMs) quiet = -1;
-  }
+  for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
-
-const isAtFiles = (): boolean =>
-  process.getActiveResourcesInfo().some((name) => /^(FSReq|CloseReq)/.test(name));

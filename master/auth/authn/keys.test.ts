@@ -92,7 +92,7 @@ t.test('files are taken up while it runs; a broken one changes nothing', async (
   await chmod(join(directory, 'sa.key'), 0o644);
   await t.rejects(files.reload(), /mode 644/);
   await chmod(join(directory, 'sa.key'), 0o600);
-  for (let turn = 0; turn < 500 && files.current() === before; turn++) await clock.advance(10_000);
+  while (files.current() === before) await clock.advance(10_000);
   t.not(files.current().signer.kid, before.signer.kid);
 });
 
