@@ -74,6 +74,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       'cgroup-root': cgroupRoot,
       'cni-conf-dir': join(dir, 'net.d'),
       'log-dir': join(dir, 'log'),
+      // The images are everybody's, however full the disk of this machine is.
+      'image-gc-high-threshold': '100',
       ...options.agent,
     },
   };
