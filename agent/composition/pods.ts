@@ -16,7 +16,6 @@ import { createStats, type Stats } from '../server/stats.js';
 import { UsageReader } from '../server/stats-usage.js';
 import { createShutdown } from '../shutdown/parts.js';
 import type { NodeShutdown } from '../shutdown/shutdown.js';
-import { createMounter } from '../volumes/mounts.js';
 import type { Base } from './base.js';
 import type { Caches } from './caches.js';
 import type { Membership } from './membership.js';
@@ -68,6 +67,7 @@ export async function startPods(base: Base, input: PodsInput): Promise<RunningPo
   };
   const { eviction, imageGc, admit } = createReclaim({
     ...common,
+    hasLeft: (uid) => pods.hasLeft(uid),
     eviction: options.eviction,
     imageGc: options.imageGc,
     features,
@@ -77,7 +77,6 @@ export async function startPods(base: Base, input: PodsInput): Promise<RunningPo
     podsCgroup: directoryOf(cgroupTree.root, cgroupTree.driver),
     isAllocatableEnforced: options.enforceNodeAllocatable.includes('pods'),
     allowedSysctls: options.podConfig.allowedUnsafeSysctls,
-    mounter: createMounter(exec),
     dataDirectory: directory,
     podsDirectory,
     recorder,

@@ -64,6 +64,7 @@ async function world(t: Test, flags: Record<string, string> = {}) {
     features: { appArmor: false, strictSupplementalGroups: false },
     pods: () => source.list(),
     end: (uid, end) => h.pods().end(uid, end),
+    hasLeft: (uid) => h.pods().hasLeft(uid),
     node: () => ({ metadata: { name: node } }),
     onChange: () => {
       changes += 1;
@@ -73,7 +74,6 @@ async function world(t: Test, flags: Record<string, string> = {}) {
     podsCgroup: 'none',
     isAllocatableEnforced: true,
     allowedSysctls: [],
-    mounter,
     dataDirectory: disk,
     podsDirectory,
     recorder: { event: (_object, _type, reason, message) => void h.events.push(`${reason}: ${message}`) },

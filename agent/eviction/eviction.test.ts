@@ -301,7 +301,6 @@ async function world(flags: Partial<typeof noFlags> = {}) {
     running: new Set<string>(),
     ended: [] as [string, PodEnd][],
     events: [] as string[],
-    freed: [] as string[],
     measured: 0,
     cleared: 0,
     onClear: (): void => undefined,
@@ -320,9 +319,7 @@ async function world(flags: Partial<typeof noFlags> = {}) {
     },
     pods: () => state.pods,
     end: (uid, end) => void state.ended.push([uid, end]),
-    isStopped: async (uid) => !state.running.has(uid),
-    freeEnded: async () => undefined,
-    freeDisk: async ({ metadata }) => void state.freed.push(metadata.uid ?? ''),
+    hasLeft: (uid) => !state.running.has(uid),
     clearUp: async () => {
       state.cleared += 1;
       state.onClear();
@@ -373,7 +370,6 @@ t.test('under memory pressure one pod goes at a time', async (t) => {
   t.equal(state.ended.length, 1, 'waits for it');
   state.running.delete('b');
   await clock.advance(1_000);
-  t.same(state.freed, ['b']);
   t.same(
     state.ended.map(([uid]) => uid),
     ['b', 'a'],
@@ -401,7 +397,6 @@ t.test('a pod that does not end does not block the others', async (t) => {
     state.ended.map(([uid]) => uid),
     ['a', 'b'],
   );
-  t.same(state.freed, []);
 });
 
 t.test('disk: clearing up may be enough', async (t) => {

@@ -37,12 +37,8 @@ export interface EvictionOptions {
   /** All pods of this node. */
   pods(): readonly Pod[];
   end(uid: string, end: PodEnd): void;
-  /** Whether nothing of the pod runs any more. */
-  isStopped(uid: string): Promise<boolean>;
-  /** Takes the files of a pod that is over off disk and memory. */
-  freeDisk(pod: Pod): Promise<void>;
-  /** The same for all pods that are over, once each. */
-  freeEnded(): Promise<void>;
+  /** Whether nothing runs any more of a pod that was ended, and its volumes are gone. */
+  hasLeft(uid: string): boolean;
   /** Frees disk that no pod needs, before any pod has to go. */
   clearUp(signal: AbortSignal): Promise<void>;
   /** The node, for events about it. */
@@ -73,7 +69,7 @@ export function createEviction(options: EvictionOptions): Eviction {
   let pressures: ReadonlySet<Pressure> = new Set();
   let measureAtMs = 0;
   /** Ended and not yet gone, with the time until which to wait. */
-  const leaving = new Map<string, { pod: Pod; untilMs: number }>();
+  const leaving = new Map<string, number>();
   /** Ended by us; the API may not know yet. */
   const ended = new Set<string>();
 
@@ -113,18 +109,17 @@ export function createEviction(options: EvictionOptions): Eviction {
     });
     ended.add(podUid(pod));
     const graceMs = how.graceSeconds * 1000;
-    leaving.set(podUid(pod), { pod, untilMs: clock.monotonicMs() + graceMs + patienceMs });
+    leaving.set(podUid(pod), clock.monotonicMs() + graceMs + patienceMs);
     return true;
   }
 
   /** True while somebody is still on the way out. */
-  async function waitForLeaving(): Promise<boolean> {
-    for (const [uid, { pod, untilMs }] of leaving) {
-      const isStopped = await options.isStopped(uid);
-      if (!isStopped && clock.monotonicMs() < untilMs) continue;
+  function waitForLeaving(): boolean {
+    for (const [uid, untilMs] of leaving) {
+      const hasLeft = options.hasLeft(uid);
+      if (!hasLeft && clock.monotonicMs() < untilMs) continue;
       leaving.delete(uid);
-      if (isStopped) await options.freeDisk(pod);
-      else log.warn({ podUid: uid }, 'an evicted pod does not end');
+      if (!hasLeft) log.warn({ podUid: uid }, 'an evicted pod does not end');
     }
     return leaving.size > 0;
   }
@@ -184,7 +179,6 @@ export function createEviction(options: EvictionOptions): Eviction {
   }
 
   async function look(signal: AbortSignal): Promise<boolean> {
-    await options.freeEnded();
     const observed = await options.observe();
     const assessment = assess(rules, observed.observations, state, clock.monotonicMs());
     state = assessment.state;
@@ -203,7 +197,7 @@ export function createEviction(options: EvictionOptions): Eviction {
     backoff: { minMs: 1_000, maxMs: lookMs },
     reconciler: {
       async reconcile(_key, { signal }) {
-        const isBusy = (await waitForLeaving()) || (await look(signal));
+        const isBusy = waitForLeaving() || (await look(signal));
         return { requeueAfterMs: isBusy ? waitMs : lookMs };
       },
     },

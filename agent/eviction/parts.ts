@@ -14,7 +14,6 @@ import { forbiddenSysctls } from '../pods/sysctls.js';
 import type { Runtime, RuntimeFeatures } from '../runtime/runtime.js';
 import type { Stats } from '../server/stats.js';
 import { readMachineUsage, type UsageReader } from '../server/stats-usage.js';
-import type { Mounter } from '../volumes/mounts.js';
 import { createClearing } from './clearing.js';
 import type { ReclaimFlags } from './flags.js';
 import { createEviction, type Eviction } from './manager.js';
@@ -28,6 +27,8 @@ export interface ReclaimOptions extends ReclaimFlags {
   /** All pods of this node. */
   pods(): readonly Pod[];
   end(uid: string, end: PodEnd): void;
+  /** Whether nothing runs any more of a pod that was ended, and its volumes are gone. */
+  hasLeft(uid: string): boolean;
   node(): Node | undefined;
   /** The pressures of the node changed. */
   onChange(): void;
@@ -37,7 +38,6 @@ export interface ReclaimOptions extends ReclaimFlags {
   podsCgroup: string;
   isAllocatableEnforced: boolean;
   allowedSysctls: readonly string[];
-  mounter: Mounter;
   /** `<data-dir>/agent`. */
   dataDirectory: string;
   podsDirectory: string;
@@ -68,14 +68,7 @@ export function createReclaim(options: ReclaimOptions): ReclaimParts {
     clock,
     log,
   });
-  const clearing = createClearing({
-    runtime,
-    images: imageGc,
-    pods,
-    mounter: options.mounter,
-    podsDirectory,
-    log,
-  });
+  const clearUp = createClearing({ runtime, images: imageGc, pods, log });
   const { thresholds, transitionMs, maxPodGraceSeconds } = options.eviction;
   const eviction = createEviction({
     rules: {
@@ -94,7 +87,8 @@ export function createReclaim(options: ReclaimOptions): ReclaimParts {
     measure: createMeasure({ runtime, stats: options.stats, podsDirectory }),
     pods,
     end,
-    ...clearing,
+    hasLeft: options.hasLeft,
+    clearUp,
     node,
     recorder,
     onChange: options.onChange,

@@ -12,15 +12,11 @@ const resource = 'ephemeral-storage';
 
 const isOnDisk = ({ emptyDir }: Volume): boolean => emptyDir !== undefined && !emptyDir.medium;
 
-/** The volumes whose files nobody needs any more when the pod is over, on the disk and in memory. */
-export const ownVolumes = (pod: Pod): Volume[] =>
-  (pod.spec?.volumes ?? []).filter(({ emptyDir, configMap, downwardAPI }) =>
-    [emptyDir, configMap, downwardAPI].some((source) => source !== undefined),
-  );
-
 /** The volumes whose files count as the pod's own use of the node's disk. */
 export const localVolumes = (pod: Pod): Volume[] =>
-  ownVolumes(pod).filter((volume) => volume.emptyDir === undefined || isOnDisk(volume));
+  (pod.spec?.volumes ?? []).filter(
+    (volume) => isOnDisk(volume) || volume.configMap !== undefined || volume.downwardAPI !== undefined,
+  );
 
 const limitedVolumes = (pod: Pod): Volume[] =>
   (pod.spec?.volumes ?? []).filter(

@@ -41,12 +41,14 @@ t.test('a pod that the node ends gets its grace, then is Failed with the reason'
   h.pods().end(uid, { reason: 'Other', message: 'later', graceSeconds: 0 });
   await h.clock.advance(4_900);
   t.equal((await h.runtime.listContainers())[0]?.state, 'running');
+  t.equal(h.pods().hasLeft(uid), false);
   await h.clock.advance(200);
   await h.until('failed', async () => (await statusOf(h)).phase === 'Failed');
   const status = await statusOf(h);
   t.match(status, { reason: 'Evicted', message: 'The node was low on resource: memory.' });
   t.match(status.containerStatuses, [{ ready: false, state: { terminated: { exitCode: 137 } } }]);
   await h.until('network down', () => h.networks.size === 0);
+  await h.until('volumes given back', () => h.pods().hasLeft(uid));
   t.equal((await h.runtime.listContainers()).length, 1, 'kept for its logs');
   await h.remove('web');
   await h.until('gone', async () => (await h.pod()) === undefined);

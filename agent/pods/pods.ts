@@ -47,6 +47,8 @@ export interface Pods extends Component {
    * over is left as it is, and the first reason stays. Holds across a restart of the agent.
    */
   end(uid: string, end: PodEnd): void;
+  /** Whether nothing runs any more of a pod that was ended, and its volumes are gone; true for one that is unknown. */
+  hasLeft(uid: string): boolean;
 }
 
 export function createPods(options: PodsOptions): Pods {
@@ -274,6 +276,10 @@ export function createPods(options: PodsOptions): Pods {
       records.set(uid, record);
       record.endBy(end);
       enqueue(uid);
+    },
+    hasLeft(uid) {
+      const record = records.get(uid);
+      return !record || record.isFinished || record.areVolumesGone;
     },
     probeResults: () => parts.probes.results(),
     containerId: (target, how) =>
