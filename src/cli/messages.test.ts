@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { run } from '../host/exec.js';
 
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const main = fileURLToPath(new URL('main.js', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'wherry-messages-'));
 t.teardown(() => rmSync(dir, { recursive: true }));
 const none = join(dir, 'none');
@@ -29,13 +29,8 @@ const cases: readonly [args: string, message: RegExp][] = [
 
 for (const [args, message] of cases)
   t.test(`wherry ${args.replaceAll(dir, 'DIR')}`, async (t) => {
-    const { code, stdout, stderr } = await run(
-      process.execPath,
-      ['--import', 'tsx', main, ...args.split(' ')],
-      {
-        timeoutMs: 120_000,
-      },
-    );
+    const command = [...process.execArgv, main, ...args.split(' ')];
+    const { code, stdout, stderr } = await run(process.execPath, command, { timeoutMs: 120_000 });
     t.match(stderr, message);
     t.notMatch(stderr, /ENOENT|EISDIR|^\s+at /m, 'words, no codes');
     t.equal(stdout, '');
